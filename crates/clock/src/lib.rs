@@ -1,1 +1,43 @@
-//! Placeholder page.
+//! The one clock of every shell.
+//!
+//! [`Clock`] is an epoch plus tokio's monotonic time, so pausing tokio's clock pauses the world: the
+//! same code runs in real time in production and in virtual time in a rehearsal.
+//!
+//! **Invariant.** No other crate asks the system for the time.
+
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Wall time derived from tokio's clock; copies share the same epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    epoch: Timestamp,
+    origin: Instant,
+}
+
+impl Clock {
+    /// Starts at the system's present time. Must be called within a tokio runtime.
+    pub fn system() -> Self {
+        Self::starting_at(Timestamp::now())
+    }
+
+    /// Starts at `epoch`, which is what makes a rehearsal repeatable.
+    pub fn starting_at(epoch: Timestamp) -> Self {
+        Self { epoch, origin: Instant::now() }
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        let since = Instant::now().saturating_duration_since(self.origin);
+        self.epoch.checked_add(since).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Waits until `at`; returns at once when it has passed.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        let left = at.duration_since(self.now());
+        if let Ok(left) = Duration::try_from(left) {
+            tokio::time::sleep(left).await;
+        }
+    }
+}

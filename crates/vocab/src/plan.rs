@@ -1,0 +1,48 @@
+//! The value in which all deciding ends.
+
+use crate::{ObjectRef, Reason, Write};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What is to be done for one object, in full and in order.
+///
+/// The executor performs `writes` in order, stops at the first failure, then writes `status`, then
+/// emits `events`. It decides nothing. The same observation and time always give the same plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "a plan does nothing until it is carried out"]
+pub struct Plan {
+    /// Writes in the order they must happen.
+    pub writes: Vec<Write>,
+    /// The status write, made only after every other write succeeded.
+    pub status: Option<Write>,
+    /// What happened, for people; emitted after the writes.
+    pub events: Vec<Event>,
+    /// What is being waited for, most important first; empty when nothing is.
+    pub reasons: Vec<Reason>,
+    /// When to plan again even if nothing changes.
+    pub wake: Option<Timestamp>,
+}
+
+/// One Kubernetes Event to emit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Normal or Warning.
+    pub event_type: EventType,
+    /// What it is about.
+    pub regarding: ObjectRef,
+    /// Upstream's reason word, such as `RolloutStepCompleted`.
+    pub reason: String,
+    /// The sentence.
+    pub message: String,
+    /// Facts behind a decision, kept in the event's annotations.
+    pub evidence: BTreeMap<String, String>,
+}
+
+/// The two types of Kubernetes events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// Things went as they should.
+    Normal,
+    /// Somebody may have to act.
+    Warning,
+}
