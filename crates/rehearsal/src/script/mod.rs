@@ -1,0 +1,238 @@
+//! The language of rehearsals: one command a line, the same file a user's rehearsal and our test.
+//!
+//! ```text
+//! # A bad release is taken back.
+//! apply demo.yaml
+//! traffic 50
+//! expect phase Healthy within 2m
+//! set image demo=argoproj/rollouts-demo:bad-red
+//! expect phase Degraded within 5m
+//! expect failed <= 40
+//! ```
+//!
+//! [`parse`] is pure and reports every broken line at once, each with its line and column.
+
+mod parse;
+mod words;
+
+pub use parse::{ParseError, parse};
+
+use std::{fmt, time::Duration};
+
+/// One command and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Line number, counted from 1.
+    pub number: usize,
+    /// The line as written, without its comment.
+    pub text: String,
+    /// What it asks for.
+    pub command: Command,
+}
+
+/// What a line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Server-side applies every object of a manifest.
+    Apply(Manifest),
+    /// Deletes one object of the rehearsal's namespace.
+    Delete {
+        /// Resource name as kubectl takes it, such as `pod` or `rollout`.
+        resource: String,
+        /// Object name.
+        name: String,
+    },
+    /// Merge-patches one object of the rehearsal's namespace.
+    Patch {
+        /// Resource name as kubectl takes it.
+        resource: String,
+        /// Object name.
+        name: String,
+        /// The merge patch.
+        body: serde_json::Value,
+    },
+    /// Lets virtual time pass.
+    Advance(Duration),
+    /// Says which rollout the following lines are about.
+    Rollout(String),
+    /// Something a person does to the rollout.
+    Act(UserAction),
+    /// Sets the rate of modelled user traffic in requests per second.
+    Traffic(f64),
+    /// Makes the canary, or one image, misbehave.
+    Fault(Fault),
+    /// Ends every fault.
+    Heal,
+    /// Takes the metric service away.
+    MetricsDown,
+    /// Brings the metric service back.
+    MetricsUp,
+    /// Ends the controller as `kill -9` would.
+    KillController,
+    /// Starts a controller where none runs.
+    StartController,
+    /// Something that must hold, now or within a time.
+    Expect {
+        /// What must hold.
+        what: Expectation,
+        /// How long it may take to come true; `None` means now.
+        within: Option<Duration>,
+    },
+}
+
+/// A manifest named by a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manifest {
+    /// A file, relative to the script.
+    File(String),
+    /// The text itself, given between `apply <<WORD` and `WORD`.
+    Inline(String),
+}
+
+/// Something a person does to the rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserAction {
+    /// `set image CONTAINER=IMAGE`; `*` means every container.
+    SetImage {
+        /// Container name or `*`.
+        container: String,
+        /// The new image.
+        image: String,
+    },
+    /// Goes on to the next step.
+    Promote,
+    /// Skips every step, pause and analysis.
+    PromoteFull,
+    /// Takes the release back.
+    Abort,
+    /// Tries an aborted release again.
+    Retry,
+    /// Goes back to the revision before, or to the one given.
+    Undo(Option<u64>),
+    /// Sets `spec.paused`.
+    Pause,
+    /// Clears `spec.paused`.
+    Resume,
+    /// Sets `spec.replicas`.
+    Scale(u32),
+}
+
+/// Misbehaviour of some pods.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// Share of requests that fail, 0 to 1.
+    pub errors: Option<f64>,
+    /// Added to every request's latency.
+    pub latency: Option<Duration>,
+    /// Pods whose image contains this text; all canary pods when absent.
+    pub image: Option<String>,
+}
+
+/// What can be expected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expectation {
+    /// `status.phase` is this.
+    Phase(String),
+    /// `status.message` contains this.
+    Message(String),
+    /// `status.currentStepIndex` is this.
+    Step(u32),
+    /// The route gives the canary this weight.
+    Weight(u32),
+    /// Stable pods run this image.
+    StableImage(String),
+    /// So many pods are ready in the stable ReplicaSet.
+    StablePods(Comparison),
+    /// So many pods are ready in the newest ReplicaSet.
+    CanaryPods(Comparison),
+    /// An event with this reason was emitted.
+    Event(String),
+    /// No event with this reason was emitted.
+    NoEvent(String),
+    /// A wait with this code is among `status.reasons`.
+    Reason(String),
+    /// The newest AnalysisRun has this phase.
+    Analysis(String),
+    /// A status condition has this status.
+    Condition {
+        /// Condition type.
+        kind: String,
+        /// `True`, `False` or `Unknown`.
+        status: String,
+    },
+    /// User requests that failed since traffic began.
+    Failed(Comparison),
+    /// User requests that failed because no pod could take them.
+    Unserved(Comparison),
+    /// User requests that met a version which was later taken back.
+    MetBad(Comparison),
+    /// ReplicaSets of the rollout that exist.
+    ReplicaSets(Comparison),
+    /// AnalysisRuns of the rollout that exist.
+    AnalysisRuns(Comparison),
+}
+
+/// A number held against a bound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// The relation.
+    pub relation: Relation,
+    /// The bound.
+    pub bound: f64,
+}
+
+impl Comparison {
+    /// Whether `value` stands in the relation to the bound.
+    #[expect(clippy::float_cmp, reason = "counts are whole numbers far below 2^53")]
+    pub fn holds(self, value: f64) -> bool {
+        match self.relation {
+            Relation::Equal => value == self.bound,
+            Relation::NotEqual => value != self.bound,
+            Relation::AtMost => value <= self.bound,
+            Relation::AtLeast => value >= self.bound,
+            Relation::Below => value < self.bound,
+            Relation::Above => value > self.bound,
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.relation.sign(), self.bound)
+    }
+}
+
+/// How a number must relate to its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<=`
+    AtMost,
+    /// `>=`
+    AtLeast,
+    /// `<`
+    Below,
+    /// `>`
+    Above,
+}
+
+impl Relation {
+    /// Every relation, longest sign first.
+    pub const ALL: [Self; 6] =
+        [Self::NotEqual, Self::AtMost, Self::AtLeast, Self::Equal, Self::Below, Self::Above];
+
+    /// The sign as scripts write it.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::AtMost => "<=",
+            Self::AtLeast => ">=",
+            Self::Below => "<",
+            Self::Above => ">",
+        }
+    }
+}
