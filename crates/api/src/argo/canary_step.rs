@@ -1,0 +1,115 @@
+//! A canary step as the one thing it asks for.
+//!
+//! Start at [`CanaryStep::kind`]. Nothing here carries a step out.
+
+use super::{
+    CanaryStep, PluginStep, RolloutAnalysis, RolloutExperimentStep, RolloutPause, SetCanaryScale,
+    SetHeaderRoute, SetMirrorRoute,
+};
+use crate::go_duration::{self, InvalidDuration};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// What a canary step asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepKind<'a> {
+    /// Give the canary this share.
+    SetWeight(i32),
+    /// Wait for a time, or for a person.
+    Pause(&'a RolloutPause),
+    /// Run an experiment to its end.
+    Experiment(&'a RolloutExperimentStep),
+    /// Run an analysis to its end.
+    Analysis(&'a RolloutAnalysis),
+    /// Set the size of the canary.
+    SetCanaryScale(&'a SetCanaryScale),
+    /// Send requests with a header to the canary.
+    SetHeaderRoute(&'a SetHeaderRoute),
+    /// Copy requests to the canary.
+    SetMirrorRoute(&'a SetMirrorRoute),
+    /// Run a step plugin to its end.
+    Plugin(&'a PluginStep),
+    /// Nothing at all, which no valid step asks for.
+    Empty,
+    /// Several things at once, which no valid step asks for.
+    Ambiguous,
+}
+
+impl CanaryStep {
+    /// The one thing this step asks for.
+    pub fn kind(&self) -> StepKind<'_> {
+        let mut kinds = [
+            self.set_weight.map(StepKind::SetWeight),
+            self.pause.as_ref().map(StepKind::Pause),
+            self.experiment.as_ref().map(StepKind::Experiment),
+            self.analysis.as_ref().map(StepKind::Analysis),
+            self.set_canary_scale.as_ref().map(StepKind::SetCanaryScale),
+            self.set_header_route.as_ref().map(StepKind::SetHeaderRoute),
+            self.set_mirror_route.as_ref().map(StepKind::SetMirrorRoute),
+            self.plugin.as_ref().map(StepKind::Plugin),
+        ]
+        .into_iter()
+        .flatten();
+        match (kinds.next(), kinds.next()) {
+            (None, _) => StepKind::Empty,
+            (Some(kind), None) => kind,
+            (Some(_), Some(_)) => StepKind::Ambiguous,
+        }
+    }
+}
+
+impl RolloutPause {
+    /// The wait in whole seconds; `None` waits for a person.
+    ///
+    /// # Errors
+    /// When the duration is neither a number of seconds nor a duration such as `1h30m`.
+    pub fn seconds(&self) -> Result<Option<i64>, InvalidDuration> {
+        match &self.duration {
+            None => Ok(None),
+            Some(IntOrString::Int(seconds)) => Ok(Some(i64::from(*seconds))),
+            Some(IntOrString::String(text)) => match text.parse::<i32>() {
+                Ok(seconds) => Ok(Some(i64::from(seconds))),
+                Err(_) => Ok(Some(go_duration::parse(text)?.as_secs())),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn step(value: Value) -> CanaryStep {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_step_is_the_one_thing_it_asks_for() {
+        assert_eq!(step(json!({ "setWeight": 20 })).kind(), StepKind::SetWeight(20));
+        assert_eq!(step(json!({ "setWeight": 20.0 })).kind(), StepKind::SetWeight(20));
+        assert!(matches!(step(json!({ "pause": {} })).kind(), StepKind::Pause(_)));
+        assert_eq!(step(json!({})).kind(), StepKind::Empty);
+        assert_eq!(step(json!({ "setWeight": 1, "pause": {} })).kind(), StepKind::Ambiguous);
+    }
+
+    #[test]
+    fn a_pause_is_counted_in_seconds_however_it_is_written() {
+        let check = |duration: Value, expected: Option<i64>| {
+            let pause: RolloutPause =
+                serde_json::from_value(json!({ "duration": duration })).unwrap();
+            assert_eq!(pause.seconds().ok().flatten(), expected, "{duration}");
+        };
+        check(json!(10), Some(10));
+        check(json!(10.0), Some(10));
+        check(json!("10"), Some(10));
+        check(json!("10s"), Some(10));
+        check(json!("1h30m"), Some(5400));
+        check(json!("1500ms"), Some(1));
+        check(json!("-5"), Some(-5));
+        check(json!("soon"), None);
+        check(Value::Null, None);
+        assert!(
+            RolloutPause { duration: Some(IntOrString::String("soon".into())) }.seconds().is_err()
+        );
+    }
+}
