@@ -7,5 +7,8 @@
 //! Nothing here decides anything, and nothing reads a clock, a file or a socket.
 
 pub mod argo;
+mod definition;
 pub mod go_duration;
 mod schema;
+
+pub use definition::crds;

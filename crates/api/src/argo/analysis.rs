@@ -372,6 +372,11 @@ pub struct TTLStrategy {
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisTemplateRef {
     /// Name of the template.
+    #[serde(
+        default,
+        deserialize_with = "lenient::or_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub template_name: String,
     /// Looks for a ClusterAnalysisTemplate instead of an AnalysisTemplate.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -282,6 +282,7 @@ pub struct ScopeDetail {
 pub struct DatadogMetric {
     /// Span of time the query covers; `5m` when absent.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "5m"))]
     pub interval: Option<String>,
     /// The one query.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
@@ -298,9 +299,11 @@ pub struct DatadogMetric {
     pub formula: Option<String>,
     /// Version of Datadog's API; `v1` when absent.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["v1", "v2"], "default" = "v1"))]
     pub api_version: Option<String>,
     /// How the samples become one number.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["avg", "min", "max", "sum", "last", "percentile", "mean", "l2norm", "area"]))]
     pub aggregator: Option<String>,
     /// Secret with the address and the keys.
     #[serde(
@@ -311,6 +314,7 @@ pub struct DatadogMetric {
     pub secret_ref: SecretRef,
     /// Time a request may take; `10s` when absent.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "10s"))]
     pub request_timeout: Option<String>,
 }
 

@@ -24,7 +24,7 @@ pub struct RolloutSpec {
     pub replicas: Option<i32>,
     /// Label query over the pods; must match the template's labels and may not change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "shape::label_selector")]
+    #[schemars(schema_with = "shape::immutable_selector")]
     pub selector: Option<LabelSelector>,
     /// The pods to run; absent when `workloadRef` supplies them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +44,7 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_window: Option<RollbackWindowSpec>,
     /// How new pods replace old ones.
+    #[serde(default, deserialize_with = "lenient::or_default")]
     pub strategy: RolloutStrategy,
     /// Number of old ReplicaSets to keep; 10 when absent.
     #[serde(

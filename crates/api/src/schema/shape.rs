@@ -1,10 +1,14 @@
 //! Schemas that fields ask for by name.
+//!
+//! Nothing here is a whole kind; see [`super::structural`].
 
+use super::built_in;
 use k8s_openapi::{
     api::{batch::v1::JobSpec, core::v1::PodTemplateSpec},
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 /// Any object; the server knows better what is in it.
 pub(crate) fn object(_: &mut SchemaGenerator) -> Schema {
@@ -42,16 +46,24 @@ pub(crate) fn reasons(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A label query, replaced as a whole.
-pub(crate) fn label_selector(generator: &mut SchemaGenerator) -> Schema {
-    LabelSelector::json_schema(generator)
+pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    built_in::embed::<LabelSelector>()
+}
+
+/// A label query that may not change.
+pub(crate) fn immutable_selector(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = label_selector(generator);
+    let rule = json!([{ "rule": "self == oldSelf", "message": ".spec.selector is immutable" }]);
+    schema.insert("x-kubernetes-validations".to_owned(), rule);
+    schema
 }
 
 /// A pod template.
-pub(crate) fn pod_template(generator: &mut SchemaGenerator) -> Schema {
-    PodTemplateSpec::json_schema(generator)
+pub(crate) fn pod_template(_: &mut SchemaGenerator) -> Schema {
+    built_in::embed::<PodTemplateSpec>()
 }
 
 /// A Job's specification.
-pub(crate) fn job(generator: &mut SchemaGenerator) -> Schema {
-    JobSpec::json_schema(generator)
+pub(crate) fn job(_: &mut SchemaGenerator) -> Schema {
+    built_in::embed::<JobSpec>()
 }
