@@ -1,1 +1,9 @@
-//! Placeholder page.
+//! Planners: one per kind, each on its own kind's types.
+//!
+//! Start with [`rollout::plan`]. A planner takes what was observed and the time and returns a
+//! [`vocab::Plan`]; a shell carries it out after [`laws::check`] has found nothing against it.
+//!
+//! **Invariant.** No IO, no clock, no randomness, no memory: the same input gives the same plan.
+
+pub mod laws;
+pub mod rollout;

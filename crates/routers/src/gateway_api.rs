@@ -30,8 +30,16 @@ const CONFIG_PATH: &str = "spec.strategy.canary.trafficRouting.plugins[argoproj-
 /// Weight of a backend that states none.
 const DEFAULT_WEIGHT: u64 = 1;
 /// Parts of the plugin's configuration that ask for something this router does not do.
-const UNSUPPORTED: [&str; 8] =
-    ["grpcRoute", "grpcRoutes", "grpcRouteSelector", "httpRouteSelector", "tcpRoute", "tcpRoutes", "tlsRoute", "tlsRoutes"];
+const UNSUPPORTED: [&str; 8] = [
+    "grpcRoute",
+    "grpcRoutes",
+    "grpcRouteSelector",
+    "httpRouteSelector",
+    "tcpRoute",
+    "tcpRoutes",
+    "tlsRoute",
+    "tlsRoutes",
+];
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -66,9 +74,14 @@ impl Router for GatewayApi {
             Ok(config) => config,
             Err(error) => return Err(vec![invalid("", &format!("cannot be read: {error}"))]),
         };
-        for (field, service) in [("stableService", context.stable_service), ("canaryService", context.canary_service)] {
+        for (field, service) in
+            [("stableService", context.stable_service), ("canaryService", context.canary_service)]
+        {
             if service.is_empty() {
-                problems.push(invalid_at(&format!("spec.strategy.canary.{field}"), "is required by the Gateway API router"));
+                problems.push(invalid_at(
+                    &format!("spec.strategy.canary.{field}"),
+                    "is required by the Gateway API router",
+                ));
             }
         }
         let names = config.names();
@@ -78,8 +91,15 @@ impl Router for GatewayApi {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let namespace = if config.namespace.is_empty() { &context.rollout.namespace } else { &config.namespace };
-        Ok(names.iter().map(|name| ObjectRef::new(API_VERSION, "HTTPRoute", namespace, name)).collect())
+        let namespace = if config.namespace.is_empty() {
+            &context.rollout.namespace
+        } else {
+            &config.namespace
+        };
+        Ok(names
+            .iter()
+            .map(|name| ObjectRef::new(API_VERSION, "HTTPRoute", namespace, name))
+            .collect())
     }
 
     fn observe(&self, context: &Context<'_>, objects: &Objects) -> Result<Observation, Reason> {
@@ -94,9 +114,18 @@ impl Router for GatewayApi {
         Ok(Observation { canary_weight: greatest, verified })
     }
 
-    fn steer(&self, context: &Context<'_>, objects: &Objects, traffic: &Traffic) -> Result<Vec<Write>, Reason> {
+    fn steer(
+        &self,
+        context: &Context<'_>,
+        objects: &Objects,
+        traffic: &Traffic,
+    ) -> Result<Vec<Write>, Reason> {
         if !traffic.additional.is_empty() {
-            return Err(Reason::new("Unsupported", "the Gateway API router splits between stable and canary only".to_owned(), []));
+            return Err(Reason::new(
+                "Unsupported",
+                "the Gateway API router splits between stable and canary only".to_owned(),
+                [],
+            ));
         }
         let mut writes = Vec::new();
         for (target, route) in self.routes(context, objects)? {
@@ -115,11 +144,19 @@ impl Router for GatewayApi {
 
 impl GatewayApi {
     /// The configured routes, each of which must exist.
-    fn routes<'a>(&self, context: &Context<'_>, objects: &'a Objects) -> Result<Vec<(ObjectRef, &'a Value)>, Reason> {
+    fn routes<'a>(
+        &self,
+        context: &Context<'_>,
+        objects: &'a Objects,
+    ) -> Result<Vec<(ObjectRef, &'a Value)>, Reason> {
         let targets = self.reads(context).map_err(|mut problems| problems.remove(0))?;
         let find = |target: ObjectRef| match objects.get(&target) {
             Some(Some(route)) => Ok((target, route)),
-            _ => Err(Reason::new("RouteNotFound", format!("{target} is not there"), [("route", target.to_string())])),
+            _ => Err(Reason::new(
+                "RouteNotFound",
+                format!("{target} is not there"),
+                [("route", target.to_string())],
+            )),
         };
         targets.into_iter().map(find).collect()
     }
@@ -145,7 +182,9 @@ impl Backend {
             return;
         }
         patch.push(json!({"op": "test", "path": format!("{}/name", self.path), "value": service}));
-        patch.push(json!({"op": "add", "path": format!("{}/weight", self.path), "value": weight.parts()}));
+        patch.push(
+            json!({"op": "add", "path": format!("{}/weight", self.path), "value": weight.parts()}),
+        );
     }
 
     fn parts(&self) -> u64 {
@@ -175,7 +214,8 @@ fn pairs(context: &Context<'_>, target: &ObjectRef, route: &Value) -> Result<Vec
     let rules = route["spec"]["rules"].as_array().map_or(&[][..], Vec::as_slice);
     let find = |index: usize, rule: &Value, service: &str| {
         let backends = rule["backendRefs"].as_array()?;
-        let place = backends.iter().position(|backend| is_service(backend, service, context, target))?;
+        let place =
+            backends.iter().position(|backend| is_service(backend, service, context, target))?;
         let path = format!("/spec/rules/{index}/backendRefs/{place}");
         Some(Backend { path, weight: backends[place]["weight"].as_u64() })
     };
@@ -190,7 +230,11 @@ fn pairs(context: &Context<'_>, target: &ObjectRef, route: &Value) -> Result<Vec
         return Err(Reason::new(
             "RouteWithoutBackends",
             format!("no rule of {target} has both {stable} and {canary} as backendRefs"),
-            [("route", target.to_string()), ("stableService", stable.to_owned()), ("canaryService", canary.to_owned())],
+            [
+                ("route", target.to_string()),
+                ("stableService", stable.to_owned()),
+                ("canaryService", canary.to_owned()),
+            ],
         ));
     }
     Ok(found)
@@ -199,7 +243,10 @@ fn pairs(context: &Context<'_>, target: &ObjectRef, route: &Value) -> Result<Vec
 fn is_service(backend: &Value, service: &str, context: &Context<'_>, target: &ObjectRef) -> bool {
     let is = |field: &str, value: &str| backend[field].as_str().is_none_or(|found| found == value);
     let namespace = backend["namespace"].as_str().unwrap_or(&target.namespace);
-    backend["name"] == service && is("kind", "Service") && is("group", "") && namespace == context.rollout.namespace
+    backend["name"] == service
+        && is("kind", "Service")
+        && is("group", "")
+        && namespace == context.rollout.namespace
 }
 
 fn max_weight(config: &Value) -> Weight {
@@ -240,7 +287,8 @@ fn write(target: ObjectRef, route: &Value, patch: Vec<Value>) -> Write {
 }
 
 fn unsupported(raw: &Value) -> Vec<Reason> {
-    let asked = UNSUPPORTED.iter().filter(|field| raw.get(**field).is_some_and(|value| !value.is_null()));
+    let asked =
+        UNSUPPORTED.iter().filter(|field| raw.get(**field).is_some_and(|value| !value.is_null()));
     asked.map(|field| invalid(&format!(".{field}"), "is not supported yet")).collect()
 }
 
@@ -277,13 +325,22 @@ mod tests {
 
     fn with<T>(config: &Value, route: Value, act: impl FnOnce(&Context<'_>, &Objects) -> T) -> T {
         let rollout = rollout();
-        let context = Context { rollout: &rollout, config, stable_service: "stable", canary_service: "canary" };
-        let objects = Objects::from([(ObjectRef::new(API_VERSION, "HTTPRoute", "default", "shop"), Some(route))]);
+        let context = Context {
+            rollout: &rollout,
+            config,
+            stable_service: "stable",
+            canary_service: "canary",
+        };
+        let objects = Objects::from([(
+            ObjectRef::new(API_VERSION, "HTTPRoute", "default", "shop"),
+            Some(route),
+        )]);
         act(&context, &objects)
     }
 
     fn traffic(weight: u32) -> Traffic {
-        let destination = |service: &str| Destination { service: service.to_owned(), pod_hash: None };
+        let destination =
+            |service: &str| Destination { service: service.to_owned(), pod_hash: None };
         Traffic {
             stable: destination("stable"),
             canary: destination("canary"),
@@ -303,15 +360,26 @@ mod tests {
             (json!(999), json!(1), 1),
             (json!(0), json!(0), 0),
         ] {
-            let seen = with(&config(), route(stable, canary), |context, objects| GatewayApi.observe(context, objects)).unwrap();
-            assert_eq!(seen, Observation { canary_weight: Weight::max_of(expected), verified: None });
+            let seen = with(&config(), route(stable, canary), |context, objects| {
+                GatewayApi.observe(context, objects)
+            })
+            .unwrap();
+            assert_eq!(
+                seen,
+                Observation { canary_weight: Weight::max_of(expected), verified: None }
+            );
         }
     }
 
     #[test]
     fn steering_touches_the_two_weights_and_nothing_else() {
-        let writes = with(&config(), route(json!(100), json!(0)), |context, objects| GatewayApi.steer(context, objects, &traffic(20))).unwrap();
-        let [Write::Patch { patch_type: PatchType::Json, body, precondition, .. }] = writes.as_slice() else {
+        let writes = with(&config(), route(json!(100), json!(0)), |context, objects| {
+            GatewayApi.steer(context, objects, &traffic(20))
+        })
+        .unwrap();
+        let [Write::Patch { patch_type: PatchType::Json, body, precondition, .. }] =
+            writes.as_slice()
+        else {
             panic!("{writes:?}");
         };
         assert_eq!(precondition.resource_version.as_deref(), Some("7"));
@@ -328,16 +396,22 @@ mod tests {
 
     #[test]
     fn a_split_in_force_is_not_written_again() {
-        let writes = with(&config(), route(json!(80), json!(20)), |context, objects| GatewayApi.steer(context, objects, &traffic(20)));
+        let writes = with(&config(), route(json!(80), json!(20)), |context, objects| {
+            GatewayApi.steer(context, objects, &traffic(20))
+        });
         assert_eq!(writes, Ok(Vec::new()));
     }
 
     #[test]
     fn a_parent_that_has_not_seen_the_generation_leaves_the_weight_unverified() {
-        for (observed, status, expected) in [(3, "True", Some(true)), (2, "True", Some(false)), (3, "False", Some(false))] {
+        for (observed, status, expected) in
+            [(3, "True", Some(true)), (2, "True", Some(false)), (3, "False", Some(false))]
+        {
             let mut route = route(json!(80), json!(20));
             route["status"] = json!({"parents": [{"conditions": [{"type": "Accepted", "status": status, "observedGeneration": observed}]}]});
-            let seen = with(&config(), route, |context, objects| GatewayApi.observe(context, objects)).unwrap();
+            let seen =
+                with(&config(), route, |context, objects| GatewayApi.observe(context, objects))
+                    .unwrap();
             assert_eq!(seen.verified, expected);
         }
     }
@@ -346,16 +420,23 @@ mod tests {
     fn a_route_that_is_missing_or_lacks_a_backend_is_named() {
         let mut bare = route(json!(1), json!(1));
         bare["spec"]["rules"][1]["backendRefs"][1]["name"] = json!("other");
-        let reason = with(&config(), bare, |context, objects| GatewayApi.observe(context, objects)).unwrap_err();
-        assert_eq!(reason.message, "no rule of HTTPRoute default/shop has both stable and canary as backendRefs");
-        let reason = with(&config(), Value::Null, |context, _| GatewayApi.observe(context, &Objects::new())).unwrap_err();
+        let reason = with(&config(), bare, |context, objects| GatewayApi.observe(context, objects))
+            .unwrap_err();
+        assert_eq!(
+            reason.message,
+            "no rule of HTTPRoute default/shop has both stable and canary as backendRefs"
+        );
+        let reason =
+            with(&config(), Value::Null, |context, _| GatewayApi.observe(context, &Objects::new()))
+                .unwrap_err();
         assert_eq!(reason.message, "HTTPRoute default/shop is not there");
     }
 
     #[test]
     fn every_problem_of_the_configuration_is_reported_with_its_path() {
         let config = json!({"plugins": {PLUGIN_KEY: {"grpcRoute": "shop"}}});
-        let problems = with(&config, Value::Null, |context, _| GatewayApi.reads(context)).unwrap_err();
+        let problems =
+            with(&config, Value::Null, |context, _| GatewayApi.reads(context)).unwrap_err();
         let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
         assert_eq!(
             messages,
@@ -369,7 +450,10 @@ mod tests {
     #[test]
     fn weights_may_have_another_maximum() {
         let config = json!({"maxTrafficWeight": 1000, "plugins": {PLUGIN_KEY: {"httpRoutes": [{"name": "shop"}]}}});
-        let seen = with(&config, route(json!(995), json!(5)), |context, objects| GatewayApi.observe(context, objects)).unwrap();
+        let seen = with(&config, route(json!(995), json!(5)), |context, objects| {
+            GatewayApi.observe(context, objects)
+        })
+        .unwrap();
         assert_eq!(seen.canary_weight, Weight::max_of(5));
     }
 }

@@ -68,7 +68,12 @@ pub trait Router: Sync {
     ///
     /// # Errors
     /// Why it cannot be brought about.
-    fn steer(&self, context: &Context<'_>, objects: &Objects, traffic: &Traffic) -> Result<Vec<Write>, Reason>;
+    fn steer(
+        &self,
+        context: &Context<'_>,
+        objects: &Objects,
+        traffic: &Traffic,
+    ) -> Result<Vec<Write>, Reason>;
 }
 
 /// What a router's objects say about the split.
