@@ -1,0 +1,130 @@
+//! The built-in resource types as one table.
+
+use std::sync::{Arc, LazyLock};
+
+use k8s_openapi::api::{
+    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v1 as hpa1,
+    autoscaling::v2 as hpa2, batch::v1 as batch, coordination::v1 as coordination,
+    core::v1 as core, discovery::v1 as discovery, events::v1 as events, networking::v1 as net,
+    policy::v1 as policy, rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
+
+use super::schemas::of;
+use crate::resource::{Origin, Reach, Resource, ScalePaths, SchemaSource, Subresources};
+use crate::schema::Schema;
+
+/// The verbs every kept resource has, in discovery's order.
+pub(crate) const VERBS: [&str; 8] =
+    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// One row: `group/version`, kind, plural, marks and schema.
+///
+/// Marks: `n` namespaced, `s` status, `c` scale, `a` category `all`; then the short names.
+type Row = (&'static str, &'static str, &'static str, &'static str, fn() -> Arc<Schema>);
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    ("v1", "ConfigMap", "configmaps", "n cm", of::<core::ConfigMap>),
+    ("v1", "Endpoints", "endpoints", "n ep", of::<core::Endpoints>),
+    ("v1", "Event", "events", "n ev", of::<core::Event>),
+    ("v1", "LimitRange", "limitranges", "n limits", of::<core::LimitRange>),
+    ("v1", "Namespace", "namespaces", "s ns", of::<core::Namespace>),
+    ("v1", "Node", "nodes", "s no", of::<core::Node>),
+    ("v1", "PersistentVolume", "persistentvolumes", "s pv", of::<core::PersistentVolume>),
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "ns pvc", of::<core::PersistentVolumeClaim>),
+    ("v1", "Pod", "pods", "nsa po", of::<core::Pod>),
+    ("v1", "ReplicationController", "replicationcontrollers", "nsca rc", of::<core::ReplicationController>),
+    ("v1", "ResourceQuota", "resourcequotas", "ns quota", of::<core::ResourceQuota>),
+    ("v1", "Secret", "secrets", "n", of::<core::Secret>),
+    ("v1", "ServiceAccount", "serviceaccounts", "n sa", of::<core::ServiceAccount>),
+    ("v1", "Service", "services", "nsa svc", of::<core::Service>),
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "-", of::<admission::MutatingWebhookConfiguration>),
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "-", of::<admission::ValidatingWebhookConfiguration>),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "s crd crds", of::<extensions::CustomResourceDefinition>),
+    ("apps/v1", "ControllerRevision", "controllerrevisions", "n", of::<apps::ControllerRevision>),
+    ("apps/v1", "DaemonSet", "daemonsets", "nsa ds", of::<apps::DaemonSet>),
+    ("apps/v1", "Deployment", "deployments", "nsca deploy", of::<apps::Deployment>),
+    ("apps/v1", "ReplicaSet", "replicasets", "nsca rs", of::<apps::ReplicaSet>),
+    ("apps/v1", "StatefulSet", "statefulsets", "nsca sts", of::<apps::StatefulSet>),
+    ("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "nsa hpa", of::<hpa1::HorizontalPodAutoscaler>),
+    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "nsa hpa", of::<hpa2::HorizontalPodAutoscaler>),
+    ("batch/v1", "CronJob", "cronjobs", "nsa cj", of::<batch::CronJob>),
+    ("batch/v1", "Job", "jobs", "nsa", of::<batch::Job>),
+    ("coordination.k8s.io/v1", "Lease", "leases", "n", of::<coordination::Lease>),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "n", of::<discovery::EndpointSlice>),
+    ("events.k8s.io/v1", "Event", "events", "n ev", of::<events::Event>),
+    ("networking.k8s.io/v1", "IngressClass", "ingressclasses", "-", of::<net::IngressClass>),
+    ("networking.k8s.io/v1", "Ingress", "ingresses", "ns ing", of::<net::Ingress>),
+    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", "n netpol", of::<net::NetworkPolicy>),
+    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "ns pdb", of::<policy::PodDisruptionBudget>),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "-", of::<rbac::ClusterRoleBinding>),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "-", of::<rbac::ClusterRole>),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", "n", of::<rbac::RoleBinding>),
+    ("rbac.authorization.k8s.io/v1", "Role", "roles", "n", of::<rbac::Role>),
+    ("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "- pc", of::<scheduling::PriorityClass>),
+    ("storage.k8s.io/v1", "StorageClass", "storageclasses", "- sc", of::<storage::StorageClass>),
+];
+
+/// Every built-in resource type.
+pub(crate) fn resources() -> Vec<Resource> {
+    ROWS.iter().map(resource).collect()
+}
+
+fn resource(row: &Row) -> Resource {
+    let &(api_version, kind, plural, words, schema) = row;
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (marks, short_names) = words.split_once(' ').unwrap_or((words, ""));
+    let has = |mark| marks.contains(mark);
+    let scale = has('c').then(|| ScalePaths {
+        spec_replicas: ".spec.replicas".into(),
+        status_replicas: ".status.replicas".into(),
+        selector: Some(".spec.selector".into()),
+    });
+    Resource {
+        group: group.into(),
+        version: version.into(),
+        plural: plural.into(),
+        singular: kind.to_lowercase(),
+        kind: kind.into(),
+        list_kind: format!("{kind}List"),
+        short_names: short_names.split_whitespace().map(str::to_owned).collect(),
+        categories: if has('a') { vec!["all".into()] } else { Vec::new() },
+        reach: if has('n') { Reach::Namespaced } else { Reach::Cluster },
+        subresources: Subresources { status: has('s'), scale },
+        verbs: VERBS.to_vec(),
+        columns: Vec::new(),
+        selectable_fields: Vec::new(),
+        origin: Origin::BuiltIn,
+        storage_group: storage_group(group).into(),
+        storage_version: storage_version(group, version).into(),
+        schema: SchemaSource::BuiltIn(Arc::new(LazyLock::new(schema))),
+    }
+}
+
+/// Events are one kind in two groups; they are kept in the older one.
+fn storage_group(group: &str) -> &str {
+    if group == "events.k8s.io" { "" } else { group }
+}
+
+fn storage_version<'a>(group: &str, version: &'a str) -> &'a str {
+    if group == "autoscaling" { "v2" } else { version }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_reads_as_kubernetes_names_things() {
+        let all = resources();
+        let find = |kind: &str| all.iter().find(|one| one.kind == kind).unwrap();
+        assert_eq!(find("Deployment").short_names, ["deploy"]);
+        assert!(find("Deployment").subresources.scale.is_some());
+        assert_eq!(find("Namespace").reach, Reach::Cluster);
+        assert!(find("ClusterRole").short_names.is_empty());
+        assert!(!find("IngressClass").is_namespaced());
+        assert_eq!(find("CustomResourceDefinition").short_names, ["crd", "crds"]);
+        assert_eq!(find("Endpoints").singular, "endpoints");
+    }
+}

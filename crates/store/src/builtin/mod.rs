@@ -1,0 +1,10 @@
+//! The kinds a Kubernetes server is born with: their names, schemas, defaults and rules.
+
+pub(crate) mod allocate;
+pub(crate) mod convert;
+pub(crate) mod defaults;
+pub(crate) mod fields;
+pub(crate) mod kinds;
+pub(crate) mod metadata;
+pub(crate) mod schemas;
+pub(crate) mod validation;

@@ -1,0 +1,383 @@
+//! What a verb answers when it refuses: a Kubernetes `Status` with the wording clients expect.
+//!
+//! Start at [`ApiError`]; each constructor is one refusal. Nothing here looks at objects.
+
+use serde_json::{Value, json};
+
+use crate::resource::GroupResource;
+
+/// One entry of `Status.details.causes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Machine-readable reason, such as `FieldValueInvalid`.
+    pub reason: String,
+    /// What a person reads.
+    pub message: String,
+    /// Path of the field, such as `spec.replicas`.
+    pub field: String,
+}
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// HTTP status code.
+    pub code: u16,
+    /// Kubernetes reason, such as `NotFound`.
+    pub reason: &'static str,
+    /// Message in upstream's wording.
+    pub message: String,
+    /// `details.name`, empty when there is none.
+    pub name: String,
+    /// `details.group`, empty when there is none.
+    pub group: String,
+    /// `details.kind`: the plural for most errors, the kind for `Invalid`.
+    pub kind: String,
+    /// `details.uid`, empty when there is none.
+    pub uid: String,
+    /// `details.causes`.
+    pub causes: Vec<Cause>,
+    /// `details.retryAfterSeconds`; zero when there is none.
+    pub retry_after_seconds: u32,
+}
+
+impl ApiError {
+    /// An error of this code, reason and message, without details.
+    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: 0,
+        }
+    }
+
+    /// 400: the request itself is wrong.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 404: no object of that name.
+    pub fn not_found(resource: &GroupResource, name: &str) -> Self {
+        Self::new(404, "NotFound", format!("{resource} \"{name}\" not found")).about(resource, name)
+    }
+
+    /// 404: no such path or resource type.
+    pub fn no_such_resource() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// 405: the resource does not have this verb.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
+    }
+
+    /// 409: an object of that name exists.
+    pub fn already_exists(resource: &GroupResource, name: &str) -> Self {
+        Self::new(409, "AlreadyExists", format!("{resource} \"{name}\" already exists"))
+            .about(resource, name)
+    }
+
+    /// 409: the write does not fit the object as it is; `why` is the part after the colon.
+    pub fn conflict(resource: &GroupResource, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}");
+        Self::new(409, "Conflict", message).about(resource, name)
+    }
+
+    /// 409: somebody else wrote in between.
+    pub fn modified(resource: &GroupResource, name: &str) -> Self {
+        Self::conflict(
+            resource,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    /// 403: an admission rule says no.
+    pub fn forbidden(resource: &GroupResource, name: &str, why: &str) -> Self {
+        let message = format!("{resource} \"{name}\" is forbidden: {why}");
+        Self::new(403, "Forbidden", message).about(resource, name)
+    }
+
+    /// 410: the version asked for is no longer remembered.
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    /// 410 for a watch or list that starts before what the log remembers.
+    pub fn too_old(asked: u64, oldest: u64) -> Self {
+        Self::expired(format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// 415: this patch type does not work on this resource.
+    pub fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// 429: come back later.
+    pub fn too_many_requests(message: impl Into<String>, seconds: u32) -> Self {
+        let mut error = Self::new(429, "TooManyRequests", message);
+        error.retry_after_seconds = seconds;
+        error
+    }
+
+    /// 422: the object breaks validation rules; all of them are listed.
+    pub fn invalid(group: &str, kind: &str, name: &str, problems: &[FieldProblem]) -> Self {
+        let full_kind = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let list = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let mut error =
+            Self::new(422, "Invalid", format!("{full_kind} \"{name}\" is invalid: {list}"));
+        name.clone_into(&mut error.name);
+        group.clone_into(&mut error.group);
+        kind.clone_into(&mut error.kind);
+        error.causes = problems.iter().map(FieldProblem::cause).collect();
+        error
+    }
+
+    /// Fills `details` with the resource and name.
+    #[must_use]
+    pub fn about(mut self, resource: &GroupResource, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self.group.clone_from(&resource.group);
+        self.kind.clone_from(&resource.resource);
+        self
+    }
+
+    /// The `Status` object for the response body.
+    pub fn to_status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code,
+        });
+        let mut details = serde_json::Map::new();
+        let words = [
+            ("name", &self.name),
+            ("group", &self.group),
+            ("kind", &self.kind),
+            ("uid", &self.uid),
+        ];
+        for (key, word) in words {
+            if !word.is_empty() {
+                details.insert(key.into(), json!(word));
+            }
+        }
+        if !self.causes.is_empty() {
+            details.insert("causes".into(), self.causes.iter().map(cause_json).collect());
+        }
+        if self.retry_after_seconds > 0 {
+            details.insert("retryAfterSeconds".into(), json!(self.retry_after_seconds));
+        }
+        if !details.is_empty() {
+            status["details"] = Value::Object(details);
+        }
+        status
+    }
+}
+
+fn cause_json(cause: &Cause) -> Value {
+    let mut value = json!({ "reason": cause.reason, "message": cause.message });
+    if !cause.field.is_empty() {
+        value["field"] = json!(cause.field);
+    }
+    value
+}
+
+/// Why a field is refused; the words and cause reasons are Kubernetes'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The value is malformed or out of range.
+    Invalid,
+    /// A value must be given.
+    Required,
+    /// The value is not one of a fixed set.
+    NotSupported,
+    /// The same key occurs twice.
+    Duplicate,
+    /// The field may not be set or changed.
+    Forbidden,
+    /// The string is too long.
+    TooLong,
+    /// The list has too many items.
+    TooMany,
+    /// The value names something that does not exist.
+    NotFound,
+    /// The value has the wrong JSON type.
+    TypeInvalid,
+}
+
+/// One broken rule at one path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldProblem {
+    /// Path such as `spec.template.spec.containers[0].name`; empty for the whole object.
+    pub path: String,
+    /// Which rule is broken.
+    pub kind: ProblemKind,
+    /// The offending value, printed where upstream prints it.
+    pub value: Value,
+    /// The explanation after the value.
+    pub detail: String,
+}
+
+impl FieldProblem {
+    /// The value is malformed or out of range.
+    pub fn invalid(path: impl Into<String>, value: Value, detail: impl Into<String>) -> Self {
+        Self { path: path.into(), kind: ProblemKind::Invalid, value, detail: detail.into() }
+    }
+
+    /// A value must be given; `detail` may be empty.
+    pub fn required(path: impl Into<String>, detail: impl Into<String>) -> Self {
+        let kind = ProblemKind::Required;
+        Self { path: path.into(), kind, value: Value::Null, detail: detail.into() }
+    }
+
+    /// The field may not be set or changed.
+    pub fn forbidden(path: impl Into<String>, detail: impl Into<String>) -> Self {
+        let kind = ProblemKind::Forbidden;
+        Self { path: path.into(), kind, value: Value::Null, detail: detail.into() }
+    }
+
+    /// The same key occurs twice.
+    pub fn duplicate(path: impl Into<String>, value: Value) -> Self {
+        let kind = ProblemKind::Duplicate;
+        Self { path: path.into(), kind, value, detail: String::new() }
+    }
+
+    /// The value is not one of `supported`.
+    pub fn not_supported<'a>(
+        path: impl Into<String>,
+        value: Value,
+        supported: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let words: Vec<String> = supported.into_iter().map(|word| format!("{word:?}")).collect();
+        let detail = format!("supported values: {}", words.join(", "));
+        Self { path: path.into(), kind: ProblemKind::NotSupported, value, detail }
+    }
+
+    /// The string is longer than `limit` bytes.
+    pub fn too_long(path: impl Into<String>, limit: u64) -> Self {
+        let detail = format!("may not be more than {limit} bytes");
+        Self { path: path.into(), kind: ProblemKind::TooLong, value: Value::Null, detail }
+    }
+
+    /// The list has more than `limit` items.
+    pub fn too_many(path: impl Into<String>, actual: usize, limit: u64) -> Self {
+        let detail = format!("must have at most {limit} items");
+        Self { path: path.into(), kind: ProblemKind::TooMany, value: json!(actual), detail }
+    }
+
+    fn cause(&self) -> Cause {
+        let reason = match self.kind {
+            ProblemKind::Invalid => "FieldValueInvalid",
+            ProblemKind::Required => "FieldValueRequired",
+            ProblemKind::NotSupported => "FieldValueNotSupported",
+            ProblemKind::Duplicate => "FieldValueDuplicate",
+            ProblemKind::Forbidden => "FieldValueForbidden",
+            ProblemKind::TooLong => "FieldValueTooLong",
+            ProblemKind::TooMany => "FieldValueTooMany",
+            ProblemKind::NotFound => "FieldValueNotFound",
+            ProblemKind::TypeInvalid => "FieldValueTypeInvalid",
+        };
+        let field = if self.path.is_empty() { "<nil>".to_owned() } else { self.path.clone() };
+        Cause { reason: reason.into(), message: self.body(), field }
+    }
+
+    fn body(&self) -> String {
+        let word = match self.kind {
+            ProblemKind::Invalid | ProblemKind::TypeInvalid => "Invalid value",
+            ProblemKind::Required => "Required value",
+            ProblemKind::NotSupported => "Unsupported value",
+            ProblemKind::Duplicate => "Duplicate value",
+            ProblemKind::Forbidden => "Forbidden",
+            ProblemKind::TooLong => "Too long",
+            ProblemKind::TooMany => "Too many",
+            ProblemKind::NotFound => "Not found",
+        };
+        let shows_value = !matches!(
+            self.kind,
+            ProblemKind::Required | ProblemKind::Forbidden | ProblemKind::TooLong
+        );
+        let mut text = word.to_owned();
+        if shows_value {
+            text.push_str(": ");
+            text.push_str(&value_text(&self.value));
+        }
+        if !self.detail.is_empty() {
+            text.push_str(": ");
+            text.push_str(&self.detail);
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = if self.path.is_empty() { "<nil>" } else { &self.path };
+        write!(f, "{path}: {}", self.body())
+    }
+}
+
+/// How upstream prints a value in a validation message: bare scalars, quoted strings, JSON otherwise.
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployments() -> GroupResource {
+        GroupResource::new("apps", "deployments")
+    }
+
+    #[test]
+    fn messages_are_worded_as_clients_expect() {
+        let check = |error: ApiError, code: u16, text: &str| {
+            assert_eq!((error.code, error.message.as_str()), (code, text));
+        };
+        check(ApiError::not_found(&deployments(), "x"), 404, "deployments.apps \"x\" not found");
+        check(
+            ApiError::not_found(&GroupResource::new("", "pods"), "x"),
+            404,
+            "pods \"x\" not found",
+        );
+        check(
+            ApiError::invalid("apps", "Deployment", "x", &[FieldProblem::required("spec.a", "")]),
+            422,
+            "Deployment.apps \"x\" is invalid: spec.a: Required value",
+        );
+        let two = [
+            FieldProblem::invalid("a", json!(-1), "must be positive"),
+            FieldProblem::not_supported("b", json!("z"), ["x", "y"]),
+        ];
+        check(
+            ApiError::invalid("", "Pod", "p", &two),
+            422,
+            "Pod \"p\" is invalid: [a: Invalid value: -1: must be positive, b: Unsupported value: \"z\": supported values: \"x\", \"y\"]",
+        );
+    }
+
+    #[test]
+    fn a_status_names_the_object_and_its_causes() {
+        let problem = FieldProblem::required("spec.a", "");
+        let status = ApiError::invalid("apps", "Deployment", "x", &[problem]).to_status();
+        assert_eq!(status["details"]["kind"], "Deployment");
+        assert_eq!(status["details"]["causes"][0]["reason"], "FieldValueRequired");
+        assert_eq!(status["code"], 422);
+    }
+}

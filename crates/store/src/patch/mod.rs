@@ -1,0 +1,4 @@
+//! Patch bodies applied to values.
+
+pub(crate) mod json;
+pub(crate) mod strategic;

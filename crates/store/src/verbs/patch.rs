@@ -1,0 +1,146 @@
+//! Patch: the four media types, each turned into a replace or, for apply, into a create or replace.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Written;
+use super::create::{check_kind, check_namespace};
+use super::update::check_name;
+use super::write::{Draft, Ownership};
+use crate::error::ApiError;
+use crate::managed_fields::{self, Writer};
+use crate::object::{Object, meta_str};
+use crate::options::{Patch, WriteOptions};
+use crate::patch;
+use crate::resource::{Address, Origin, Resource, Subresource};
+use crate::scale;
+use crate::schema;
+use crate::store::Store;
+
+impl Store {
+    /// Changes an object, or its status or scale. An apply patch makes the object if it is not there.
+    pub fn patch(
+        &mut self,
+        address: &Address,
+        patch: Patch,
+        options: &WriteOptions,
+        now: Timestamp,
+    ) -> Result<Written, ApiError> {
+        let resource = self.catalogue.get(&address.resource)?;
+        match patch {
+            Patch::Apply(body) => self.apply(resource, address, body, options, now),
+            other => {
+                let old = self.current(&resource, address)?;
+                let new = if address.subresource == Subresource::Scale {
+                    patched_scale(&resource, &old, &other)?
+                } else {
+                    patched(&resource, old.value(), &other)?
+                };
+                check_identity(address, &new)?;
+                self.replace(resource, address.subresource, old, (new, options), now)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the verb's own arguments plus the resource found for them"
+    )]
+    fn apply(
+        &mut self,
+        resource: Arc<Resource>,
+        address: &Address,
+        mut body: Value,
+        options: &WriteOptions,
+        now: Timestamp,
+    ) -> Result<Written, ApiError> {
+        if options.field_manager.is_empty() {
+            let problem =
+                crate::error::FieldProblem::required("fieldManager", "is required for apply patch");
+            return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[problem]));
+        }
+        if address.subresource == Subresource::Scale {
+            return Err(ApiError::unsupported_media_type(
+                "apply patches are not supported on the scale subresource",
+            ));
+        }
+        check_kind(&resource, &mut body)?;
+        check_namespace(&resource, address.namespace.as_deref(), &mut body)?;
+        check_name(address, &mut body)?;
+        if body["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
+            return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+        }
+        let old = self.found(&resource.storage(), address.namespace_key(), &address.name).cloned();
+        let old = old.map(|old| self.show(old, &resource));
+        if old.is_none() {
+            if address.subresource == Subresource::Status {
+                return Err(ApiError::not_found(&resource.group_resource(), &address.name));
+            }
+            self.check_new(&resource, &mut body)?;
+        }
+        let schema = resource.schema();
+        schema::decode::decode(&resource, &schema, &mut body, options)?;
+        let writer = Writer {
+            manager: &options.field_manager,
+            api_version: resource.api_version(),
+            subresource: address.subresource,
+            has_status: resource.subresources.status,
+            origin: resource.origin,
+            now,
+        };
+        let live = old.as_deref().map(Object::value);
+        let new = managed_fields::apply::apply(&schema, live, &body, &writer, options.force)?;
+        let (subresource, ownership) = (address.subresource, Ownership::Settled);
+        let quiet = WriteOptions { duplicates: Vec::new(), ..options.clone() };
+        let draft = Draft { resource, subresource, old, new, options: &quiet, ownership, now };
+        self.finish(draft)
+    }
+}
+
+fn patched(resource: &Resource, old: &Value, patch: &Patch) -> Result<Value, ApiError> {
+    match patch {
+        Patch::Json(operations) => patch::json::apply(old, operations),
+        Patch::Merge(body) => {
+            let mut new = old.clone();
+            if !body.is_object() {
+                return Err(ApiError::bad_request(
+                    "error decoding patch: a merge patch must be a JSON object",
+                ));
+            }
+            json_patch::merge(&mut new, body);
+            Ok(new)
+        }
+        Patch::Strategic(body) => {
+            if resource.origin == Origin::Custom {
+                return Err(ApiError::unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+                ));
+            }
+            patch::strategic::apply(&resource.schema(), old, body)
+        }
+        Patch::Apply(_) => Err(ApiError::bad_request("an apply patch is not a change to a value")),
+    }
+}
+
+fn patched_scale(resource: &Resource, old: &Object, patch: &Patch) -> Result<Value, ApiError> {
+    let current = scale::of(resource, old)?;
+    let changed = match patch {
+        Patch::Strategic(body) => patched(resource, current.value(), &Patch::Merge(body.clone()))?,
+        other => patched(resource, current.value(), other)?,
+    };
+    scale::applied(resource, old.value(), &changed)
+}
+
+/// A patch may not rename or move an object, nor change its kind.
+fn check_identity(address: &Address, new: &Value) -> Result<(), ApiError> {
+    let mut body = json!({ "metadata": { "name": meta_str(new, "name") } });
+    check_name(address, &mut body)?;
+    if meta_str(new, "namespace") != address.namespace_key() {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Get and list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::List;
+use crate::builtin;
+use crate::error::ApiError;
+use crate::object::Object;
+use crate::options::ListOptions;
+use crate::resource::{Address, Gvr, Resource, Scope, Subresource};
+use crate::selector::Selectors;
+use crate::store::Store;
+
+/// Said when a `continue` token is older than what is remembered.
+const CONTINUE_EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
+
+/// Where a page ends, inside a `continue` token.
+struct Place {
+    version: u64,
+    namespace: String,
+    name: String,
+}
+
+impl Store {
+    /// One object, or its scale.
+    pub fn get(&self, address: &Address) -> Result<Arc<Object>, ApiError> {
+        let resource = self.catalogue.get(&address.resource)?;
+        let object = self.stored_at(&resource, address)?;
+        match address.subresource {
+            Subresource::Main | Subresource::Status => Ok(self.show(object, &resource)),
+            Subresource::Scale => crate::scale::of(&resource, &object),
+        }
+    }
+
+    /// Objects of a type, sorted by namespace and name, a page at a time if a limit is given.
+    pub fn list(&self, scope: &Scope, options: &ListOptions) -> Result<List, ApiError> {
+        let resource = self.catalogue.get(&scope.resource)?;
+        check_fields(&resource, &options.selectors)?;
+        let place = options.continue_token.as_deref().map(Place::decode).transpose()?;
+        let version = self.list_version(options, place.as_ref())?;
+        let overlay = self.changed_since(&resource, version, place.is_some())?;
+        let limit = options.limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        let mut items: Vec<Arc<Object>> = Vec::new();
+        let mut left = 0;
+        for object in self.objects_at(scope, &resource, overlay) {
+            if place.as_ref().is_some_and(|place| !place.is_before(&object))
+                || !options.selectors.matches(object.value())
+            {
+                continue;
+            }
+            if items.len() < limit { items.push(object) } else { left += 1 }
+        }
+        let token = items.last().filter(|_| left > 0).map(|last| Place::after(last, version));
+        let items = items.into_iter().map(|object| self.show(object, &resource)).collect();
+        let remaining = token.is_some().then_some(left);
+        let continue_token = token.map(|place| place.encode());
+        Ok(List { items, resource_version: version, continue_token, remaining })
+    }
+
+    /// The objects a watch or list selects right now, as stored.
+    pub(crate) fn selected<'a>(
+        &'a self,
+        scope: &'a Scope,
+        selectors: &Selectors,
+    ) -> impl Iterator<Item = Arc<Object>> {
+        let storage = self.catalogue.find(&scope.resource).map(|resource| resource.storage());
+        let shelf = storage.and_then(|storage| self.shelves.get(&storage));
+        let namespace = scope.namespace.as_deref();
+        shelf
+            .into_iter()
+            .flat_map(move |shelf| shelf.within(namespace))
+            .filter(|object| selectors.matches(object.value()))
+            .cloned()
+    }
+
+    /// The object in the version a client asked for.
+    pub(crate) fn in_version(&self, object: &Arc<Object>, gvr: &Gvr) -> Arc<Object> {
+        match self.catalogue.find(gvr) {
+            Some(resource) => self.show(Arc::clone(object), resource),
+            None => Arc::clone(object),
+        }
+    }
+
+    pub(crate) fn show(&self, object: Arc<Object>, resource: &Resource) -> Arc<Object> {
+        if resource.is_stored() {
+            return object;
+        }
+        let value = builtin::convert::from_storage(object.value().clone(), resource);
+        Arc::new(Object::new(value, object.resource_version()))
+    }
+
+    /// The stored object an address names; 404 if there is none.
+    pub(crate) fn stored_at(
+        &self,
+        resource: &Resource,
+        address: &Address,
+    ) -> Result<Arc<Object>, ApiError> {
+        self.found(&resource.storage(), address.namespace_key(), &address.name)
+            .cloned()
+            .ok_or_else(|| ApiError::not_found(&resource.group_resource(), &address.name))
+    }
+
+    fn list_version(&self, options: &ListOptions, place: Option<&Place>) -> Result<u64, ApiError> {
+        let newest = self.resource_version();
+        if let Some(place) = place {
+            return Ok(place.version);
+        }
+        let Some(text) = options.resource_version.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(newest);
+        };
+        let asked: u64 = text.parse().map_err(|_| {
+            ApiError::bad_request(format!(
+                "resourceVersion: Invalid value: {text:?}: must be an unsigned integer"
+            ))
+        })?;
+        if asked > newest {
+            return Err(too_large(asked, newest));
+        }
+        let exact = options.resource_version_match.as_deref() == Some("Exact");
+        Ok(if exact { asked } else { newest })
+    }
+
+    /// What the objects changed after a version were at that version.
+    fn changed_since(
+        &self,
+        resource: &Resource,
+        version: u64,
+        continuing: bool,
+    ) -> Result<Overlay, ApiError> {
+        let mut overlay = Overlay::new();
+        let storage = resource.storage();
+        let Some(shelf) = self.shelves.get(&storage) else { return Ok(overlay) };
+        let Some(changes) = shelf.log.after(version) else {
+            let oldest = shelf.log.forgotten();
+            let too_old = ApiError::too_old(version, oldest);
+            return Err(if continuing { ApiError::expired(CONTINUE_EXPIRED) } else { too_old });
+        };
+        for change in changes {
+            let key = (change.now.namespace().to_owned(), change.now.name().to_owned());
+            overlay.entry(key).or_insert_with(|| change.before.clone());
+        }
+        Ok(overlay)
+    }
+
+    fn objects_at<'a>(
+        &'a self,
+        scope: &'a Scope,
+        resource: &Resource,
+        overlay: Overlay,
+    ) -> Box<dyn Iterator<Item = Arc<Object>> + 'a> {
+        let namespace = scope.namespace.as_deref();
+        let Some(shelf) = self.shelves.get(&resource.storage()) else {
+            return Box::new(std::iter::empty());
+        };
+        if overlay.is_empty() {
+            return Box::new(shelf.within(namespace).cloned());
+        }
+        let key = |object: &Arc<Object>| (object.namespace().to_owned(), object.name().to_owned());
+        let mut all: BTreeMap<_, _> =
+            shelf.within(namespace).map(|object| (key(object), Arc::clone(object))).collect();
+        for (key, before) in overlay {
+            match before {
+                Some(object) if namespace.is_none_or(|wanted| wanted == key.0) => {
+                    all.insert(key, object);
+                }
+                _ => {
+                    all.remove(&key);
+                }
+            }
+        }
+        Box::new(all.into_values())
+    }
+}
+
+type Overlay = BTreeMap<(String, String), Option<Arc<Object>>>;
+
+fn too_large(asked: u64, newest: u64) -> ApiError {
+    let message = format!("Too large resource version: {asked}, current: {newest}");
+    let mut error = ApiError::new(504, "Timeout", message);
+    error.retry_after_seconds = 1;
+    error
+}
+
+/// Refuses a field selector on a field that the kind does not offer.
+pub(crate) fn check_fields(resource: &Resource, selectors: &Selectors) -> Result<(), ApiError> {
+    let bad = selectors.fields.paths().find(|path| !builtin::fields::is_selectable(resource, path));
+    let Some(bad) = bad else { return Ok(()) };
+    Err(ApiError::bad_request(format!(
+        "Unable to find {:?} that match label selector {:?}, field selector {bad:?}: field label not supported: {bad}",
+        format!("{}, Resource={}", slashed(resource), resource.plural),
+        selectors.labels.to_string(),
+    )))
+}
+
+fn slashed(resource: &Resource) -> String {
+    format!("{}/{}", resource.group, resource.version)
+}
+
+impl Place {
+    fn after(object: &Object, version: u64) -> Self {
+        let (namespace, name) = (object.namespace().to_owned(), object.name().to_owned());
+        Self { version, namespace, name }
+    }
+
+    fn is_before(&self, object: &Object) -> bool {
+        (self.namespace.as_str(), self.name.as_str()) < (object.namespace(), object.name())
+    }
+
+    fn encode(&self) -> String {
+        let token = json!({ "v": "meta.k8s.io/v1", "rv": self.version, "ns": self.namespace, "start": self.name });
+        URL_SAFE_NO_PAD.encode(token.to_string())
+    }
+
+    fn decode(token: &str) -> Result<Self, ApiError> {
+        let bad = || ApiError::bad_request("continue key is not valid");
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let text = |key: &str| value[key].as_str().map(str::to_owned).ok_or_else(bad);
+        let version = value["rv"].as_u64().ok_or_else(bad)?;
+        Ok(Self { version, namespace: text("ns")?, name: text("start")? })
+    }
+}

@@ -1,0 +1,89 @@
+//! Replace, of an object or a subresource.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Written;
+use super::create::{check_kind, check_namespace};
+use super::write::{Draft, Ownership};
+use crate::error::ApiError;
+use crate::object::{Object, meta_str, metadata_mut};
+use crate::options::WriteOptions;
+use crate::resource::{Address, Resource, Subresource};
+use crate::scale;
+use crate::store::Store;
+
+impl Store {
+    /// Replaces an object, or its status or scale.
+    pub fn update(
+        &mut self,
+        address: &Address,
+        mut body: Value,
+        options: &WriteOptions,
+        now: Timestamp,
+    ) -> Result<Written, ApiError> {
+        let resource = self.catalogue.get(&address.resource)?;
+        let old = self.current(&resource, address)?;
+        if address.subresource == Subresource::Scale {
+            body = scale::applied(&resource, old.value(), &body)?;
+        } else {
+            check_kind(&resource, &mut body)?;
+            check_namespace(&resource, address.namespace.as_deref(), &mut body)?;
+            check_name(address, &mut body)?;
+        }
+        self.replace(resource, address.subresource, old, (body, options), now)
+    }
+
+    /// The object an address names, in the version asked for.
+    pub(crate) fn current(
+        &self,
+        resource: &Resource,
+        address: &Address,
+    ) -> Result<Arc<Object>, ApiError> {
+        if address.subresource == Subresource::Status && !resource.subresources.status {
+            return Err(ApiError::no_such_resource());
+        }
+        Ok(self.show(self.stored_at(resource, address)?, resource))
+    }
+
+    /// Writes a changed object; a scale is answered as a scale.
+    pub(crate) fn replace(
+        &mut self,
+        resource: Arc<Resource>,
+        subresource: Subresource,
+        old: Arc<Object>,
+        (new, options): (Value, &WriteOptions),
+        now: Timestamp,
+    ) -> Result<Written, ApiError> {
+        let (ownership, old) = (Ownership::Changed, Some(old));
+        let draft = Draft {
+            resource: Arc::clone(&resource),
+            subresource,
+            old,
+            new,
+            options,
+            ownership,
+            now,
+        };
+        let mut written = self.finish(draft)?;
+        if subresource == Subresource::Scale {
+            written.object = scale::of(&resource, &written.object)?;
+        }
+        Ok(written)
+    }
+}
+
+/// Makes sure a body has the name its address says.
+pub(crate) fn check_name(address: &Address, body: &mut Value) -> Result<(), ApiError> {
+    let said = meta_str(body, "name");
+    if !said.is_empty() && said != address.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({said}) does not match the name on the URL ({})",
+            address.name
+        )));
+    }
+    metadata_mut(body).insert("name".into(), json!(address.name));
+    Ok(())
+}
