@@ -9,10 +9,10 @@
 
 pub mod access;
 pub mod exposition;
-//HTTP
+pub mod http_api;
 pub mod labels;
 mod number;
-//PROMQL
+pub mod promql;
 pub mod series;
 
 pub use labels::Labels;

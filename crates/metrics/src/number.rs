@@ -1,7 +1,5 @@
 //! Conversions between numbers, and how Prometheus writes them.
 
-use jiff::Timestamp;
-
 /// The value that marks the end of a series; a NaN told from others by its bits.
 pub(crate) const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
 
@@ -36,12 +34,6 @@ pub(crate) fn whole(value: f64) -> i64 {
 )]
 pub(crate) fn index(value: f64) -> usize {
     value as usize
-}
-
-/// The timestamp of a count of milliseconds, at the edge of time when it is beyond it.
-pub(crate) fn timestamp(millis: i64) -> Timestamp {
-    let edge = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::from_millisecond(millis).unwrap_or(edge)
 }
 
 /// A number as Prometheus' JSON and text format write it: shortest digits, `+Inf`, `-Inf`, `NaN`.
