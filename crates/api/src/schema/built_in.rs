@@ -1,14 +1,14 @@
 //! Schemas of Kubernetes' own types where our kinds embed them.
 //!
-//! Start at [`embed`]. The generated types lack what server-side apply needs to merge lists, so the
-//! keys are added here. Descriptions are left out: they would be nine tenths of every definition.
+//! Start at [`embed`]. The generated types lack what server-side apply needs to merge lists, and the
+//! defaults of keys, so both are added here. Descriptions are left out: they would be nine tenths of every definition.
 
 use super::{children, simplify};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// Lists that are merged by key: the field, its keys, and a field that only this list's items have.
-const KEYED_LISTS: [(&str, &[&str]); 15] = [
+/// Lists that are merged by key, by the name of their field.
+const KEYED_LISTS: [(&str, &[&str]); 14] = [
     ("containers", &["name"]),
     ("initContainers", &["name"]),
     ("ephemeralContainers", &["name"]),
@@ -23,19 +23,26 @@ const KEYED_LISTS: [(&str, &[&str]); 15] = [
     ("imagePullSecrets", &["name"]),
     ("resourceClaims", &["name"]),
     ("schedulingGates", &["name"]),
-    ("onPodConditions", &["type", "status"]),
 ];
 
-/// Defaults of fields that are keys of a list, without which the key would be missing.
-const KEY_DEFAULTS: [(&str, &str, &str); 2] =
-    [("ports", "protocol", "TCP"), ("imagePullSecrets", "name", "")];
+/// Defaults by field and property, without which a list's key, or a reference's name, may be missing.
+const DEFAULTS: [(&str, &str, &str); 7] = [
+    ("ports", "protocol", "TCP"),
+    ("imagePullSecrets", "name", ""),
+    ("configMapRef", "name", ""),
+    ("secretRef", "name", ""),
+    ("configMapKeyRef", "name", ""),
+    ("secretKeyRef", "name", ""),
+    ("grpc", "service", ""),
+];
 
 /// Objects that are replaced as a whole: those with exactly these fields.
-const ATOMIC_OBJECTS: [&[&str]; 6] = [
+const ATOMIC_OBJECTS: [&[&str]; 7] = [
     &["matchExpressions", "matchLabels"],
     &["matchExpressions", "matchFields"],
     &["nodeSelectorTerms"],
     &["key", "name", "optional"],
+    &["name", "optional"],
     &["apiVersion", "fieldPath"],
     &["containerName", "divisor", "resource"],
 ];
@@ -59,6 +66,7 @@ fn refine(schema: &mut Value) {
     if let Some(Value::Object(properties)) = keywords.get_mut("properties") {
         shorten_metadata(properties);
         merge_lists_by_key(properties);
+        add_defaults(properties);
         if is_atomic(properties) {
             keywords.insert("x-kubernetes-map-type".to_owned(), json!("atomic"));
         }
@@ -79,19 +87,38 @@ fn shorten_metadata(properties: &mut Map<String, Value>) {
     }
 }
 
-/// Marks the lists that are merged by key, and gives optional keys their default.
+/// Marks the lists that are merged by key.
 fn merge_lists_by_key(properties: &mut Map<String, Value>) {
     for (field, keys) in KEYED_LISTS {
         let Some(list) = properties.get_mut(field) else { continue };
         let items = &list["items"]["properties"];
-        if keys.iter().any(|key| items[*key].is_null()) {
-            continue;
+        if keys.iter().all(|key| items[*key].is_object()) {
+            list["x-kubernetes-list-type"] = json!("map");
+            list["x-kubernetes-list-map-keys"] = json!(keys);
         }
-        for (_, key, default) in KEY_DEFAULTS.iter().filter(|(owner, ..)| *owner == field) {
-            list["items"]["properties"][*key]["default"] = json!(default);
+    }
+}
+
+/// Gives properties their default; what has a default is not required.
+fn add_defaults(properties: &mut Map<String, Value>) {
+    for (field, property, default) in DEFAULTS {
+        let Some(schema) = properties.get_mut(field) else { continue };
+        let is_list = schema["items"].is_object();
+        let object = if is_list { &mut schema["items"] } else { schema };
+        if object["properties"][property].is_object() {
+            object["properties"][property]["default"] = json!(default);
+            withdraw_demand(object, property);
         }
-        list["x-kubernetes-list-type"] = json!("map");
-        list["x-kubernetes-list-map-keys"] = json!(keys);
+    }
+}
+
+fn withdraw_demand(object: &mut Value, property: &str) {
+    let Some(fields) = object.as_object_mut() else { return };
+    if let Some(Value::Array(required)) = fields.get_mut("required") {
+        required.retain(|name| name != property);
+        if required.is_empty() {
+            fields.remove("required");
+        }
     }
 }
 
@@ -100,4 +127,63 @@ fn is_atomic(properties: &Map<String, Value>) -> bool {
         fields.len() == properties.len()
             && fields.iter().all(|field| properties.contains_key(*field))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::PodTemplateSpec;
+
+    fn pod() -> Value {
+        let template = embed::<PodTemplateSpec>().to_value();
+        template["properties"]["spec"]["properties"].clone()
+    }
+
+    #[test]
+    fn containers_are_merged_by_name_and_ports_by_number_and_protocol() {
+        let check = |list: &Value, keys: Value| {
+            assert_eq!(list["x-kubernetes-list-type"], "map");
+            assert_eq!(list["x-kubernetes-list-map-keys"], keys);
+        };
+        let pod = pod();
+        check(&pod["containers"], json!(["name"]));
+        let ports = &pod["containers"]["items"]["properties"]["ports"];
+        check(ports, json!(["containerPort", "protocol"]));
+        assert_eq!(ports["items"]["properties"]["protocol"]["default"], "TCP");
+    }
+
+    #[test]
+    fn every_key_of_a_list_is_required_or_has_a_default() {
+        fn check(schema: &Value) {
+            let items = &schema["items"];
+            for key in schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten() {
+                let required = items["required"].as_array().is_some_and(|all| all.contains(key));
+                let default = &items["properties"][key.as_str().unwrap()]["default"];
+                assert!(required || !default.is_null(), "{key} in {items}");
+            }
+            match schema {
+                Value::Object(fields) => fields.values().for_each(check),
+                Value::Array(schemas) => schemas.iter().for_each(check),
+                _ => {}
+            }
+        }
+        check(&pod());
+    }
+
+    #[test]
+    fn template_metadata_is_labels_and_annotations() {
+        let template = embed::<PodTemplateSpec>().to_value();
+        let fields = &template["properties"]["metadata"]["properties"];
+        let names: Vec<&String> = fields.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["annotations", "labels"]);
+    }
+
+    #[test]
+    fn nothing_is_described_twice() {
+        fn check(schema: &Value) {
+            assert!(!schema["description"].is_string(), "{schema}");
+            schema.as_object().into_iter().flat_map(Map::values).for_each(check);
+        }
+        check(&embed::<PodTemplateSpec>().to_value());
+    }
 }
