@@ -1,0 +1,100 @@
+//! Request bodies: bounded in size and time, and parsed.
+
+use crate::negotiate::{self, BodyFormat};
+use crate::respond;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use std::time::Duration;
+use store::ApiError;
+
+/// The largest request body.
+pub const BODY_MAX: usize = 3 << 20;
+
+/// How much of a body that is too large is read and thrown away, so that the client sees the answer
+/// instead of a reset connection.
+const DISCARD_MAX: usize = 256 << 20;
+
+/// How long a client may take to send its body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// A parsed body and the fields that occurred twice in it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) value: Value,
+    pub(crate) duplicates: Vec<String>,
+}
+
+/// Reads a whole body.
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = length.and_then(|text| text.parse::<usize>().ok());
+    if length == Some(0) {
+        return Ok(Bytes::new());
+    }
+    let waits = headers.contains_key(EXPECT);
+    if waits && length.is_some_and(|length| length > BODY_MAX) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIME, collect(body)).await {
+        Ok(read) => read,
+        Err(_) => Err(ApiError::new(408, "Timeout", "request body was not received in time")),
+    }
+}
+
+async fn collect(mut body: Body) -> Result<Bytes, ApiError> {
+    let mut whole = BytesMut::new();
+    let mut total = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::bad_request("request body ended too early"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        total += data.len();
+        if total <= BODY_MAX {
+            whole.extend_from_slice(&data);
+        } else if total > DISCARD_MAX {
+            break;
+        } else {
+            whole = BytesMut::new();
+        }
+    }
+    if total > BODY_MAX { Err(too_large()) } else { Ok(whole.freeze()) }
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        413,
+        "RequestEntityTooLarge",
+        format!("Request entity too large: limit is {BODY_MAX}"),
+    )
+}
+
+/// Parses the body of a create or replace.
+pub(crate) fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Document, ApiError> {
+    match negotiate::body_format(headers) {
+        Ok(BodyFormat::Json) => json(bytes),
+        Ok(BodyFormat::Yaml) => yaml(bytes),
+        Err(_) => Err(respond::unsupported_media_type(&["application/json", "application/yaml"])),
+    }
+}
+
+/// Parses a JSON body.
+pub(crate) fn json(bytes: &[u8]) -> Result<Document, ApiError> {
+    let value = serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::bad_request(format!("couldn't parse the body as JSON: {error}"))
+    })?;
+    Ok(Document { value, duplicates: Vec::new() })
+}
+
+/// Parses a YAML body, of which JSON is a part.
+pub(crate) fn yaml(bytes: &[u8]) -> Result<Document, ApiError> {
+    if let Ok(document) = json(bytes) {
+        return Ok(document);
+    }
+    let unreadable = |error: String| ApiError::bad_request(format!("error decoding YAML: {error}"));
+    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
+    let value = serde_saphyr::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+    Ok(Document { value, duplicates: Vec::new() })
+}

@@ -1,0 +1,78 @@
+//! The store behind its lock, and everyone who waits for a change of it.
+//!
+//! **Invariant.** The lock is held for one call of the pure store (and the journal's append, so that the
+//! file has the order of the changes); nothing is serialised, sent or awaited under it.
+
+use clock::Clock;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use store::{Change, GroupResource, Store};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The state that every request, watch and background task shares.
+pub(crate) struct Hub {
+    store: RwLock<Store>,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: CancellationToken,
+    topics: Mutex<BTreeMap<GroupResource, watch::Sender<u64>>>,
+    any: watch::Sender<u64>,
+}
+
+impl Hub {
+    pub(crate) fn new(mut store: Store, clock: Clock) -> Self {
+        store.record_changes();
+        Self {
+            any: watch::Sender::new(store.resource_version()),
+            store: RwLock::new(store),
+            clock,
+            shutdown: CancellationToken::new(),
+            topics: Mutex::default(),
+        }
+    }
+
+    /// The store as it is now; drop the guard before any other work.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Store> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one change, journals what it did, and wakes those who wait for it.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        let done = change(&mut store, now);
+        let changes = store.take_changes();
+        drop(store);
+        self.announce(&changes);
+        done
+    }
+
+    /// Wakes when a resource changes; the value is the version of its last change.
+    pub(crate) fn topic(&self, resource: GroupResource) -> watch::Receiver<u64> {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        topics.entry(resource).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    /// Wakes when anything changes.
+    pub(crate) fn any_change(&self) -> watch::Receiver<u64> {
+        self.any.subscribe()
+    }
+
+    fn announce(&self, changes: &[Change]) {
+        let Some(last) = changes.last() else { return };
+        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told: Option<&GroupResource> = None;
+        for change in changes {
+            if told == Some(&change.resource) {
+                continue;
+            }
+            if let Some(topic) = topics.get(&change.resource) {
+                topic.send_replace(change.resource_version);
+            }
+            told = Some(&change.resource);
+        }
+        drop(topics);
+        self.any.send_replace(last.resource_version);
+    }
+}

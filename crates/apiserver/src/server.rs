@@ -1,0 +1,129 @@
+//! The server: made from a [`ServerConfig`], used in process or over sockets.
+
+use crate::auth::Auth;
+use crate::background;
+use crate::client;
+use crate::hub::Hub;
+use crate::kubeconfig::Kubeconfig;
+use crate::logs::LogSource;
+use crate::router::{self, Context};
+use crate::serve::{self, ServeHandle};
+use crate::tls::Tls;
+use axum::Router;
+use clock::Clock;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use store::Store;
+use tokio::net::TcpListener;
+
+/// What a server is made of.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where the time of every object comes from.
+    pub clock: Clock,
+    /// Decides uids and generated names.
+    pub seed: u64,
+    /// The bearer token that clients must send; `None` lets everybody in.
+    pub token: Option<String>,
+}
+
+impl ServerConfig {
+    /// A server in memory that lets everybody in.
+    pub fn new(clock: Clock, seed: u64) -> Self {
+        Self { clock, seed, token: None }
+    }
+}
+
+/// Why a server could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {}
+
+/// A Kubernetes API server. Dropping the last handle stops its background work.
+pub struct Server {
+    context: Context,
+    token: Option<String>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Makes a server and starts its background work. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the data directory cannot be used.
+    pub fn new(config: ServerConfig) -> Result<Arc<Self>, ServerError> {
+        let now = config.clock.now();
+        let store = Store::new(config.seed, now);
+        let hub = Arc::new(Hub::new(store, config.clock));
+        background::start(&hub);
+        let auth = config.token.clone().map_or(Auth::Open, Auth::Token);
+        let context = Context { hub, logs: Arc::default(), auth: Arc::new(auth) };
+        Ok(Arc::new(Self { context, token: config.token }))
+    }
+
+    /// Every path of the server, behind its token if it has one.
+    pub fn router(&self) -> Router {
+        router::router(self.context.clone())
+    }
+
+    /// A client in the same process; it needs no token and no socket.
+    pub fn client(&self) -> kube::Client {
+        let context = Context { auth: Arc::new(Auth::Open), ..self.context.clone() };
+        client::in_process(router::router(context))
+    }
+
+    /// Serves on a listener until the handle is shut down or dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the listener's address cannot be read.
+    pub fn serve(&self, listener: TcpListener, tls: Option<&Tls>) -> std::io::Result<ServeHandle> {
+        self.serve_router(self.router(), listener, tls)
+    }
+
+    /// Serves another router, usually this server's own with routes added, in the same way.
+    ///
+    /// # Errors
+    ///
+    /// When the listener's address cannot be read.
+    pub fn serve_router(
+        &self,
+        router: Router,
+        listener: TcpListener,
+        tls: Option<&Tls>,
+    ) -> std::io::Result<ServeHandle> {
+        serve::start(router, listener, tls, self.context.hub.shutdown.child_token())
+    }
+
+    /// The kubeconfig of a client that reaches the server at `addr`.
+    pub fn kubeconfig(&self, addr: SocketAddr, tls: Option<&Tls>) -> String {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let config = Kubeconfig {
+            server: &format!("{scheme}://{addr}"),
+            authority: tls.map(|tls| tls.authority.as_str()),
+            token: self.token.as_deref(),
+        };
+        config.render()
+    }
+
+    /// Registers where the logs of pods come from.
+    pub fn set_pod_logs(&self, source: LogSource) {
+        self.context.logs.set(source);
+    }
+
+    /// Ends every watch and all background work; requests are still answered.
+    pub fn shutdown(&self) {
+        self.context.hub.shutdown.cancel();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
