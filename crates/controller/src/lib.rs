@@ -1,1 +1,38 @@
-//! Placeholder page.
+//! The controller: watches in, plans carried out.
+//!
+//! ```text
+//! watches ─▶ cache ─▶ gather ─▶ Observed ─▶ plan ─▶ laws ─▶ writes, status, events ─▶ wake
+//! ```
+//!
+//! Start with [`Controller::start`]. The loop is `engine.rs`, one piece of work is `job.rs`. What is
+//! decided is decided by the pure crate `plan`; this crate fetches, writes and waits.
+//!
+//! **Invariant.** No decision about a rollout is made here, no key is planned on a picture older than
+//! its own writes, and no write happens without a held lease.
+
+mod authority;
+mod cache;
+mod config;
+mod controller;
+mod endpoints;
+mod engine;
+mod events;
+mod fault;
+mod fence;
+mod gather;
+mod http_caller;
+mod interest;
+mod job;
+mod key;
+mod lease;
+mod metrics;
+mod queue;
+mod writer;
+
+pub use config::ControllerConfig;
+pub use controller::{Controller, ControllerHandle, StartFailed};
+pub use events::EVIDENCE_ANNOTATION;
+pub use fault::Fault;
+pub use http_caller::{BODY_MAX, ByAddress, HttpCaller, HttpSetUpFailed, RealHttp, TIMEOUT_MAX};
+pub use lease::{LEASE_NAME, LeaderElection, LeaseConfig};
+pub use writer::FIELD_MANAGER;

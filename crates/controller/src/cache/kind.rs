@@ -1,0 +1,162 @@
+//! The kinds that are cached, and how each is parsed and slimmed.
+
+use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+use vocab::ObjectRef;
+
+/// Every kind that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// `argoproj.io` AnalysisRun.
+    AnalysisRun,
+    /// `argoproj.io` AnalysisTemplate.
+    AnalysisTemplate,
+    /// `argoproj.io` ClusterAnalysisTemplate.
+    ClusterAnalysisTemplate,
+    /// Deployments, for `workloadRef`.
+    Deployment,
+    /// EndpointSlices, to see which pods a service reaches.
+    EndpointSlice,
+    /// Gateway API routes.
+    HttpRoute,
+    /// Pods of rollouts.
+    Pod,
+    /// ReplicaSets of rollouts.
+    ReplicaSet,
+    /// `argoproj.io` Rollout.
+    Rollout,
+    /// Services.
+    Service,
+}
+
+/// Whether the controller can work while a kind does not exist on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Not ready without it.
+    Required,
+    /// Its absence is no error; it is picked up when it appears.
+    Optional,
+}
+
+/// A cached object in its own type.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    /// An AnalysisRun.
+    AnalysisRun(Arc<AnalysisRun>),
+    /// An AnalysisTemplate.
+    AnalysisTemplate(Arc<AnalysisTemplate>),
+    /// A ClusterAnalysisTemplate.
+    ClusterAnalysisTemplate(Arc<ClusterAnalysisTemplate>),
+    /// A Deployment.
+    Deployment(Arc<Deployment>),
+    /// An EndpointSlice.
+    EndpointSlice(Arc<EndpointSlice>),
+    /// An object that is handed on as it came.
+    Raw(Arc<Value>),
+    /// A Pod.
+    Pod(Arc<Pod>),
+    /// A ReplicaSet.
+    ReplicaSet(Arc<ReplicaSet>),
+    /// A Rollout.
+    Rollout(Arc<Rollout>),
+    /// A Service.
+    Service(Arc<Service>),
+    /// An object that does not fit its type, with the reason.
+    Broken(Arc<str>),
+}
+
+impl Kind {
+    /// All kinds, in order.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::AnalysisRun,
+        Self::AnalysisTemplate,
+        Self::ClusterAnalysisTemplate,
+        Self::Deployment,
+        Self::EndpointSlice,
+        Self::HttpRoute,
+        Self::Pod,
+        Self::ReplicaSet,
+        Self::Rollout,
+        Self::Service,
+    ];
+
+    /// The kind an object reference speaks of, if it is cached.
+    pub(crate) fn of(object: &ObjectRef) -> Option<Self> {
+        let names = (object.api_version.as_str(), object.kind.as_str());
+        Self::ALL.into_iter().find(|kind| kind.names() == names)
+    }
+
+    /// `apiVersion` and `kind` as on the wire.
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AnalysisRun => (api::argo::API_VERSION, "AnalysisRun"),
+            Self::AnalysisTemplate => (api::argo::API_VERSION, "AnalysisTemplate"),
+            Self::ClusterAnalysisTemplate => (api::argo::API_VERSION, "ClusterAnalysisTemplate"),
+            Self::Deployment => ("apps/v1", "Deployment"),
+            Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice"),
+            Self::HttpRoute => ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+            Self::Pod => ("v1", "Pod"),
+            Self::ReplicaSet => ("apps/v1", "ReplicaSet"),
+            Self::Rollout => (api::argo::API_VERSION, "Rollout"),
+            Self::Service => ("v1", "Service"),
+        }
+    }
+
+    /// Whether the controller can do without.
+    pub(crate) fn need(self) -> Need {
+        match self {
+            Self::HttpRoute | Self::ClusterAnalysisTemplate => Need::Optional,
+            _ => Need::Required,
+        }
+    }
+
+    /// Whether objects of the kind live in namespaces.
+    pub(crate) fn is_namespaced(self) -> bool {
+        self != Self::ClusterAnalysisTemplate
+    }
+
+    /// Names an object of this kind.
+    pub(crate) fn reference(self, namespace: &str, name: &str) -> ObjectRef {
+        let (api_version, kind) = self.names();
+        ObjectRef::new(api_version, kind, namespace, name)
+    }
+
+    /// How the client addresses the kind.
+    pub(crate) fn resource(self) -> ApiResource {
+        let (api_version, kind) = self.names();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+    }
+
+    /// Parses an object that the server sent.
+    pub(crate) fn parse(self, value: Value) -> Kept {
+        match self {
+            Self::AnalysisRun => parse(value, Kept::AnalysisRun),
+            Self::AnalysisTemplate => parse(value, Kept::AnalysisTemplate),
+            Self::ClusterAnalysisTemplate => parse(value, Kept::ClusterAnalysisTemplate),
+            Self::Deployment => parse(value, Kept::Deployment),
+            Self::EndpointSlice => parse(value, Kept::EndpointSlice),
+            Self::HttpRoute => Kept::Raw(Arc::new(value)),
+            Self::Pod => parse(value, Kept::Pod),
+            Self::ReplicaSet => parse(value, Kept::ReplicaSet),
+            Self::Rollout => parse(value, Kept::Rollout),
+            Self::Service => parse(value, Kept::Service),
+        }
+    }
+}
+
+/// One broken object must not blind the controller to all others, so it is kept as broken.
+fn parse<K: DeserializeOwned>(value: Value, keep: impl FnOnce(Arc<K>) -> Kept) -> Kept {
+    match serde_json::from_value(value) {
+        Ok(object) => keep(Arc::new(object)),
+        Err(error) => Kept::Broken(error.to_string().into()),
+    }
+}

@@ -1,0 +1,315 @@
+//! What the controller has seen of the cluster.
+//!
+//! One ordered map a kind, filled by watches (see [`watch`]) and, where a write showed the picture to
+//! be old, by single reads. [`Cache::apply`] says what changed; [`crate::interest`] says whom it
+//! concerns.
+//!
+//! **Invariant.** Nothing here talks to the API server, and no Secret is ever cached.
+
+mod kind;
+pub(crate) mod watch;
+
+pub(crate) use kind::{Kept, Kind, Need};
+
+use crate::{key::Name, writer::Expect};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{core::DynamicObject, runtime::watcher::Event};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::ObjectRef;
+
+/// Everything seen, by kind and name.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    kinds: BTreeMap<Kind, Objects>,
+}
+
+#[derive(Debug, Default)]
+struct Objects {
+    items: BTreeMap<Name, Entry>,
+    listing: Option<BTreeSet<Name>>,
+    is_synced: bool,
+    is_absent: bool,
+}
+
+/// One object as last seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The object in its own type.
+    pub(crate) object: Kept,
+    /// Its uid.
+    pub(crate) uid: Option<String>,
+    /// Its resourceVersion.
+    pub(crate) version: Option<String>,
+    /// Whether its deletion has begun.
+    pub(crate) is_going: bool,
+    /// Its labels.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Its controlling owner.
+    pub(crate) owner: Option<OwnerReference>,
+}
+
+/// An object that is not what it was.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    /// Of which kind.
+    pub(crate) kind: Kind,
+    /// Which.
+    pub(crate) name: Name,
+    /// What was seen of it before.
+    pub(crate) before: Option<Entry>,
+}
+
+/// What a watch tells.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// An event of the watch.
+    Event(Box<Event<DynamicObject>>),
+    /// The server does not have the kind.
+    Absent,
+}
+
+impl Cache {
+    /// Takes in what a watch tells and says what changed by it.
+    pub(crate) fn apply(&mut self, kind: Kind, news: News) -> Vec<Changed> {
+        let objects = self.kinds.entry(kind).or_default();
+        let News::Event(event) = news else {
+            objects.is_synced = true;
+            objects.is_absent = true;
+            return objects.retain(kind, &BTreeSet::new());
+        };
+        match *event {
+            Event::Apply(object) => objects.put(kind, object).into_iter().collect(),
+            Event::Delete(object) => objects.remove(kind, &name_of(&object)).into_iter().collect(),
+            Event::Init => {
+                objects.is_absent = false;
+                objects.listing = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let name = name_of(&object);
+                objects.listing.get_or_insert_default().insert(name);
+                objects.put(kind, object).into_iter().collect()
+            }
+            Event::InitDone => {
+                objects.is_synced = true;
+                let listed = objects.listing.take().unwrap_or_default();
+                objects.retain(kind, &listed)
+            }
+        }
+    }
+
+    /// Takes in what a single read showed.
+    pub(crate) fn heal(&mut self, target: &ObjectRef, live: Option<Value>) -> Option<Changed> {
+        let kind = Kind::of(target)?;
+        let objects = self.kinds.entry(kind).or_default();
+        match live {
+            None => objects.remove(kind, &target.into()),
+            Some(value) => {
+                serde_json::from_value(value).ok().and_then(|live| objects.put(kind, live))
+            }
+        }
+    }
+
+    /// Kinds that have neither been listed nor found absent yet.
+    pub(crate) fn missing(&self) -> Vec<Kind> {
+        let synced = |kind: &Kind| self.kinds.get(kind).is_some_and(|objects| objects.is_synced);
+        Kind::ALL.into_iter().filter(|kind| !synced(kind)).collect()
+    }
+
+    /// Whether the watch of a kind is up, so that what is not here is not there.
+    pub(crate) fn serves(&self, kind: Kind) -> bool {
+        self.kinds.get(&kind).is_some_and(|objects| objects.is_synced && !objects.is_absent)
+    }
+
+    /// One object.
+    pub(crate) fn get(&self, kind: Kind, name: &Name) -> Option<&Entry> {
+        self.kinds.get(&kind)?.items.get(name)
+    }
+
+    /// The object a reference speaks of; `None` also when its kind is not cached.
+    pub(crate) fn find(&self, target: &ObjectRef) -> Option<&Entry> {
+        self.get(Kind::of(target)?, &target.into())
+    }
+
+    /// All objects of a kind in a namespace, in order of name.
+    pub(crate) fn in_namespace<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a Name, &'a Entry)> {
+        let items = self.kinds.get(&kind).map(|objects| &objects.items);
+        items
+            .into_iter()
+            .flat_map(move |items| items.range(Name::new(namespace, "")..))
+            .take_while(move |(name, _)| name.namespace == namespace)
+    }
+
+    /// All objects of a kind, in order of name.
+    pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Entry)> {
+        self.kinds.get(&kind).into_iter().flat_map(|objects| &objects.items)
+    }
+
+    /// Whether what was written has been seen.
+    pub(crate) fn has_seen(&self, target: &ObjectRef, expect: &Expect) -> bool {
+        if Kind::of(target).is_none() {
+            return true;
+        }
+        let entry = self.find(target);
+        match expect {
+            Expect::Nothing => true,
+            Expect::Version(wanted) => {
+                entry.is_some_and(|entry| !is_older(entry.version.as_deref(), wanted))
+            }
+            Expect::Going(uid) => entry.is_none_or(|entry| entry.is_going || entry.uid != *uid),
+        }
+    }
+}
+
+impl Objects {
+    fn put(&mut self, kind: Kind, object: DynamicObject) -> Option<Changed> {
+        let name = name_of(&object);
+        let entry = Entry::new(kind, object);
+        let before = self.items.get(&name);
+        if before.is_some_and(|before| before.is_same_or_newer(&entry)) {
+            return None;
+        }
+        let before = self.items.insert(name.clone(), entry);
+        Some(Changed { kind, name, before })
+    }
+
+    fn remove(&mut self, kind: Kind, name: &Name) -> Option<Changed> {
+        let before = self.items.remove(name)?;
+        Some(Changed { kind, name: name.clone(), before: Some(before) })
+    }
+
+    fn retain(&mut self, kind: Kind, listed: &BTreeSet<Name>) -> Vec<Changed> {
+        let gone = self.items.keys().filter(|name| !listed.contains(*name)).cloned();
+        let gone = gone.collect::<Vec<_>>();
+        gone.iter().filter_map(|name| self.remove(kind, name)).collect()
+    }
+}
+
+impl Entry {
+    fn new(kind: Kind, mut object: DynamicObject) -> Self {
+        object.metadata.managed_fields = None;
+        let metadata = object.metadata.clone();
+        let owner = metadata.owner_references.into_iter().flatten();
+        Self {
+            object: kind.parse(whole(kind, object)),
+            uid: metadata.uid,
+            version: metadata.resource_version,
+            is_going: metadata.deletion_timestamp.is_some(),
+            labels: metadata.labels.unwrap_or_default(),
+            owner: owner.into_iter().find(|owner| owner.controller == Some(true)),
+        }
+    }
+
+    /// A single read may have shown us more than the watch has told yet.
+    fn is_same_or_newer(&self, other: &Self) -> bool {
+        let wanted = other.version.as_deref().unwrap_or_default();
+        self.uid == other.uid && !is_older(self.version.as_deref(), wanted)
+    }
+}
+
+/// Items of a list come without their type, which parsers and routers want to see.
+fn whole(kind: Kind, object: DynamicObject) -> Value {
+    let (api_version, name) = kind.names();
+    let mut value = object.data;
+    if !value.is_object() {
+        value = Value::Object(serde_json::Map::new());
+    }
+    value["apiVersion"] = Value::from(api_version);
+    value["kind"] = Value::from(name);
+    value["metadata"] = serde_json::to_value(&object.metadata).unwrap_or_default();
+    value
+}
+
+fn name_of(object: &DynamicObject) -> Name {
+    let metadata = &object.metadata;
+    Name::new(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    )
+}
+
+/// Versions are ordered numbers; those that are not are told apart only as equal or not.
+fn is_older(seen: Option<&str>, wanted: &str) -> bool {
+    let Some(seen) = seen else { return true };
+    match (seen.parse::<u128>(), wanted.parse::<u128>()) {
+        (Ok(seen), Ok(wanted)) => seen < wanted,
+        _ => seen != wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn service(name: &str, version: &str) -> DynamicObject {
+        let value = json!({
+            "metadata": {
+                "name": name, "namespace": "shop", "uid": format!("uid-{name}"), "resourceVersion": version,
+                "managedFields": [{"manager": "kubectl"}],
+            },
+            "spec": {"selector": {"app": name}},
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn told(cache: &mut Cache, event: Event<DynamicObject>) -> Vec<String> {
+        let changed = cache.apply(Kind::Service, News::Event(Box::new(event)));
+        changed.into_iter().map(|changed| changed.name.name).collect()
+    }
+
+    fn listed(names: &[&str]) -> Cache {
+        let mut cache = Cache::default();
+        told(&mut cache, Event::Init);
+        for name in names {
+            told(&mut cache, Event::InitApply(service(name, "5")));
+        }
+        told(&mut cache, Event::InitDone);
+        cache
+    }
+
+    #[test]
+    fn a_new_list_drops_what_it_no_longer_names() {
+        let mut cache = listed(&["a", "b"]);
+        told(&mut cache, Event::Init);
+        assert_eq!(told(&mut cache, Event::InitApply(service("b", "5"))), Vec::<String>::new());
+        assert_eq!(told(&mut cache, Event::InitDone), ["a"]);
+    }
+
+    #[test]
+    fn an_old_event_does_not_undo_a_newer_read() {
+        let mut cache = listed(&["a"]);
+        let target = Kind::Service.reference("shop", "a");
+        let live = serde_json::to_value(service("a", "12")).unwrap();
+        assert!(cache.heal(&target, Some(live)).is_some());
+        assert_eq!(told(&mut cache, Event::Apply(service("a", "9"))), Vec::<String>::new());
+        assert!(cache.has_seen(&target, &Expect::Version("12".to_owned())));
+        assert!(!cache.has_seen(&target, &Expect::Version("100".to_owned())));
+    }
+
+    #[test]
+    fn a_deletion_is_seen_when_the_object_goes_or_is_another() {
+        let mut cache = listed(&["a"]);
+        let target = Kind::Service.reference("shop", "a");
+        assert!(!cache.has_seen(&target, &Expect::Going(Some("uid-a".to_owned()))));
+        assert!(cache.has_seen(&target, &Expect::Going(Some("uid-of-old".to_owned()))));
+        told(&mut cache, Event::Delete(service("a", "6")));
+        assert!(cache.has_seen(&target, &Expect::Going(Some("uid-a".to_owned()))));
+    }
+
+    #[test]
+    fn one_broken_object_leaves_the_others_readable() {
+        let mut cache = listed(&["a"]);
+        let mut broken = service("b", "6");
+        broken.data["spec"]["ports"] = json!("none");
+        assert_eq!(told(&mut cache, Event::Apply(broken)), ["b"]);
+        let kept = |name| &cache.get(Kind::Service, &Name::new("shop", name)).unwrap().object;
+        assert!(matches!(kept("a"), Kept::Service(_)));
+        assert!(matches!(kept("b"), Kept::Broken(_)));
+    }
+}

@@ -1,0 +1,251 @@
+//! Putting a controller together and taking it down.
+
+use crate::{
+    authority::Authority,
+    cache::{
+        Kind,
+        watch::{Scope, watch},
+    },
+    config::ControllerConfig,
+    endpoints::{Serving, serve_health, serve_metrics},
+    engine::{Engine, Senses},
+    events::Recorder,
+    http_caller::HttpCaller,
+    job::Worker,
+    lease::{LeaderElection, LeaseConfig, LeaseKeeper, release},
+    metrics::Metrics,
+    writer::Writer,
+};
+use api::argo::keys::POD_TEMPLATE_HASH;
+use clock::Clock;
+use kube::Client;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot, watch as signal},
+    task::JoinHandle,
+};
+
+/// How much news may wait for the loop before watches are held back.
+const NEWS_MAX: usize = 1024;
+/// How many questions about health may wait.
+const PINGS_MAX: usize = 16;
+/// How long running work may take to end when the controller is shut down.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The way in: see [`Controller::start`].
+#[derive(Debug)]
+pub struct Controller;
+
+/// A controller could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFailed {
+    /// An address to listen on could not be had.
+    #[error("cannot listen on {address} for {purpose}")]
+    ListenFailed {
+        /// The address asked for.
+        address: SocketAddr,
+        /// `metrics` or `health`.
+        purpose: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A controller that runs. Dropping the handle stops it as [`ControllerHandle::abort`] does.
+#[derive(Debug)]
+pub struct ControllerHandle {
+    client: HandleClient,
+    authority: Authority,
+    config: ControllerConfig,
+    metrics: Arc<Metrics>,
+    stop: Option<oneshot::Sender<()>>,
+    engine: Option<JoinHandle<()>>,
+    others: Vec<JoinHandle<()>>,
+    metrics_addr: Option<SocketAddr>,
+    health_addr: Option<SocketAddr>,
+}
+
+/// The client has no `Debug` of its own.
+struct HandleClient(Client);
+
+impl std::fmt::Debug for HandleClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Controller {
+    /// Starts a controller on `client`; metric providers are asked through `http`.
+    ///
+    /// # Errors
+    /// [`StartFailed`] when an address to listen on cannot be had.
+    pub async fn start(
+        client: Client,
+        clock: Clock,
+        http: Arc<dyn HttpCaller>,
+        config: ControllerConfig,
+    ) -> Result<ControllerHandle, StartFailed> {
+        let metrics = Arc::new(Metrics::default());
+        let (ping, pings) = mpsc::channel(PINGS_MAX);
+        let metrics_server = match config.metrics_listen {
+            Some(at) => {
+                Some(listening(at, "metrics", serve_metrics(at, Arc::clone(&metrics)).await)?)
+            }
+            None => None,
+        };
+        let health_server = match config.health_listen {
+            Some(at) => Some(listening(at, "health", serve_health(at, ping).await)?),
+            None => None,
+        };
+        let authority = Authority::none(clock);
+        let worker = worker(&client, clock, (&authority, &metrics), &config);
+        let (leads_told, leads) = signal::channel(false);
+        let (news_told, news) = mpsc::channel(NEWS_MAX);
+        let (stop, stopped) = oneshot::channel();
+        let mut others = watches(&client, &config, &news_told, &metrics);
+        others.extend(lead(&client, clock, (&authority, leads_told), &config));
+        let servers = [&metrics_server, &health_server].map(address);
+        others.extend(
+            [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
+        );
+        let engine = Engine::new(authority.clone(), worker, config.workers);
+        let senses = Senses { news, pings, leads, stop: stopped };
+        let _ = http;
+        Ok(ControllerHandle {
+            client: HandleClient(client),
+            authority,
+            config,
+            metrics,
+            stop: Some(stop),
+            engine: Some(tokio::spawn(engine.run(senses))),
+            others,
+            metrics_addr: servers[0],
+            health_addr: servers[1],
+        })
+    }
+}
+
+impl ControllerHandle {
+    /// Whether this process leads now; a controller without leader election always does.
+    pub fn is_leader(&self) -> bool {
+        self.authority.is_leader()
+    }
+
+    /// Where `/metrics` is served.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// Where `/healthz` and `/readyz` are served.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health_addr
+    }
+
+    /// What `/metrics` would answer now.
+    pub fn metrics_text(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// Lets running work end, stops everything and lets go of the lease.
+    pub async fn shutdown(mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(mut engine) = self.engine.take()
+            && tokio::time::timeout(SHUTDOWN_PATIENCE, &mut engine).await.is_err()
+        {
+            tracing::warn!("running work did not end in time and was cut off");
+            engine.abort();
+        }
+        self.halt();
+        if let LeaderElection::Lease(lease) = &self.config.leader_election {
+            let name = self.config.lease_name();
+            release(self.client.0.clone(), lease, &name, &self.config.identity).await;
+        }
+    }
+
+    /// Stops everything at once, as a lost machine would: nothing more is written, no lease released.
+    pub fn abort(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        self.authority.stop();
+        for task in self.engine.take().iter().chain(&self.others) {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for ControllerHandle {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+fn listening(
+    address: SocketAddr,
+    purpose: &'static str,
+    outcome: std::io::Result<Serving>,
+) -> Result<Serving, StartFailed> {
+    outcome.map_err(|source| StartFailed::ListenFailed { address, purpose, source })
+}
+
+fn address(server: &Option<Serving>) -> Option<SocketAddr> {
+    server.as_ref().map(|server| server.address)
+}
+
+fn worker(
+    client: &Client,
+    clock: Clock,
+    (authority, metrics): (&Authority, &Arc<Metrics>),
+    config: &ControllerConfig,
+) -> Worker {
+    let writer = Writer::new(client.clone(), authority.clone(), Arc::clone(metrics));
+    let recorder = Recorder::new(writer.clone(), authority.clone(), clock, Arc::clone(metrics));
+    let instance_id = config.instance_id.clone();
+    Worker { writer, recorder, clock, metrics: Arc::clone(metrics), instance_id }
+}
+
+fn watches(
+    client: &Client,
+    config: &ControllerConfig,
+    news: &mpsc::Sender<(Kind, crate::cache::News)>,
+    metrics: &Arc<Metrics>,
+) -> Vec<JoinHandle<()>> {
+    let start = |kind: Kind| {
+        let scope = Scope { namespace: config.namespace.clone(), labels: selector(kind, config) };
+        let watch = watch(client.clone(), kind, scope, news.clone(), Arc::clone(metrics));
+        tokio::spawn(watch)
+    };
+    Kind::ALL.into_iter().map(start).collect()
+}
+
+fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {
+    match kind {
+        Kind::Rollout | Kind::AnalysisRun => Some(config.instance_selector()),
+        Kind::ReplicaSet | Kind::Pod => Some(POD_TEMPLATE_HASH.to_owned()),
+        _ => None,
+    }
+}
+
+fn lead(
+    client: &Client,
+    clock: Clock,
+    (authority, told): (&Authority, signal::Sender<bool>),
+    config: &ControllerConfig,
+) -> Option<JoinHandle<()>> {
+    let lease: LeaseConfig = match &config.leader_election {
+        LeaderElection::Off => {
+            authority.grant_forever();
+            told.send_replace(true);
+            return None;
+        }
+        LeaderElection::Lease(lease) => lease.clone(),
+    };
+    let names = (config.lease_name(), config.identity.clone());
+    let told = (authority.clone(), told);
+    let keeper = LeaseKeeper::new(client.clone(), clock, names, lease, told);
+    Some(tokio::spawn(keeper.run()))
+}

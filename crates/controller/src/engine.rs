@@ -1,0 +1,283 @@
+//! The loop: news in, keys out, one piece of work a key.
+//!
+//! Everything that decides what to do next happens here, in one task and in a fixed order, so that a
+//! rehearsal on a paused clock repeats itself exactly. Requests run in tasks of their own.
+//!
+//! **Invariant.** No key is worked on twice at once, none before its own writes have been seen, and
+//! none while another process may lead.
+
+use crate::{
+    authority::Authority,
+    cache::{Cache, Changed, Entry, Kept, Kind, News},
+    endpoints::{Health, Ping},
+    events::Identity,
+    fence::{Fence, Passage},
+    gather,
+    interest::Interests,
+    job::{Done, Failure, Subject, Worker},
+    key::Key,
+    metrics::{Metrics, rollout_samples, run_samples, template_samples},
+    queue::Queue,
+};
+use clock::Clock;
+use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+/// How long the loop sleeps at the longest.
+const SLEEP_LONGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// The loop's senses.
+pub(crate) struct Senses {
+    /// What the watches tell.
+    pub(crate) news: mpsc::Receiver<(Kind, News)>,
+    /// Questions about health.
+    pub(crate) pings: mpsc::Receiver<Ping>,
+    /// Whether this process leads.
+    pub(crate) leads: watch::Receiver<bool>,
+    /// The wish to stop.
+    pub(crate) stop: oneshot::Receiver<()>,
+}
+
+/// The loop's state.
+pub(crate) struct Engine {
+    clock: Clock,
+    authority: Authority,
+    metrics: Arc<Metrics>,
+    worker: Worker,
+    workers: usize,
+    cache: Cache,
+    queue: Queue<Key>,
+    fence: Fence,
+    interests: Interests,
+    told: BTreeMap<Key, String>,
+    jobs: JoinSet<(Key, Done)>,
+    led: bool,
+}
+
+impl Engine {
+    /// A loop that has seen nothing yet.
+    pub(crate) fn new(authority: Authority, worker: Worker, workers: usize) -> Self {
+        Self {
+            clock: worker.clock,
+            authority,
+            metrics: Arc::clone(&worker.metrics),
+            worker,
+            workers: workers.max(1),
+            cache: Cache::default(),
+            queue: Queue::new(),
+            fence: Fence::default(),
+            interests: Interests::default(),
+            told: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            led: false,
+        }
+    }
+
+    /// Works until told to stop, then lets running work end.
+    pub(crate) async fn run(mut self, mut senses: Senses) {
+        loop {
+            let until = self.sleeps_until();
+            tokio::select! {
+                biased;
+                _ = &mut senses.stop => break,
+                Some((kind, news)) = senses.news.recv() => self.learn(kind, news),
+                Some(done) = self.jobs.join_next() => self.conclude(done),
+                Some(ping) = senses.pings.recv() => self.answer(ping),
+                Ok(()) = senses.leads.changed() => {}
+                () = self.clock.sleep_until(until) => {}
+            }
+            while let Ok((kind, news)) = senses.news.try_recv() {
+                self.learn(kind, news);
+            }
+            self.notice_leadership();
+            self.start_work();
+        }
+        while let Some(done) = self.jobs.join_next().await {
+            self.conclude(done);
+        }
+    }
+
+    fn sleeps_until(&self) -> Timestamp {
+        let longest = later(self.clock.now(), SLEEP_LONGEST);
+        match self.queue.next_due() {
+            Some(due) if self.may_start() => due.min(longest),
+            _ => longest,
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        self.jobs.len() < self.workers
+            && self.authority.is_leader()
+            && self.cache.missing().is_empty()
+    }
+
+    /// A process that begins to lead looks at everything.
+    fn notice_leadership(&mut self) {
+        let leads = self.authority.is_leader();
+        if leads && !self.led {
+            let now = self.clock.now();
+            let rollouts =
+                self.cache.all(Kind::Rollout).map(|(name, _)| Key::Rollout(name.clone()));
+            let runs = self.cache.all(Kind::AnalysisRun).map(|(name, _)| Key::Run(name.clone()));
+            for key in rollouts.chain(runs) {
+                self.queue.push(key, now);
+            }
+        }
+        self.led = leads;
+    }
+
+    fn answer(&self, ping: Ping) {
+        let missing = self.cache.missing().into_iter().map(|kind| kind.names().1).collect();
+        drop(ping.send(Health { missing }));
+    }
+
+    fn learn(&mut self, kind: Kind, news: News) {
+        for changed in self.cache.apply(kind, news) {
+            self.pass_on(&changed);
+        }
+    }
+
+    fn pass_on(&mut self, changed: &Changed) {
+        let now = self.clock.now();
+        let target = changed.kind.reference(&changed.name.namespace, &changed.name.name);
+        for key in self.interests.concerned(changed, &self.cache) {
+            self.queue.push(key, now);
+        }
+        let waiting = self.fence.waiting_for(&target).cloned().collect::<Vec<_>>();
+        for key in waiting {
+            self.queue.push(key, now);
+        }
+        match self.cache.get(changed.kind, &changed.name).map(|entry| &entry.object) {
+            Some(Kept::Rollout(rollout)) => {
+                self.metrics.set_object(target, rollout_samples(rollout))
+            }
+            Some(Kept::AnalysisRun(run)) => self.metrics.set_object(target, run_samples(run)),
+            Some(Kept::AnalysisTemplate(template)) => {
+                let samples = template_samples(&template.metadata, &template.spec);
+                self.metrics.set_object(target, samples);
+            }
+            Some(_) => {}
+            None => self.metrics.forget_object(&target),
+        }
+    }
+
+    fn start_work(&mut self) {
+        while self.may_start() {
+            let Some(key) = self.queue.pop(self.clock.now()) else { break };
+            self.start(key);
+        }
+        self.metrics.set_queue_depth(self.queue.len());
+    }
+
+    fn start(&mut self, key: Key) {
+        let now = self.clock.now();
+        match self.fence.check(&key, &self.cache, now) {
+            Passage::Open => self.start_open(key),
+            Passage::ClosedUntil(until) => {
+                self.queue.release(&key);
+                self.queue.push(key, until);
+            }
+            Passage::Overdue(targets) => {
+                let subject = self.subject(&key, None);
+                self.spawn(key, move |worker| worker.refresh(subject, targets));
+            }
+        }
+    }
+
+    fn start_open(&mut self, key: Key) {
+        match &key {
+            Key::Rollout(name) => match self.cache.get(Kind::Rollout, name).cloned() {
+                Some(Entry { object: Kept::Rollout(rollout), .. }) => {
+                    let gathered = Box::new(gather::rollout(&self.cache, name, &rollout));
+                    self.interests.note(&key, gathered.rests_on.clone());
+                    let subject = self.subject(&key, Some(Kind::Rollout));
+                    self.spawn(key, move |worker| worker.rollout(subject, gathered));
+                }
+                Some(Entry { object: Kept::Broken(why), .. }) => self.report_broken(key, &why),
+                _ => self.forget(&key),
+            },
+            Key::Run(_) => self.forget(&key),
+        }
+    }
+
+    fn report_broken(&mut self, key: Key, why: &str) {
+        let message = format!("the object cannot be understood: {why}");
+        let failure = Failure::invalid(message);
+        let subject = self.subject(&key, Some(Kind::Rollout));
+        self.spawn(key, move |worker| worker.give_up(subject, failure));
+    }
+
+    fn subject(&self, key: &Key, kind: Option<Kind>) -> Subject {
+        let entry = kind.and_then(|_| self.cache.find(&key.object()));
+        let identity = Identity {
+            uid: entry.and_then(|entry| entry.uid.clone()),
+            resource_version: entry.and_then(|entry| entry.version.clone()),
+        };
+        Subject { key: key.clone(), identity, told: self.told.get(key).cloned() }
+    }
+
+    fn spawn<F>(&mut self, key: Key, act: impl FnOnce(Worker) -> F)
+    where
+        F: Future<Output = Done> + Send + 'static,
+    {
+        let work = act(self.worker.clone());
+        let metrics = Arc::clone(&self.metrics);
+        let clock = self.clock;
+        self.jobs.spawn(async move {
+            let began = clock.now();
+            let done = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+                let failure = Failure::panicked(panic.as_ref());
+                Done { failure: Some(failure), ..Done::default() }
+            });
+            let seconds = clock.now().duration_since(began).as_secs_f64();
+            metrics.time_reconcile(&key.object(), seconds);
+            (key, done)
+        });
+    }
+
+    fn conclude(&mut self, ended: Result<(Key, Done), tokio::task::JoinError>) {
+        // Panics are caught inside, so only a task that was cut off ends without a result.
+        let Ok((key, done)) = ended else { return };
+        let now = self.clock.now();
+        let read = done.read.iter().map(|(target, _)| target.clone()).collect::<Vec<_>>();
+        for (target, live) in done.read {
+            if let Some(changed) = self.cache.heal(&target, live) {
+                self.pass_on(&changed);
+            }
+        }
+        self.fence.raise(&key, done.written, now);
+        self.fence.settle(&key, &read);
+        match done.failure {
+            None => {
+                self.told.remove(&key);
+                self.queue.succeed(&key);
+            }
+            Some(failure) => {
+                if failure.is_telling {
+                    self.told.insert(key.clone(), failure.message);
+                }
+                self.queue.fail(&key, now);
+            }
+        }
+        if let Some(wake) = done.wake {
+            self.queue.push(key, wake);
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.queue.succeed(key);
+        self.queue.forget(key);
+        self.fence.forget(key);
+        self.interests.forget(key);
+        self.told.remove(key);
+    }
+}
+
+fn later(at: Timestamp, wait: SignedDuration) -> Timestamp {
+    at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}

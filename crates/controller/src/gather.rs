@@ -1,0 +1,198 @@
+//! Gathering what a plan rests on.
+//!
+//! [`rollout`] takes all it can from the cache and names what has to be read from the server, because
+//! nobody watches it.
+//!
+//! **Invariant.** Nothing here decides; an absent object is handed on as absent.
+
+use crate::{
+    cache::{Cache, Entry, Kept, Kind},
+    key::Name,
+};
+use api::argo::{AnalysisTemplateSpec, Rollout, keys};
+use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
+use plan::rollout::{Observed, Reads, nested_templates, reads};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use vocab::ObjectRef;
+
+/// How many templates one rollout may draw in, nested ones counted.
+const TEMPLATES_MAX: usize = 200;
+/// The label that ties an EndpointSlice to its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// What was gathered for one rollout.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    /// The planner's input, but for `unread`.
+    pub(crate) observed: Observed,
+    /// Objects that have to be read from the server into `observed.objects`.
+    pub(crate) unread: Vec<ObjectRef>,
+    /// Everything the plan rests on by name.
+    pub(crate) rests_on: BTreeSet<ObjectRef>,
+}
+
+/// Gathers for one rollout.
+pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gathered {
+    let mut wanted = reads(rollout);
+    let namespace = &name.namespace;
+    let mut observed = Observed { rollout: Rollout::clone(rollout), ..Observed::default() };
+    templates(cache, namespace, &mut wanted, &mut observed);
+    for service in &wanted.services {
+        let found = cache.get(Kind::Service, &Name::new(namespace, service));
+        observed.services.insert(service.clone(), found.and_then(service_of));
+        observed.endpoints.insert(service.clone(), endpoints(cache, namespace, service));
+    }
+    let unread = objects(cache, &wanted, &mut observed);
+    if let Some(workload) = &wanted.workload
+        && let Some(Entry { object: Kept::Deployment(found), .. }) = cache.find(workload)
+    {
+        observed.workload = Some(found.as_ref().clone());
+    }
+    children(cache, namespace, &mut observed);
+    Gathered { observed, unread, rests_on: names(namespace, &wanted) }
+}
+
+/// Templates may take in further templates, from either scope.
+fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mut Observed) {
+    loop {
+        let before = observed.templates.len() + observed.cluster_templates.len();
+        for name in wanted.templates.clone() {
+            let found = cache.get(Kind::AnalysisTemplate, &Name::new(namespace, &name));
+            let found = found.and_then(|entry| match &entry.object {
+                Kept::AnalysisTemplate(template) => Some(template.as_ref().clone()),
+                _ => None,
+            });
+            draw_in(found.as_ref().map(|template| &template.spec), wanted);
+            observed.templates.insert(name, found);
+        }
+        for name in wanted.cluster_templates.clone() {
+            let found = cache.get(Kind::ClusterAnalysisTemplate, &Name::new("", &name));
+            let found = found.and_then(|entry| match &entry.object {
+                Kept::ClusterAnalysisTemplate(template) => Some(template.as_ref().clone()),
+                _ => None,
+            });
+            draw_in(found.as_ref().map(|template| &template.spec), wanted);
+            observed.cluster_templates.insert(name, found);
+        }
+        let after = observed.templates.len() + observed.cluster_templates.len();
+        if after == before || after > TEMPLATES_MAX {
+            return;
+        }
+    }
+}
+
+fn draw_in(spec: Option<&AnalysisTemplateSpec>, wanted: &mut Reads) {
+    if let Some(spec) = spec {
+        let mut nested = nested_templates(spec);
+        wanted.templates.append(&mut nested.templates);
+        wanted.cluster_templates.append(&mut nested.cluster_templates);
+    }
+}
+
+fn service_of(entry: &Entry) -> Option<Service> {
+    match &entry.object {
+        Kept::Service(service) => Some(service.as_ref().clone()),
+        _ => None,
+    }
+}
+
+/// Ready endpoints of a service by the hash of their pods.
+fn endpoints(cache: &Cache, namespace: &str, service: &str) -> BTreeMap<String, i32> {
+    let mut ready = BTreeSet::new();
+    for (_, entry) in cache.in_namespace(Kind::EndpointSlice, namespace) {
+        let Kept::EndpointSlice(slice) = &entry.object else { continue };
+        if entry.labels.get(SERVICE_NAME).map(String::as_str) == Some(service) {
+            ready.extend(ready_pods(slice));
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for pod in ready {
+        let pod = cache.get(Kind::Pod, &Name::new(namespace, pod));
+        let hash = pod.and_then(|pod| pod.labels.get(keys::POD_TEMPLATE_HASH));
+        if let Some(hash) = hash {
+            *counts.entry(hash.clone()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Names, so that a pod in two slices of a dual-stack service counts once.
+fn ready_pods(slice: &EndpointSlice) -> impl Iterator<Item = &str> {
+    let ready = slice.endpoints.iter().flatten().filter(|endpoint| {
+        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
+    });
+    let targets = ready.filter_map(|endpoint| endpoint.target_ref.as_ref());
+    targets.filter_map(|target| target.name.as_deref())
+}
+
+/// Fills in the objects that routers read and names those that no watch covers.
+fn objects(cache: &Cache, wanted: &Reads, observed: &mut Observed) -> Vec<ObjectRef> {
+    let mut unread = Vec::new();
+    for target in &wanted.objects {
+        let kind = Kind::of(target).filter(|kind| cache.serves(*kind));
+        if kind.is_some() {
+            observed.objects.insert(target.clone(), cache.find(target).and_then(as_value));
+        } else {
+            unread.push(target.clone());
+        }
+    }
+    unread
+}
+
+fn as_value(entry: &Entry) -> Option<Value> {
+    match &entry.object {
+        Kept::Raw(value) => Some(value.as_ref().clone()),
+        Kept::Service(service) => serde_json::to_value(service.as_ref()).ok(),
+        Kept::Deployment(deployment) => serde_json::to_value(deployment.as_ref()).ok(),
+        _ => None,
+    }
+}
+
+/// ReplicaSets, analysis runs and pods of the rollout.
+fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
+    let uid = observed.rollout.metadata.uid.clone();
+    let is_own = |entry: &Entry| {
+        let owner = entry.owner.as_ref();
+        owner.is_none_or(|owner| Some(&owner.uid) == uid.as_ref())
+    };
+    let mut names = BTreeSet::new();
+    for (name, entry) in cache.in_namespace(Kind::ReplicaSet, namespace) {
+        if let Kept::ReplicaSet(set) = &entry.object
+            && is_own(entry)
+        {
+            observed.replica_sets.push(set.as_ref().clone());
+            names.insert(name.name.as_str());
+        }
+    }
+    for (_, entry) in cache.in_namespace(Kind::AnalysisRun, namespace) {
+        if let Kept::AnalysisRun(run) = &entry.object
+            && entry.owner.is_some()
+            && is_own(entry)
+        {
+            observed.analysis_runs.push(run.as_ref().clone());
+        }
+    }
+    for (_, entry) in cache.in_namespace(Kind::Pod, namespace) {
+        if let Kept::Pod(pod) = &entry.object
+            && entry.owner.as_ref().is_some_and(|owner| names.contains(owner.name.as_str()))
+        {
+            observed.pods.push(pod.as_ref().clone());
+        }
+    }
+}
+
+fn names(namespace: &str, wanted: &Reads) -> BTreeSet<ObjectRef> {
+    let services = wanted.services.iter().map(|name| Kind::Service.reference(namespace, name));
+    let templates =
+        wanted.templates.iter().map(|name| Kind::AnalysisTemplate.reference(namespace, name));
+    let cluster = wanted
+        .cluster_templates
+        .iter()
+        .map(|name| Kind::ClusterAnalysisTemplate.reference("", name));
+    let others = wanted.objects.iter().chain(&wanted.workload).cloned();
+    services.chain(templates).chain(cluster).chain(others).collect()
+}

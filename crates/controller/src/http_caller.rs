@@ -1,0 +1,220 @@
+//! Performing the HTTP calls that pure code asks for.
+//!
+//! [`RealHttp`] goes out on the network. [`ByAddress`] answers some addresses in process and hands the
+//! rest on, which is how an embedded cluster serves the Prometheus API without a socket.
+//!
+//! **Invariant.** No body is read beyond [`BODY_MAX`] bytes and no redirect leaves the host asked for.
+
+use futures::future::BoxFuture;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use vocab::{Call, Reply, ReplyError};
+
+/// The longest answer that is read, in bytes.
+pub const BODY_MAX: usize = 1 << 20;
+/// The longest time one call may take, whatever it asks for.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+/// How many redirects on the same host are followed.
+const REDIRECTS_MAX: usize = 5;
+
+/// Somebody who can perform a [`Call`].
+pub trait HttpCaller: Send + Sync {
+    /// Performs `call` and returns what came back, whatever its status code.
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Reply, ReplyError>>;
+}
+
+/// The network, through `reqwest`.
+#[derive(Clone, Debug)]
+pub struct RealHttp {
+    checked: reqwest::Client,
+    unchecked: reqwest::Client,
+}
+
+/// The HTTP client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client could not be set up")]
+pub struct HttpSetUpFailed(#[from] reqwest::Error);
+
+impl RealHttp {
+    /// Sets up the clients. A rustls crypto provider must have been installed for the process.
+    ///
+    /// # Errors
+    /// [`HttpSetUpFailed`] when the TLS back end cannot be initialised.
+    pub fn new() -> Result<Self, HttpSetUpFailed> {
+        Ok(Self { checked: client(Certificates::Checked)?, unchecked: client(Certificates::Any)? })
+    }
+
+    async fn perform(&self, call: Call) -> Result<Reply, ReplyError> {
+        let client = if call.insecure { &self.unchecked } else { &self.checked };
+        let method = reqwest::Method::from_bytes(call.method.as_bytes())
+            .map_err(|cause| unreachable(&call.url, &cause))?;
+        let mut request = client.request(method, &call.url);
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = call.body {
+            request = request.body(body);
+        }
+        let answer = request.send().await.map_err(|cause| unreachable(&call.url, &cause))?;
+        read(&call.url, answer).await
+    }
+}
+
+impl HttpCaller for RealHttp {
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Reply, ReplyError>> {
+        Box::pin(async move {
+            let limit = call.timeout.min(TIMEOUT_MAX);
+            let url = call.url.clone();
+            tokio::time::timeout(limit, self.perform(call))
+                .await
+                .unwrap_or(Err(ReplyError::TimedOut { url, seconds: limit.as_secs() }))
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Certificates {
+    Checked,
+    Any,
+}
+
+fn client(certificates: Certificates) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .user_agent("ringfence-controller")
+        .redirect(reqwest::redirect::Policy::custom(stay_on_host))
+        .tls_danger_accept_invalid_certs(certificates == Certificates::Any)
+        .build()
+}
+
+/// Follows a redirect only to the host first asked, so that no metrics server can send us elsewhere.
+fn stay_on_host(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let first = attempt.previous().first();
+    let same_host = first.is_some_and(|first| first.host_str() == attempt.url().host_str());
+    if same_host && attempt.previous().len() <= REDIRECTS_MAX {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+async fn read(url: &str, mut answer: reqwest::Response) -> Result<Reply, ReplyError> {
+    let status = answer.status().as_u16();
+    let headers = answer.headers().iter().map(header).collect::<BTreeMap<_, _>>();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|cause| unreachable(url, &cause))? {
+        if body.len() + chunk.len() > BODY_MAX {
+            return Err(ReplyError::TooLong { url: url.to_owned(), limit: BODY_MAX });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status, headers, body })
+}
+
+fn header((name, value): (&http::HeaderName, &http::HeaderValue)) -> (String, String) {
+    (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn unreachable(url: &str, cause: &dyn std::error::Error) -> ReplyError {
+    let mut text = cause.to_string();
+    let mut next = cause.source();
+    while let Some(inner) = next {
+        text = format!("{text}: {inner}");
+        next = inner.source();
+    }
+    ReplyError::Unreachable { url: url.to_owned(), cause: text }
+}
+
+/// Answers calls to certain addresses in process and hands all others on.
+pub struct ByAddress {
+    rest: Arc<dyn HttpCaller>,
+    known: Vec<(String, Arc<dyn HttpCaller>)>,
+}
+
+impl ByAddress {
+    /// Hands everything to `rest` until told otherwise.
+    pub fn new(rest: Arc<dyn HttpCaller>) -> Self {
+        Self { rest, known: Vec::new() }
+    }
+
+    /// Lets `caller` answer every address below `prefix`, such as `http://prometheus:9090`.
+    #[must_use]
+    pub fn answer(mut self, prefix: &str, caller: Arc<dyn HttpCaller>) -> Self {
+        self.known.push((prefix.trim_end_matches('/').to_owned(), caller));
+        self
+    }
+}
+
+impl HttpCaller for ByAddress {
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Reply, ReplyError>> {
+        let known = self.known.iter().find(|(prefix, _)| is_below(&call.url, prefix));
+        known.map_or(&self.rest, |(_, caller)| caller).call(call)
+    }
+}
+
+fn is_below(url: &str, prefix: &str) -> bool {
+    url.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(u16);
+
+    impl HttpCaller for Named {
+        fn call(&self, _: Call) -> BoxFuture<'_, Result<Reply, ReplyError>> {
+            let reply = Reply { status: self.0, headers: BTreeMap::new(), body: Vec::new() };
+            Box::pin(async move { Ok(reply) })
+        }
+    }
+
+    fn get(url: &str) -> Call {
+        Call {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_secs(1),
+            insecure: false,
+        }
+    }
+
+    #[track_caller]
+    fn check_answered_by(url: &str, status: u16) {
+        let caller = ByAddress::new(Arc::new(Named(500)))
+            .answer("http://prometheus:9090/", Arc::new(Named(200)));
+        let reply = futures::executor::block_on(caller.call(get(url))).unwrap();
+        assert_eq!(reply.status, status, "{url}");
+    }
+
+    #[test]
+    fn addresses_are_answered_by_the_caller_that_owns_them() {
+        check_answered_by("http://prometheus:9090/api/v1/query?query=up", 200);
+        check_answered_by("http://prometheus:9090", 200);
+        check_answered_by("http://prometheus:90901/api", 500);
+        check_answered_by("http://example.org/", 500);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_there_is_reported_with_the_cause() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        let error = RealHttp::new().unwrap().call(get(&url)).await.unwrap_err();
+        assert!(matches!(error, ReplyError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_cut_off() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let app = axum::Router::new()
+            .route("/", axum::routing::get(|| async { vec![b'x'; BODY_MAX + 1] }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
+        let error = RealHttp::new().unwrap().call(get(&url)).await.unwrap_err();
+        server.abort();
+        assert!(matches!(error, ReplyError::TooLong { .. }), "{error}");
+    }
+}

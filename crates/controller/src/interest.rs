@@ -1,0 +1,154 @@
+//! Whom a change concerns.
+//!
+//! Children name their owner. Everything else that a plan rested on (services, routes, templates,
+//! workloads, also those that were missing) is noted when it is gathered, so that its change or
+//! appearance brings the key back.
+//!
+//! **Invariant.** Nothing here decides what to do; it only names keys.
+
+use crate::{
+    cache::{Cache, Changed, Entry, Kind},
+    key::{Key, Name},
+};
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::ObjectRef;
+
+/// The label that ties an EndpointSlice to its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Which keys rest on which objects.
+#[derive(Debug, Default)]
+pub(crate) struct Interests {
+    by_key: BTreeMap<Key, BTreeSet<ObjectRef>>,
+    by_object: BTreeMap<ObjectRef, BTreeSet<Key>>,
+}
+
+impl Interests {
+    /// Notes that the latest plan for `key` rests on `objects`.
+    pub(crate) fn note(&mut self, key: &Key, objects: BTreeSet<ObjectRef>) {
+        if self.by_key.get(key) == Some(&objects) {
+            return;
+        }
+        self.forget(key);
+        for object in &objects {
+            self.by_object.entry(object.clone()).or_default().insert(key.clone());
+        }
+        self.by_key.insert(key.clone(), objects);
+    }
+
+    /// Forgets a key that is gone.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        for object in self.by_key.remove(key).into_iter().flatten() {
+            if let Some(keys) = self.by_object.get_mut(&object) {
+                keys.remove(key);
+            }
+        }
+        self.by_object.retain(|_, keys| !keys.is_empty());
+    }
+
+    /// The keys that a change concerns.
+    pub(crate) fn concerned(&self, changed: &Changed, cache: &Cache) -> BTreeSet<Key> {
+        let name = &changed.name;
+        let target = changed.kind.reference(&name.namespace, &name.name);
+        let mut keys = self.by_object.get(&target).cloned().unwrap_or_default();
+        let now = cache.get(changed.kind, name);
+        for entry in changed.before.iter().chain(now) {
+            self.by_lineage(changed.kind, name, entry, cache, &mut keys);
+        }
+        keys
+    }
+
+    fn by_lineage(
+        &self,
+        kind: Kind,
+        name: &Name,
+        entry: &Entry,
+        cache: &Cache,
+        keys: &mut BTreeSet<Key>,
+    ) {
+        match kind {
+            Kind::Rollout => {
+                keys.insert(Key::Rollout(name.clone()));
+            }
+            Kind::AnalysisRun => {
+                keys.insert(Key::Run(name.clone()));
+                keys.extend(owning_rollout(entry, name));
+            }
+            Kind::ReplicaSet if entry.owner.is_none() => keys.extend(all_rollouts(cache, name)),
+            Kind::ReplicaSet => keys.extend(owning_rollout(entry, name)),
+            Kind::Pod => keys.extend(rollout_of_pod(entry, name, cache)),
+            Kind::EndpointSlice => {
+                let service = entry.labels.get(SERVICE_NAME).map(String::as_str);
+                let service = Kind::Service.reference(&name.namespace, service.unwrap_or_default());
+                keys.extend(self.by_object.get(&service).into_iter().flatten().cloned());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn owning_rollout(entry: &Entry, name: &Name) -> Option<Key> {
+    let owner = entry.owner.as_ref().filter(|owner| owner.kind == "Rollout")?;
+    Some(Key::Rollout(Name::new(&name.namespace, &owner.name)))
+}
+
+/// An orphan may be adopted by any rollout of its namespace whose selector matches.
+fn all_rollouts(cache: &Cache, name: &Name) -> Vec<Key> {
+    let rollouts = cache.in_namespace(Kind::Rollout, &name.namespace);
+    rollouts.map(|(name, _)| Key::Rollout(name.clone())).collect()
+}
+
+fn rollout_of_pod(entry: &Entry, name: &Name, cache: &Cache) -> Option<Key> {
+    let owner = entry.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet")?;
+    let replica_set = cache.get(Kind::ReplicaSet, &Name::new(&name.namespace, &owner.name))?;
+    owning_rollout(replica_set, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn put(cache: &mut Cache, kind: Kind, mut object: Value) -> Changed {
+        object["metadata"]["namespace"] = json!("shop");
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        cache.heal(&kind.reference("shop", &name), Some(object)).unwrap()
+    }
+
+    fn owned(name: &str, kind: &str, owner: &str) -> Value {
+        let owner = json!({"apiVersion": "v1", "kind": kind, "name": owner, "uid": "u", "controller": true});
+        json!({"metadata": {"name": name, "ownerReferences": [owner]}})
+    }
+
+    fn web() -> BTreeSet<Key> {
+        BTreeSet::from([Key::Rollout(Name::new("shop", "web"))])
+    }
+
+    #[test]
+    fn a_pod_concerns_the_rollout_above_its_replica_set() {
+        let mut cache = Cache::default();
+        let set = put(&mut cache, Kind::ReplicaSet, owned("web-1", "Rollout", "web"));
+        let pod = put(&mut cache, Kind::Pod, owned("web-1-a", "ReplicaSet", "web-1"));
+        let interests = Interests::default();
+        assert_eq!(interests.concerned(&set, &cache), web());
+        assert_eq!(interests.concerned(&pod, &cache), web());
+    }
+
+    #[test]
+    fn a_service_that_was_missing_brings_the_key_back_when_it_appears() {
+        let mut cache = Cache::default();
+        let mut interests = Interests::default();
+        let service = Kind::Service.reference("shop", "web-canary");
+        let key = Key::Rollout(Name::new("shop", "web"));
+        interests.note(&key, BTreeSet::from([service]));
+        let object = json!({"metadata": {"name": "web-canary"}});
+        let appeared = put(&mut cache, Kind::Service, object);
+        assert_eq!(interests.concerned(&appeared, &cache), web());
+        let labels = json!({"kubernetes.io/service-name": "web-canary"});
+        let slice = json!({"metadata": {"name": "web-canary-x", "labels": labels}});
+        let slice = put(&mut cache, Kind::EndpointSlice, slice);
+        assert_eq!(interests.concerned(&slice, &cache), web());
+        interests.forget(&key);
+        assert!(interests.concerned(&appeared, &cache).is_empty());
+    }
+}

@@ -1,0 +1,294 @@
+//! One piece of work for one key: complete the picture, plan, check, carry out.
+//!
+//! Start with [`Worker::rollout`]. Writes happen in order and stop at the first failure; the status
+//! follows only when all went well, and events come last.
+//!
+//! **Invariant.** A plan that breaks a law is not carried out, and a panic while planning harms no
+//! other key.
+
+use crate::{
+    events::{Identity, Recorder},
+    fault::{Cause, Fault, RequestFailed},
+    gather::Gathered,
+    key::Key,
+    metrics::Metrics,
+    writer::{Writer, Written},
+};
+use api::argo::keys::CONTROLLER_INSTANCE_ID;
+use clock::Clock;
+use jiff::Timestamp;
+use plan::{laws, rollout};
+use serde_json::{Value, json};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+use vocab::{
+    Event, EventType, ObjectRef, PatchType, Plan, Precondition, Reason, Subresource, Write,
+};
+
+/// What every piece of work needs. Copies share everything.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    /// Performs requests.
+    pub(crate) writer: Writer,
+    /// Tells people.
+    pub(crate) recorder: Recorder,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// The numbers.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Put on analysis runs that are made, so that only this instance works on them.
+    pub(crate) instance_id: Option<String>,
+}
+
+/// The object a piece of work is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// Its key.
+    pub(crate) key: Key,
+    /// Its uid and version when it was gathered.
+    pub(crate) identity: Identity,
+    /// What was last told about a failure of this key, so that it is told once.
+    pub(crate) told: Option<String>,
+}
+
+/// What came of a piece of work.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// What was written, for the fence.
+    pub(crate) written: Vec<Written>,
+    /// What single reads showed, for the cache.
+    pub(crate) read: Vec<(ObjectRef, Option<Value>)>,
+    /// When to look again in any case.
+    pub(crate) wake: Option<Timestamp>,
+    /// What went wrong, if anything.
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Why a piece of work did not get to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Who must act.
+    pub(crate) fault: Fault,
+    /// A stable name.
+    pub(crate) code: &'static str,
+    /// A sentence.
+    pub(crate) message: String,
+    /// Whether it is worth telling, rather than our picture having been old.
+    pub(crate) is_telling: bool,
+}
+
+impl Worker {
+    /// Plans one rollout and carries the plan out.
+    pub(crate) async fn rollout(self, subject: Subject, gathered: Box<Gathered>) -> Done {
+        let mut done = Done::default();
+        if let Err(failure) = self.try_rollout(&subject, *gathered, &mut done).await {
+            self.tell(&subject, &failure).await;
+            done.failure = Some(failure);
+        }
+        done
+    }
+
+    /// Reads objects that the watches do not show although they were written.
+    pub(crate) async fn refresh(self, subject: Subject, targets: Vec<ObjectRef>) -> Done {
+        let mut done = Done::default();
+        for target in targets {
+            match self.writer.get(&target).await {
+                Ok(live) => done.read.push((target, live)),
+                Err(failed) => {
+                    let failure = Failure::from(failed);
+                    self.tell(&subject, &failure).await;
+                    done.failure = Some(failure);
+                }
+            }
+        }
+        done
+    }
+
+    /// Tells why nothing can be done for an object.
+    pub(crate) async fn give_up(self, subject: Subject, failure: Failure) -> Done {
+        self.tell(&subject, &failure).await;
+        Done { failure: Some(failure), ..Done::default() }
+    }
+
+    async fn try_rollout(
+        &self,
+        subject: &Subject,
+        gathered: Gathered,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        let Gathered { mut observed, unread, .. } = gathered;
+        for target in unread {
+            let found = self.writer.get(&target).await?;
+            observed.objects.insert(target, found);
+        }
+        let now = self.clock.now();
+        let plan = caught(|| rollout::plan(&observed, now))?;
+        self.obey_laws(caught(|| laws::check(&observed, &plan, now))?)?;
+        done.wake = plan.wake;
+        self.carry_out(subject, plan, done).await
+    }
+
+    fn obey_laws(&self, broken: Vec<laws::Violation>) -> Result<(), Failure> {
+        broken.iter().for_each(|violation| self.metrics.count_broken_law(violation.law));
+        let sentences = broken.iter().map(ToString::to_string).collect::<Vec<_>>();
+        if sentences.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the plan was not carried out: {}", sentences.join("; "));
+        Err(Failure { fault: Fault::Bug, code: "PlanRejected", message, is_telling: true })
+    }
+
+    /// Performs the writes of `plan` in order, then its status, then its events.
+    pub(crate) async fn carry_out(
+        &self,
+        subject: &Subject,
+        plan: Plan,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        for mut write in plan.writes.into_iter().chain(plan.status) {
+            self.stamp(&mut write);
+            match self.writer.write(&write).await {
+                Ok(written) => done.written.push(written),
+                Err(failed) => {
+                    self.look_again(&failed, done).await;
+                    return Err(failed.into());
+                }
+            }
+        }
+        for event in &plan.events {
+            self.recorder.emit(event, &identity(subject, event)).await;
+        }
+        Ok(())
+    }
+
+    /// After a conflict the watch may lag; the live object goes into the cache, so that the next plan is right.
+    async fn look_again(&self, failed: &RequestFailed, done: &mut Done) {
+        if failed.cause.is_stale_picture()
+            && let Ok(live) = self.writer.get(&failed.target).await
+        {
+            done.read.push((failed.target.clone(), live));
+        }
+    }
+
+    /// Marks analysis runs as belonging to this instance.
+    fn stamp(&self, write: &mut Write) {
+        if let (Some(id), Write::Create { object }) = (&self.instance_id, write)
+            && object["kind"] == "AnalysisRun"
+        {
+            object["metadata"]["labels"][CONTROLLER_INSTANCE_ID] = json!(id);
+        }
+    }
+
+    /// Tells people once what went wrong: in the log, as an event and in the rollout's reasons.
+    pub(crate) async fn tell(&self, subject: &Subject, failure: &Failure) {
+        let object = subject.key.object();
+        let fault = format!("{:?}", failure.fault);
+        self.metrics.count_failure(&object, &fault, failure.code);
+        let is_news = subject.told.as_ref() != Some(&failure.message);
+        if !failure.is_telling || !is_news {
+            return;
+        }
+        tracing::error!(%object, fault, code = failure.code, "{}", failure.message);
+        let event = Event {
+            event_type: EventType::Warning,
+            regarding: object.clone(),
+            reason: event_reason(failure).to_owned(),
+            message: failure.message.clone(),
+            evidence: [("code".to_owned(), failure.code.to_owned()), ("fault".to_owned(), fault)]
+                .into(),
+        };
+        self.recorder.emit(&event, &subject.identity).await;
+        if let Key::Rollout(_) = subject.key
+            && let Err(error) = self.writer.write(&reasons_patch(&object, failure)).await
+        {
+            tracing::warn!(%error, "the failure is not in the status");
+        }
+    }
+}
+
+impl Failure {
+    /// The object itself is wrong.
+    pub(crate) fn invalid(message: String) -> Self {
+        Self { fault: Fault::User, code: "InvalidSpec", message, is_telling: true }
+    }
+
+    /// Our own code gave up.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let message = format!("planning panicked: {}", text.unwrap_or_default());
+        Self { fault: Fault::Bug, code: "Panicked", message, is_telling: true }
+    }
+}
+
+impl From<RequestFailed> for Failure {
+    fn from(failed: RequestFailed) -> Self {
+        let silent = failed.cause.is_stale_picture() || matches!(failed.cause, Cause::Refused(_));
+        Self {
+            fault: failed.cause.fault(),
+            code: failed.cause.code(),
+            message: failed.to_string(),
+            is_telling: !silent,
+        }
+    }
+}
+
+/// Runs pure code; a panic in it becomes our fault for this key alone.
+pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| Failure::panicked(panic.as_ref()))
+}
+
+fn event_reason(failure: &Failure) -> &'static str {
+    match failure.code {
+        "PlanRejected" | "InvalidSpec" => failure.code,
+        _ => "ReconciliationError",
+    }
+}
+
+/// Only the subject's identity is known; the uid of other objects is left to the reader.
+fn identity(subject: &Subject, event: &Event) -> Identity {
+    if event.regarding == subject.key.object() {
+        subject.identity.clone()
+    } else {
+        Identity::default()
+    }
+}
+
+/// The next plan that succeeds replaces the reasons.
+fn reasons_patch(object: &ObjectRef, failure: &Failure) -> Write {
+    let evidence = [("fault", format!("{:?}", failure.fault))];
+    let reason = Reason::new(failure.code, failure.message.clone(), evidence);
+    Write::Patch {
+        target: object.clone(),
+        subresource: Subresource::Status,
+        patch_type: PatchType::Merge,
+        body: json!({"status": {"reasons": [reason]}}),
+        precondition: Precondition::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_while_planning_is_our_fault_and_nobody_elses() {
+        let failure = caught(|| -> u8 { panic!("no stable set") }).unwrap_err();
+        assert_eq!((failure.fault, failure.code), (Fault::Bug, "Panicked"));
+        assert_eq!(failure.message, "planning panicked: no stable set");
+    }
+
+    #[test]
+    fn an_old_picture_is_not_worth_telling() {
+        let target = ObjectRef::new("v1", "Service", "shop", "web");
+        let failed =
+            |cause| Failure::from(RequestFailed { verb: "patch", target: target.clone(), cause });
+        assert!(!failed(Cause::Conflicted).is_telling);
+        let denied = failed(Cause::Forbidden("no".to_owned()));
+        assert_eq!(denied.message, "could not patch Service shop/web: no");
+        assert!(denied.is_telling);
+    }
+}
