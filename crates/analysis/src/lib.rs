@@ -7,6 +7,12 @@
 //! data is never a success and never a failure.
 
 pub mod arguments;
+pub mod assess;
 pub mod condition;
+pub mod counting;
+pub mod duration;
 pub mod field_ref;
+pub mod rules;
 pub mod template;
+pub mod validate;
+pub mod verdict;

@@ -91,6 +91,21 @@ pub fn parse(condition: &str) -> Result<(), ConditionError> {
         .map_err(|message| ConditionError { message })
 }
 
+/// Takes `result >= 0.95` or `result[0] >= 0.95` apart into operator and limit.
+pub(crate) fn simple_comparison(condition: &str) -> Option<(&str, &str)> {
+    let tokens = tokens::tokens(condition);
+    let texts: Vec<&str> = tokens.iter().map(|token| token.text).collect();
+    let (operator, limit) = match texts.as_slice() {
+        ["result", operator, limit] | ["result", "[", "0", "]", operator, limit] => {
+            (*operator, *limit)
+        }
+        _ => return None,
+    };
+    let compares =
+        matches!(operator, ">=" | ">" | "<=" | "<" | "==" | "!=") && limit.parse::<f64>().is_ok();
+    compares.then_some((operator, limit))
+}
+
 fn evaluate(condition: &str, result: &Measured, now: Timestamp) -> Result<bool, String> {
     let tokens = tokens::tokens(condition);
     limits::check(condition, &tokens, result.size())?;
