@@ -1,0 +1,190 @@
+//! The commands that change something.
+
+use crate::{
+    Failure, Screen,
+    args::{NamesArguments, PromoteArguments, RestartArguments, SetImageArguments, UndoArguments},
+    connect::{Connection, connect},
+};
+use actions::{Action, Refused, Subject};
+use effects::Actor;
+use jiff::{Timestamp, TimestampRound, Unit};
+use kube::{
+    Api,
+    api::ListParams,
+    core::{ApiResource, DynamicObject, GroupVersionKind},
+};
+use serde_json::Value;
+
+const ACTOR: Actor = Actor { field_manager: "kubectl-argo-rollouts", user_agent: "ringfence-cli" };
+/// How often a change is tried again when somebody else wrote meanwhile.
+const ATTEMPTS: usize = 5;
+
+pub(super) async fn promote(
+    arguments: PromoteArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let (action, words) = if arguments.full {
+        (Action::PromoteFull, "fully promoted")
+    } else {
+        (Action::Promote, "promoted")
+    };
+    let connection = connect(&arguments.connect).await?;
+    perform(&connection, &arguments.name, &action).await?;
+    Ok(writeln!(screen.out, "rollout '{}' {words}", arguments.name)?)
+}
+
+pub(super) async fn abort(
+    arguments: NamesArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    each(&arguments, &Action::Abort, "aborted", screen).await
+}
+
+pub(super) async fn pause(
+    arguments: NamesArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    each(&arguments, &Action::Pause, "paused", screen).await
+}
+
+pub(super) async fn retry(
+    arguments: NamesArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    each(&arguments, &Action::Retry, "retried", screen).await
+}
+
+async fn each(
+    arguments: &NamesArguments,
+    action: &Action,
+    words: &str,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    for name in &arguments.names {
+        perform(&connection, name, action).await?;
+        writeln!(screen.out, "rollout '{name}' {words}")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn restart(
+    arguments: RestartArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    let whole = TimestampRound::new().smallest(Unit::Second);
+    let at = Timestamp::now()
+        .checked_add(arguments.delay)
+        .and_then(|at| at.round(whole))
+        .unwrap_or(Timestamp::MAX);
+    perform(&connection, &arguments.name, &Action::Restart { at: at.to_string() }).await?;
+    let words = go_duration(arguments.delay.as_secs());
+    Ok(writeln!(screen.out, "rollout '{}' restarts in {words}", arguments.name)?)
+}
+
+/// Words whole seconds as Go does: `0s`, `1m30s`, `1h0m0s`.
+fn go_duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
+        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+pub(super) async fn set_image(
+    arguments: SetImageArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let (container, image) = arguments.image;
+    let connection = connect(&arguments.connect).await?;
+    let written =
+        perform(&connection, &arguments.name, &Action::SetImage { container, image }).await?;
+    let written = written.unwrap_or_default();
+    let kind = written["kind"].as_str().unwrap_or("Rollout").to_lowercase();
+    let name = written["metadata"]["name"].as_str().unwrap_or(&arguments.name);
+    Ok(writeln!(screen.out, "{kind} \"{name}\" image updated")?)
+}
+
+pub(super) async fn undo(arguments: UndoArguments, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    let action = Action::Undo { to_revision: arguments.to_revision };
+    match perform(&connection, &arguments.name, &action).await {
+        Err(Failure::Senseless(skipped @ Refused::AlreadyAtRevision(_))) => {
+            Ok(writeln!(screen.out, "{skipped}")?)
+        }
+        outcome => {
+            outcome?;
+            Ok(writeln!(screen.out, "rollout '{}' undo", arguments.name)?)
+        }
+    }
+}
+
+/// Reads, works out the writes and performs them; begins again when somebody else wrote meanwhile.
+async fn perform(
+    connection: &Connection,
+    name: &str,
+    action: &Action,
+) -> Result<Option<Value>, Failure> {
+    let mut attempt = 1;
+    loop {
+        match perform_once(connection, name, action).await {
+            Err(Failure::Refused(message, _)) if is_conflict(&message) && attempt < ATTEMPTS => {
+                attempt += 1
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_conflict(message: &str) -> bool {
+    message.contains("the object has been modified")
+}
+
+async fn perform_once(
+    connection: &Connection,
+    name: &str,
+    action: &Action,
+) -> Result<Option<Value>, Failure> {
+    let rollout =
+        value(&dynamic(connection, "argoproj.io", "v1alpha1", "Rollout").get(name).await?)?;
+    let sets = match action {
+        Action::Undo { .. } => {
+            dynamic(connection, "apps", "v1", "ReplicaSet")
+                .list(&ListParams::default())
+                .await?
+                .items
+        }
+        _ => Vec::new(),
+    };
+    let sets = sets.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    let workload = workload(connection, &rollout).await?;
+    let subject = Subject { rollout: &rollout, replica_sets: &sets, workload: workload.as_ref() };
+    let mut last = None;
+    for write in action.writes(subject)? {
+        last = Some(effects::perform(&connection.client, ACTOR, &write).await?);
+    }
+    Ok(last)
+}
+
+async fn workload(connection: &Connection, rollout: &Value) -> Result<Option<Value>, Failure> {
+    let field =
+        |name: &str| rollout.pointer(&format!("/spec/workloadRef/{name}")).and_then(Value::as_str);
+    let (Some(version), Some(kind), Some(name)) =
+        (field("apiVersion"), field("kind"), field("name"))
+    else {
+        return Ok(None);
+    };
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let found = dynamic(connection, group, version, kind).get_opt(name).await?;
+    found.as_ref().map(value).transpose()
+}
+
+fn dynamic(connection: &Connection, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    Api::namespaced_with(connection.client.clone(), &connection.namespace, &resource)
+}
+
+fn value(object: &DynamicObject) -> Result<Value, Failure> {
+    Ok(serde_json::to_value(object)?)
+}

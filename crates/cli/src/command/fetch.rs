@@ -1,0 +1,69 @@
+//! Reading the objects that a rollout is shown from: the rollout first, then what carries its labels.
+
+use crate::{Failure, connect::Connection, info::Objects};
+use api::argo::{AnalysisRun, Rollout};
+use futures::{StreamExt, stream::BoxStream};
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{Api, api::ListParams, runtime::watcher};
+
+impl Connection {
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) async fn rollout(&self, name: &str) -> Result<Rollout, Failure> {
+        Ok(self.api::<Rollout>().get(name).await?)
+    }
+
+    /// The rollout with its ReplicaSets, their pods and its runs.
+    pub(crate) async fn objects(&self, name: &str) -> Result<Objects, Failure> {
+        let rollout = self.rollout(name).await?;
+        let selected = selector(rollout.spec.selector.as_ref());
+        let (sets, pods, runs) =
+            (self.api::<ReplicaSet>(), self.api::<Pod>(), self.api::<AnalysisRun>());
+        let every = ListParams::default();
+        let (sets, pods, runs) =
+            futures::try_join!(sets.list(&selected), pods.list(&selected), runs.list(&every))?;
+        Ok(Objects { rollout, replica_sets: sets.items, pods: pods.items, runs: runs.items })
+    }
+
+    /// Ticks whenever something that a rollout is shown from has changed.
+    pub(crate) fn changes(&self, rollout: &Rollout) -> BoxStream<'static, ()> {
+        let selected = selector(rollout.spec.selector.as_ref()).label_selector.unwrap_or_default();
+        let labelled = watcher::Config::default().labels(&selected);
+        let name = rollout.metadata.name.clone().unwrap_or_default();
+        let own = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let ticks = [
+            watcher(self.api::<Rollout>(), own).map(|_| ()).boxed(),
+            watcher(self.api::<ReplicaSet>(), labelled.clone()).map(|_| ()).boxed(),
+            watcher(self.api::<Pod>(), labelled).map(|_| ()).boxed(),
+            watcher(self.api::<AnalysisRun>(), watcher::Config::default()).map(|_| ()).boxed(),
+        ];
+        futures::stream::select_all(ticks).boxed()
+    }
+}
+
+/// The selector as a list parameter; without one, everything.
+fn selector(selector: Option<&LabelSelector>) -> ListParams {
+    let Some(selector) = selector else { return ListParams::default() };
+    let equal = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    let expressed = selector.match_expressions.iter().flatten().filter_map(|requirement| {
+        let values = requirement.values.clone().unwrap_or_default().join(",");
+        let key = &requirement.key;
+        Some(match requirement.operator.as_str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.clone(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        })
+    });
+    let all: Vec<String> = equal.chain(expressed).collect();
+    ListParams::default().labels(&all.join(","))
+}

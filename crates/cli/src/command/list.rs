@@ -1,0 +1,74 @@
+//! `list rollouts`.
+
+use super::print_json;
+use crate::{
+    Failure, Screen,
+    args::{ListRolloutsArguments, Output},
+    connect::connect,
+    print::{self, Extra, ListRow, Namespace},
+};
+use api::argo::Rollout;
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use kube::{
+    Api,
+    api::ListParams,
+    runtime::{WatchStreamExt, watcher},
+};
+use std::collections::BTreeMap;
+
+pub(super) async fn run(
+    arguments: ListRolloutsArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    let api: Api<Rollout> = if arguments.all_namespaces {
+        Api::all(connection.client.clone())
+    } else {
+        connection.api()
+    };
+    let fields =
+        arguments.name.as_ref().map(|name| format!("metadata.name={name}")).unwrap_or_default();
+    let rollouts = api.list(&ListParams::default().fields(&fields)).await?;
+    let rows: Vec<ListRow> = rollouts.iter().map(print::row).collect();
+    if arguments.output == Output::Json {
+        return print_json(screen, &rows);
+    }
+    if rows.is_empty() && !arguments.watch {
+        writeln!(screen.err, "No resources found.")?;
+        return Ok(());
+    }
+    write!(screen.out, "{}", print::list(&rows, extra(&arguments)))?;
+    if arguments.watch { watch(api, &fields, rows, (&arguments, screen)).await } else { Ok(()) }
+}
+
+fn extra(arguments: &ListRolloutsArguments) -> Extra {
+    let namespace = if arguments.all_namespaces { Namespace::Shown } else { Namespace::Hidden };
+    Extra { timestamp: arguments.timestamps.then(Timestamp::now), namespace }
+}
+
+async fn watch(
+    api: Api<Rollout>,
+    fields: &str,
+    rows: Vec<ListRow>,
+    (arguments, screen): (&ListRolloutsArguments, &mut Screen<'_>),
+) -> Result<(), Failure> {
+    let key = |row: &ListRow| (row.namespace.clone(), row.name.clone());
+    let mut shown: BTreeMap<_, _> = rows.into_iter().map(|row| (key(&row), row)).collect();
+    let mut changes = Box::pin(
+        watcher(api, watcher::Config::default().fields(fields)).default_backoff().applied_objects(),
+    );
+    while let Some(rollout) = changes.try_next().await.map_err(unwatched)? {
+        let row = print::row(&rollout);
+        if shown.get(&key(&row)) != Some(&row) {
+            writeln!(screen.out, "{}", print::line(&row, extra(arguments)))?;
+            screen.out.flush()?;
+            shown.insert(key(&row), row);
+        }
+    }
+    Ok(())
+}
+
+fn unwatched(error: watcher::Error) -> Failure {
+    Failure::ClientUnusable(error.to_string())
+}

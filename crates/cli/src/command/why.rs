@@ -1,0 +1,151 @@
+//! `why`: what is waited for and what was decided, with the evidence.
+
+use super::print_json;
+use crate::{
+    Failure, Screen,
+    args::{Output, WhyArguments},
+    connect::{Connection, connect},
+    info,
+};
+use api::argo::{AnalysisRun, Rollout};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event;
+use kube::api::ListParams;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::Reason;
+
+const EVIDENCE: &str = "ringfence.dev/evidence";
+
+/// Everything that answers the question.
+#[derive(Debug, Serialize)]
+struct Answer {
+    rollout: String,
+    phase: String,
+    message: String,
+    waits: Vec<Reason>,
+    decisions: Vec<Decision>,
+}
+
+/// One event with its evidence.
+#[derive(Debug, Serialize)]
+struct Decision {
+    at: Timestamp,
+    object: String,
+    #[serde(rename = "type")]
+    kind: String,
+    reason: String,
+    message: String,
+    count: i32,
+    evidence: BTreeMap<String, String>,
+}
+
+pub(super) async fn run(arguments: WhyArguments, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    let answer = answer(&connection, &arguments).await?;
+    match arguments.output {
+        Output::Json => print_json(screen, &answer),
+        Output::Text => Ok(write!(screen.out, "{}", text(&answer))?),
+    }
+}
+
+async fn answer(connection: &Connection, arguments: &WhyArguments) -> Result<Answer, Failure> {
+    let rollout = connection.rollout(&arguments.name).await?;
+    let runs = connection.api::<AnalysisRun>().list(&ListParams::default()).await?;
+    let names = concerned(&rollout, &runs.items);
+    let events = connection.api::<Event>().list(&ListParams::default()).await?;
+    let mut decisions: Vec<_> = events
+        .items
+        .into_iter()
+        .filter(|event| concerns(event, &names))
+        .filter_map(decision)
+        .collect();
+    decisions.sort_by(|one, other| (one.at, &one.reason).cmp(&(other.at, &other.reason)));
+    let surplus = decisions.len().saturating_sub(arguments.limit);
+    decisions.drain(..surplus);
+    let (phase, message) = info::phase(&rollout);
+    let waits = rollout.status.map(|status| status.reasons).unwrap_or_default();
+    Ok(Answer { rollout: arguments.name.clone(), phase, message, waits, decisions })
+}
+
+/// Kind and name of everything whose events matter.
+fn concerned(rollout: &Rollout, runs: &[AnalysisRun]) -> BTreeSet<(String, String)> {
+    let uid = rollout.metadata.uid.as_deref();
+    let owned = |run: &&AnalysisRun| {
+        run.metadata.owner_references.iter().flatten().any(|owner| Some(owner.uid.as_str()) == uid)
+    };
+    let runs = runs
+        .iter()
+        .filter(owned)
+        .map(|run| ("AnalysisRun".to_owned(), run.metadata.name.clone().unwrap_or_default()));
+    runs.chain([("Rollout".to_owned(), rollout.metadata.name.clone().unwrap_or_default())])
+        .collect()
+}
+
+fn concerns(event: &Event, names: &BTreeSet<(String, String)>) -> bool {
+    let object = &event.involved_object;
+    names.contains(&(
+        object.kind.clone().unwrap_or_default(),
+        object.name.clone().unwrap_or_default(),
+    ))
+}
+
+fn decision(event: Event) -> Option<Decision> {
+    let at = event.last_timestamp.map(|time| time.0).or(event.event_time.map(|time| time.0))?;
+    let evidence = event.metadata.annotations.unwrap_or_default().remove(EVIDENCE);
+    let object = event.involved_object;
+    Some(Decision {
+        at,
+        object: format!(
+            "{}/{}",
+            object.kind.unwrap_or_default().to_lowercase(),
+            object.name.unwrap_or_default()
+        ),
+        kind: event.type_.unwrap_or_default(),
+        reason: event.reason.unwrap_or_default(),
+        message: event.message.unwrap_or_default(),
+        count: event.count.unwrap_or(1),
+        evidence: evidence.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+    })
+}
+
+fn text(answer: &Answer) -> String {
+    let mut lines = vec![format!(
+        "rollout/{} is {}{}",
+        answer.rollout,
+        answer.phase,
+        after_dash(&answer.message)
+    )];
+    if answer.waits.is_empty() {
+        lines.push("It waits for nothing.".to_owned());
+    } else {
+        lines.push("It waits for:".to_owned());
+        for wait in &answer.waits {
+            lines.push(format!("  {}: {}", wait.code, wait.message));
+            lines.extend(wait.evidence.iter().map(|(key, value)| format!("      {key}: {value}")));
+        }
+    }
+    lines.push(if answer.decisions.is_empty() {
+        "No decision is on record.".to_owned()
+    } else {
+        "Decisions, newest last:".to_owned()
+    });
+    for decision in &answer.decisions {
+        lines.extend(decision_lines(decision));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn decision_lines(decision: &Decision) -> Vec<String> {
+    let mark = if decision.kind == "Warning" { "!" } else { " " };
+    let again =
+        if decision.count > 1 { format!(" ({} times)", decision.count) } else { String::new() };
+    let at = decision.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let mut lines = vec![format!("{mark} {at}  {}: {}{again}", decision.reason, decision.message)];
+    lines.extend(decision.evidence.iter().map(|(key, value)| format!("      {key}: {value}")));
+    lines
+}
+
+fn after_dash(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" - {message}") }
+}

@@ -1,0 +1,102 @@
+//! What can go wrong, and the exit code that says so.
+
+use std::{io, process::ExitCode};
+
+/// The exit codes of this program; upstream's name collapses all but success to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Something unexpected.
+    Unexpected = 1,
+    /// The arguments or files given are wrong.
+    Usage = 2,
+    /// The rollout is degraded.
+    Degraded = 3,
+    /// Time ran out.
+    TimedOut = 4,
+    /// There is no such object.
+    NotFound = 7,
+    /// The API server does not allow it.
+    Forbidden = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The kubeconfig could not be used.
+    #[error("the cluster to talk to could not be told")]
+    ConfigUnusable(#[source] kube::config::KubeconfigError),
+    /// The client could not be made.
+    #[error("the client could not be made: {0}")]
+    ClientUnusable(String),
+    /// The API server said no.
+    #[error("{0}")]
+    Refused(String, Exit),
+    /// The API server did not answer.
+    #[error("the API server did not answer")]
+    Unanswered(#[source] kube::Error),
+    /// The action makes no sense now.
+    #[error(transparent)]
+    Senseless(#[from] actions::Refused),
+    /// The rollout is degraded.
+    #[error("The rollout is in a degraded state with message: {0}")]
+    Degraded(String),
+    /// The rollout was not done in time.
+    #[error("Rollout status watch exceeded timeout")]
+    TimedOut,
+    /// Standard output was closed.
+    #[error("writing the output failed")]
+    Output(#[from] io::Error),
+    /// An object could not be understood.
+    #[error("the API server answered something that is not understood")]
+    Misunderstood(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// The exit code that tells programs what happened.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::ConfigUnusable(_) | Self::Senseless(_) => Exit::Usage,
+            Self::Refused(_, exit) => *exit,
+            Self::Degraded(_) => Exit::Degraded,
+            Self::TimedOut => Exit::TimedOut,
+            Self::ClientUnusable(_)
+            | Self::Unanswered(_)
+            | Self::Output(_)
+            | Self::Misunderstood(_) => Exit::Unexpected,
+        }
+    }
+
+    /// What to do about it, where we know.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::ConfigUnusable(_) => Some("pass --kubeconfig FILE or set KUBECONFIG"),
+            Self::Unanswered(_) => {
+                Some("check that the cluster of this context is up: kubectl version")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<kube::Error> for Failure {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => {
+                let exit = match status.code {
+                    404 => Exit::NotFound,
+                    401 | 403 => Exit::Forbidden,
+                    _ => Exit::Unexpected,
+                };
+                Self::Refused(status.message.clone(), exit)
+            }
+            other => Self::Unanswered(other),
+        }
+    }
+}
