@@ -1,0 +1,220 @@
+//! The objects as last heard of, and who has to look again when one of them changes.
+
+use crate::{
+    concerns::{Kept, Key},
+    feed::News,
+    kinds::Kind,
+    objects::{name_of, namespace_of},
+};
+use k8s_openapi::{
+    api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
+        batch::v1::Job,
+        core::v1::{Endpoints, Pod, Service},
+        discovery::v1::EndpointSlice,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::core::DynamicObject;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Objects of one kind by namespace and name.
+#[derive(Debug)]
+pub(crate) struct Shelf<K>(BTreeMap<(String, String), K>);
+
+impl<K> Default for Shelf<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K> Shelf<K> {
+    /// One object.
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&K> {
+        self.0.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// All objects of a namespace by name.
+    pub(crate) fn within(&self, namespace: &str) -> impl Iterator<Item = &K> {
+        let from = (namespace.to_owned(), String::new());
+        let namespace = namespace.to_owned();
+        self.0
+            .range(from..)
+            .take_while(move |((of, _), _)| *of == namespace)
+            .map(|(_, object)| object)
+    }
+
+    /// All objects.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
+        self.0.values()
+    }
+}
+
+/// Everything heard of.
+#[derive(Debug, Default)]
+pub(crate) struct Cluster {
+    pub(crate) pods: Shelf<Pod>,
+    pub(crate) services: Shelf<Service>,
+    pub(crate) endpoints: Shelf<Endpoints>,
+    pub(crate) slices: Shelf<EndpointSlice>,
+    pub(crate) replica_sets: Shelf<ReplicaSet>,
+    pub(crate) deployments: Shelf<Deployment>,
+    pub(crate) stateful_sets: Shelf<StatefulSet>,
+    pub(crate) daemon_sets: Shelf<DaemonSet>,
+    pub(crate) jobs: Shelf<Job>,
+    pub(crate) autoscalers: Shelf<HorizontalPodAutoscaler>,
+    /// Gateway API objects, named `Kind/name`.
+    pub(crate) gateway_objects: Shelf<DynamicObject>,
+    heard: BTreeSet<&'static str>,
+    touched: BTreeSet<Key>,
+}
+
+/// What happened to one object.
+#[derive(Clone, Copy)]
+enum Change {
+    Put,
+    Gone,
+}
+
+impl Cluster {
+    /// Takes in news from a watch.
+    pub(crate) fn hear(&mut self, news: News) {
+        match news {
+            News::All(kind, objects) => self.replace(kind, objects),
+            News::Put(kind, object) => self.sort(kind.name, object, Change::Put),
+            News::Gone(kind, object) => self.sort(kind.name, object, Change::Gone),
+        }
+    }
+
+    /// Takes in an object that the server answered a write with.
+    pub(crate) fn put(&mut self, object: Value) {
+        let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.sort(&kind, object, Change::Put);
+    }
+
+    /// Takes in that a write removed an object.
+    pub(crate) fn gone(&mut self, kind: &str, object: Value) {
+        self.sort(kind, object, Change::Gone);
+    }
+
+    /// Whether every kind of `kinds` was listed at least once.
+    pub(crate) fn has_heard(&self, kinds: &[Kind]) -> bool {
+        kinds.iter().all(|kind| self.heard.contains(kind.name))
+    }
+
+    /// Who has to look again since this was last asked.
+    pub(crate) fn touched(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.touched)
+    }
+
+    fn sort(&mut self, kind: &str, object: Value, change: Change) {
+        match kind {
+            "Pod" => self.shelve::<Pod>(object, change),
+            "Service" => self.shelve::<Service>(object, change),
+            "Endpoints" => self.shelve::<Endpoints>(object, change),
+            "EndpointSlice" => self.shelve::<EndpointSlice>(object, change),
+            "ReplicaSet" => self.shelve::<ReplicaSet>(object, change),
+            "Deployment" => self.shelve::<Deployment>(object, change),
+            "StatefulSet" => self.shelve::<StatefulSet>(object, change),
+            "DaemonSet" => self.shelve::<DaemonSet>(object, change),
+            "Job" => self.shelve::<Job>(object, change),
+            "HorizontalPodAutoscaler" => self.shelve::<HorizontalPodAutoscaler>(object, change),
+            "GatewayClass" | "Gateway" | "HTTPRoute" => {
+                self.shelve::<DynamicObject>(object, change)
+            }
+            _ => {}
+        }
+    }
+
+    fn shelve<K: Kept>(&mut self, object: Value, change: Change) {
+        let object = match serde_json::from_value::<K>(object) {
+            Ok(object) => object,
+            Err(error) => return tracing::warn!(%error, "an object could not be read"),
+        };
+        let key = object.shelf_key();
+        let old = K::shelf(self).0.get(&key).cloned();
+        let stale = old.as_ref().is_some_and(|old| version(old.meta()) >= version(object.meta()));
+        match change {
+            Change::Put if stale => return,
+            Change::Put => {
+                K::shelf(self).0.insert(key, object.clone());
+            }
+            Change::Gone => {
+                K::shelf(self).0.remove(&key);
+            }
+        }
+        let mut touched = object.concerns(self);
+        touched.extend(old.iter().flat_map(|old| old.concerns(self)));
+        self.touched.extend(touched);
+    }
+
+    fn replace(&mut self, kind: &'static Kind, mut objects: Vec<Value>) {
+        self.heard.insert(kind.name);
+        for object in &mut objects {
+            // Items of a list do not say what they are.
+            object["apiVersion"] = kind.version.into();
+            object["kind"] = kind.name.into();
+        }
+        let name = |object: &Value, field: &str| {
+            object["metadata"][field].as_str().unwrap_or_default().to_owned()
+        };
+        let present: BTreeSet<(String, String)> = objects
+            .iter()
+            .map(|object| (name(object, "namespace"), name(object, "name")))
+            .collect();
+        for (namespace, name) in self.names(kind.name).difference(&present) {
+            let gone = serde_json::json!({
+                "apiVersion": kind.version,
+                "kind": kind.name,
+                "metadata": {"namespace": namespace, "name": name},
+            });
+            self.sort(kind.name, with_spec(gone), Change::Gone);
+        }
+        objects.into_iter().for_each(|object| self.sort(kind.name, object, Change::Put));
+    }
+
+    fn names(&self, kind: &str) -> BTreeSet<(String, String)> {
+        fn all<K: Kept>(shelf: &Shelf<K>) -> BTreeSet<(String, String)> {
+            let name = |object: &K| {
+                (namespace_of(object.meta()).to_owned(), name_of(object.meta()).to_owned())
+            };
+            shelf.iter().map(name).collect()
+        }
+        match kind {
+            "Pod" => all(&self.pods),
+            "Service" => all(&self.services),
+            "Endpoints" => all(&self.endpoints),
+            "EndpointSlice" => all(&self.slices),
+            "ReplicaSet" => all(&self.replica_sets),
+            "Deployment" => all(&self.deployments),
+            "StatefulSet" => all(&self.stateful_sets),
+            "DaemonSet" => all(&self.daemon_sets),
+            "Job" => all(&self.jobs),
+            "HorizontalPodAutoscaler" => all(&self.autoscalers),
+            _ => {
+                let same = |object: &&DynamicObject| {
+                    object.types.as_ref().is_some_and(|types| types.kind == kind)
+                };
+                let objects = self.gateway_objects.iter().filter(same);
+                objects
+                    .map(|o| {
+                        (namespace_of(&o.metadata).to_owned(), name_of(&o.metadata).to_owned())
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Some kinds cannot be read without the fields that their schema requires.
+fn with_spec(mut object: Value) -> Value {
+    object["addressType"] = "IPv4".into();
+    object["endpoints"] = Value::Array(Vec::new());
+    object
+}
+
+fn version(meta: &ObjectMeta) -> u64 {
+    meta.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
