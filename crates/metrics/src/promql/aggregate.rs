@@ -3,8 +3,9 @@
 use super::QueryError;
 use super::arithmetic::{self, Sum};
 use super::eval::Evaluator;
+use super::label_functions::Names;
 use super::value::{Element, Value};
-use crate::labels::{Labels, METRIC_NAME, is_label_name};
+use crate::labels::{Labels, METRIC_NAME};
 use crate::number;
 use groups::Groups;
 use promql_parser::parser::{AggregateExpr, LabelModifier};
@@ -70,7 +71,7 @@ impl Evaluator<'_> {
             Some(param) => self.string(param, at)?,
             None => String::new(),
         };
-        if !is_label_name(&label) {
+        if !Names(self.options.generation).allow(&label) {
             return Err(QueryError::failed(format!("invalid label name {label:?}")));
         }
         let mut counts = Groups::default();

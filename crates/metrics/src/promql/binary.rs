@@ -3,7 +3,7 @@
 use super::QueryError;
 use super::arithmetic::Operator;
 use super::eval::Evaluator;
-use super::matching::{Matching, Returns};
+use super::matching::{Matching, Operation, Returns};
 use super::value::{Element, Value};
 use promql_parser::parser::{BinaryExpr, VectorMatchFillValues};
 use std::collections::BTreeSet;
@@ -23,24 +23,20 @@ impl Evaluator<'_> {
             return Ok(Value::Vector(combine(&name, &matching, l, r)));
         }
         let operator = Operator::named(&name).ok_or_else(|| self.unsupported(&name))?;
-        let truth = expr.return_bool();
-        let returns = if truth { Returns::Truth } else { Returns::Matches };
+        let returns = if expr.return_bool() { Returns::Truth } else { Returns::Matches };
+        let generation = self.options.generation;
+        let operation = Operation { operator, returns, generation };
         Ok(match (left, right) {
             (Value::Scalar(l), Value::Scalar(r)) => {
-                Value::Scalar(returns.value(operator, l, r).unwrap_or(f64::NAN))
+                Value::Scalar(operation.value(l, r).unwrap_or(f64::NAN))
             }
-            (Value::Vector(l), Value::Scalar(r)) => {
-                each(l, operator, returns, |v| returns.value(operator, v, r))
-            }
+            (Value::Vector(l), Value::Scalar(r)) => each(l, operation, |v| operation.value(v, r)),
             (Value::Scalar(l), Value::Vector(r)) => {
                 // A comparison that filters keeps the vector's own value.
-                let filters = operator.is_comparison() && !truth;
-                let kept = |v, result| if filters { v } else { result };
-                each(r, operator, returns, |v| returns.value(operator, l, v).map(|x| kept(v, x)))
+                let kept = |v, result| if operation.filters() { v } else { result };
+                each(r, operation, |v| operation.value(l, v).map(|result| kept(v, result)))
             }
-            (Value::Vector(l), Value::Vector(r)) => {
-                Value::Vector(matching.pairs(operator, returns, l, r)?)
-            }
+            (Value::Vector(l), Value::Vector(r)) => Value::Vector(matching.pairs(operation, l, r)?),
             (left, right) => return Err(self.unsuited(&name, &left, &right)),
         })
     }
@@ -51,17 +47,10 @@ impl Evaluator<'_> {
     }
 }
 
-fn each(
-    elements: Vec<Element>,
-    operator: Operator,
-    returns: Returns,
-    value: impl Fn(f64) -> Option<f64>,
-) -> Value {
-    let keeps_name = operator.is_comparison() && returns == Returns::Matches;
+fn each(elements: Vec<Element>, operation: Operation, value: impl Fn(f64) -> Option<f64>) -> Value {
     let results = elements.into_iter().filter_map(|element| {
         let value = value(element.value)?;
-        let labels = if keeps_name { element.labels } else { element.labels.without_name() };
-        Some(Element { labels, value })
+        Some(Element { labels: operation.labels(&element.labels), value })
     });
     Value::Vector(results.collect())
 }

@@ -5,7 +5,7 @@ use super::arithmetic;
 use super::calendar;
 use super::eval::Evaluator;
 use super::histogram;
-use super::label_functions::{self, Replacement};
+use super::label_functions::{self, Join, Names, Replacement};
 use super::over_time;
 use super::range_functions::{self, Change, Counter};
 use super::value::{Element, Matrix, SeriesPoints, Value};
@@ -150,6 +150,7 @@ impl Evaluator<'_> {
     /// Functions of labels.
     fn label_call(&self, name: &str, args: &[&Expr], at: i64) -> Result<Option<Value>, QueryError> {
         let word = |index| self.string_arg(name, args, index, at);
+        let names = Names(self.options.generation);
         Ok(Some(Value::Vector(match name {
             "label_replace" => {
                 let elements = self.vector_arg(name, args, 0, at)?;
@@ -159,12 +160,13 @@ impl Evaluator<'_> {
                     source: word(3)?,
                     pattern: word(4)?,
                 };
-                replacement.apply(elements)?
+                replacement.apply(names, elements)?
             }
             "label_join" => {
                 let elements = self.vector_arg(name, args, 0, at)?;
                 let sources: Result<Vec<_>, _> = (3..args.len()).map(word).collect();
-                label_functions::join(elements, &word(1)?, &word(2)?, &sources?)?
+                let join = Join { target: word(1)?, separator: word(2)?, sources: sources? };
+                label_functions::join(names, elements, &join)?
             }
             _ => return Ok(None),
         })))

@@ -1,8 +1,8 @@
 //! Which elements of two vectors belong together.
 
-use super::QueryError;
 use super::arithmetic::Operator;
 use super::value::Element;
+use super::{Generation, QueryError};
 use crate::labels::{Labels, METRIC_NAME};
 use promql_parser::parser::{BinModifier, LabelModifier, VectorMatchCardinality};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,11 +31,10 @@ impl<'a> Matching<'a> {
         })
     }
 
-    /// The results of `operator` on every pair.
+    /// The results of `operation` on every pair.
     pub(super) fn pairs(
         &self,
-        operator: Operator,
-        returns: Returns,
+        operation: Operation,
         left: Vec<Element>,
         right: Vec<Element>,
     ) -> Result<Vec<Element>, QueryError> {
@@ -52,8 +51,8 @@ impl<'a> Matching<'a> {
             } else {
                 (element.value, partner.value)
             };
-            let Some(value) = returns.value(operator, l, r) else { continue };
-            let labels = self.labels_of(&element.labels, &partner.labels, operator, returns);
+            let Some(value) = operation.value(l, r) else { continue };
+            let labels = self.labels_of(operation.labels(&element.labels), &partner.labels);
             self.check_unique(&mut seen, signature, &labels)?;
             results.push(Element { labels, value });
         }
@@ -89,15 +88,7 @@ impl<'a> Matching<'a> {
         Ok(partners)
     }
 
-    fn labels_of(
-        &self,
-        many: &Labels,
-        one: &Labels,
-        operator: Operator,
-        returns: Returns,
-    ) -> Labels {
-        let drops_name = !operator.is_comparison() || returns == Returns::Truth;
-        let kept = if drops_name { many.without_name() } else { many.clone() };
+    fn labels_of(&self, kept: Labels, one: &Labels) -> Labels {
         match &self.card {
             VectorMatchCardinality::ManyToOne(include)
             | VectorMatchCardinality::OneToMany(include) => {
@@ -143,12 +134,31 @@ pub(super) enum Returns {
     Truth,
 }
 
-impl Returns {
-    pub(super) fn value(self, operator: Operator, left: f64, right: f64) -> Option<f64> {
-        let value = operator.apply(left, right);
-        match self {
-            Self::Matches => value,
-            Self::Truth => Some(if value.is_some() { 1.0 } else { 0.0 }),
+/// An operator as it stands in a query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    pub(super) operator: Operator,
+    pub(super) returns: Returns,
+    pub(super) generation: Generation,
+}
+
+impl Operation {
+    pub(super) fn value(self, left: f64, right: f64) -> Option<f64> {
+        let value = self.operator.apply(left, right);
+        match self.returns {
+            Returns::Matches => value,
+            Returns::Truth => Some(if value.is_some() { 1.0 } else { 0.0 }),
         }
+    }
+
+    /// Whether elements are passed on as they are.
+    pub(super) fn filters(self) -> bool {
+        self.operator.is_comparison() && self.returns == Returns::Matches
+    }
+
+    /// The labels of a result; Prometheus 2 forgot to drop the name for one operator.
+    pub(super) fn labels(self, labels: &Labels) -> Labels {
+        let forgotten = self.operator == Operator::Atan2 && self.generation == Generation::V2;
+        if self.filters() || forgotten { labels.clone() } else { labels.without_name() }
     }
 }

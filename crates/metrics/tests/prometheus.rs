@@ -1,0 +1,146 @@
+//! Our answers are those of Prometheus: recorded answers of two generations, replayed.
+//!
+//! See `data/README.md` for how they were recorded.
+
+use jiff::Timestamp;
+use metrics::Labels;
+use metrics::http_api::{Parameters, Request, respond};
+use metrics::labels::METRIC_NAME;
+use metrics::promql::{Generation, Options};
+use metrics::series::{Limits, SeriesStore};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const ORIGIN: i64 = 1_700_000_000;
+const TOLERANCE: f64 = 1e-9;
+
+#[derive(serde::Deserialize)]
+struct Recorded {
+    line: String,
+    status: u16,
+    body: Value,
+}
+
+#[test]
+fn answers_are_those_of_prometheus_2_42() {
+    check_all(include_str!("data/answers-2.42.jsonl"), Generation::V2);
+}
+
+#[test]
+fn answers_are_those_of_prometheus_3_5() {
+    check_all(include_str!("data/answers-3.5.jsonl"), Generation::V3);
+}
+
+fn check_all(recorded: &str, generation: Generation) {
+    let store = store();
+    let recorded: Vec<Recorded> =
+        recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let differences: Vec<_> =
+        recorded.iter().filter_map(|r| difference(&store, r, generation)).collect();
+    let (count, wrong) = (recorded.len(), differences.len());
+    assert!(wrong == 0, "{wrong} of {count} answers differ:\n{}", differences.join("\n"));
+}
+
+fn difference(store: &SeriesStore, recorded: &Recorded, generation: Generation) -> Option<String> {
+    let (path, parameters) = request(&recorded.line);
+    let now = Timestamp::from_second(ORIGIN).unwrap();
+    let request = Request { path, parameters: &parameters, now };
+    let options = Options { generation, ..Options::default() };
+    let reply = respond(store, request, &options);
+    let body: Value = serde_json::from_str(&reply.body).unwrap();
+    let sorts = recorded.line.contains("sort") || recorded.line.contains("topk");
+    let same = if recorded.status == 200 {
+        same_data(&canonical(&recorded.body["data"], sorts), &canonical(&body["data"], sorts))
+    } else {
+        body["errorType"] == recorded.body["errorType"]
+    };
+    let same = same && reply.status == recorded.status;
+    (!same)
+        .then(|| format!("{}\n  theirs {}\n  ours   {}", recorded.line, recorded.body, reply.body))
+}
+
+fn request(line: &str) -> (&'static str, Parameters) {
+    let owned = |pairs: &[(&str, String)]| {
+        Parameters::new(pairs.iter().map(|(n, v)| ((*n).to_owned(), v.clone())))
+    };
+    let words: Vec<&str> = line.split(' ').collect();
+    if words[0] == "at" {
+        let query = line.splitn(3, ' ').nth(2).unwrap().to_owned();
+        return ("query", owned(&[("query", query), ("time", absolute(words[1]))]));
+    }
+    let query = line.splitn(7, ' ').nth(6).unwrap().to_owned();
+    let (start, end) = (absolute(words[1]), absolute(words[3]));
+    let step = words[5].to_owned();
+    let pairs = [("query", query), ("start", start), ("end", end), ("step", step)];
+    ("query_range", owned(&pairs))
+}
+
+fn absolute(time: &str) -> String {
+    let (whole, rest) = time.split_once('.').unwrap_or((time, "0"));
+    format!("{}.{rest}", ORIGIN + whole.parse::<i64>().unwrap())
+}
+
+/// The order of a vector's elements means nothing, unless the query sorts them.
+fn canonical(data: &Value, sorts: bool) -> Value {
+    let mut data = data.clone();
+    if let Some(result) = data["result"].as_array_mut()
+        && !sorts
+    {
+        result.sort_by_key(|element| element["metric"].to_string());
+    }
+    data
+}
+
+fn same_data(theirs: &Value, ours: &Value) -> bool {
+    match (theirs, ours) {
+        (Value::String(a), Value::String(b)) => a == b || is_close(a, b),
+        (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_data(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            let found = |name: &String, value| b.get(name).is_some_and(|o| same_data(value, o));
+            a.len() == b.len() && a.iter().all(|(name, value)| found(name, value))
+        }
+        _ => theirs == ours,
+    }
+}
+
+/// Sums in another order differ in their last digits.
+fn is_close(a: &str, b: &str) -> bool {
+    let (Ok(a), Ok(b)) = (a.parse::<f64>(), b.parse::<f64>()) else { return false };
+    a == b || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
+}
+
+fn store() -> SeriesStore {
+    let limits = Limits { retention: jiff::SignedDuration::from_hours(24), ..Limits::default() };
+    let mut store = SeriesStore::new(limits);
+    let mut samples: BTreeMap<i64, Vec<(Labels, f64)>> = BTreeMap::new();
+    for line in include_str!("data/samples.om").lines().filter(|line| !line.starts_with('#')) {
+        let (labels, at, value) = sample(line);
+        samples.entry(at).or_default().push((labels, value));
+    }
+    for (at, samples) in samples {
+        let at = Timestamp::from_millisecond(at).unwrap();
+        for (labels, value) in samples {
+            store.append(&labels, at, value).unwrap();
+        }
+    }
+    store
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "times of samples are small")]
+fn sample(line: &str) -> (Labels, i64, f64) {
+    let mut words = line.rsplitn(3, ' ');
+    let at: f64 = words.next().unwrap().parse().unwrap();
+    let value: f64 = words.next().unwrap().parse().unwrap();
+    let series = words.next().unwrap();
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let pairs = labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap();
+        (name, value.trim_matches('"'))
+    });
+    let labels = Labels::new(pairs.chain([(METRIC_NAME, name)]));
+    (labels, (at * 1000.0).round() as i64, value)
+}
