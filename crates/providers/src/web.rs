@@ -1,0 +1,205 @@
+//! `web`: any HTTP service whose answer is the measurement.
+//!
+//! A JSON answer is followed along `jsonPath` to its first value; an answer that is not JSON is a text.
+//!
+//! | setting | default | meaning |
+//! |---|---|---|
+//! | `url` | – | address |
+//! | `method` | `GET` | or `POST`, `PUT` |
+//! | `body`, `jsonBody` | none | one of them, not with `GET` |
+//! | `jsonPath` | `{$}` | path in the dialect of Kubernetes |
+//! | `timeoutSeconds` | 10 | seconds for the whole exchange |
+//! | `headers`, `insecure`, `authentication` | none | `basicAuth` or `oauth2` |
+
+use crate::conversation::{
+    Step, authentication_problems, done, failed, headers, is_http_url, set, token, token_call,
+};
+use crate::{MeasureError, Measured, MeasuredValue, Provider, Turn, json_path};
+use api::argo::WebMetric;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Number, Value};
+use std::{collections::BTreeMap, time::Duration};
+use vocab::{Call, Exchange, Reply, ReplyError};
+
+/// The provider.
+pub(crate) static WEB: Web = Web;
+/// Seconds an exchange may take unless the metric says otherwise.
+const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
+/// Whole numbers from here on keep the form in which they came.
+const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Asks any HTTP service.
+pub(crate) struct Web;
+
+impl Provider for Web {
+    fn name(&self) -> &'static str {
+        "web"
+    }
+
+    fn validate(&self, config: &Value) -> Vec<(String, String)> {
+        match read(config) {
+            Ok(metric) => problems(&metric),
+            Err(error) => vec![(String::new(), error.message)],
+        }
+    }
+
+    fn start(&self, config: &Value, _: Timestamp) -> Turn {
+        let metric = match valid(config) {
+            Ok(metric) => metric,
+            Err(error) => return done(Err(error)),
+        };
+        let oauth = &metric.authentication.oauth2;
+        if oauth.token_url.is_some() {
+            return token_call(oauth, &Step::TokenByHeader, timeout(&metric), metric.insecure);
+        }
+        ask(&metric, None)
+    }
+
+    fn resume(
+        &self,
+        config: &Value,
+        state: &Value,
+        reply: Result<Reply, ReplyError>,
+        _: Timestamp,
+    ) -> Turn {
+        let metric = match valid(config) {
+            Ok(metric) => metric,
+            Err(error) => return done(Err(error)),
+        };
+        match (Step::of(state), reply) {
+            (Ok(step), Ok(reply)) => go_on(&metric, &step, &reply),
+            (Err(error), _) => done(Err(error)),
+            (_, Err(error)) => done(Err(failed(error.to_string()))),
+        }
+    }
+
+    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+}
+
+fn read(config: &Value) -> Result<WebMetric, MeasureError> {
+    WebMetric::deserialize(config).map_err(|error| failed(format!("malformed settings: {error}")))
+}
+
+fn valid(config: &Value) -> Result<WebMetric, MeasureError> {
+    let metric = read(config)?;
+    match problems(&metric).into_iter().next() {
+        Some((_, message)) => Err(failed(message)),
+        None => Ok(metric),
+    }
+}
+
+fn problems(metric: &WebMetric) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    let mut refuse =
+        |path: &str, message: &str| problems.push((path.to_owned(), message.to_owned()));
+    if !is_http_url(&metric.url) {
+        refuse(
+            "url",
+            &format!("unsupported protocol scheme or malformed address {:?}", metric.url),
+        );
+    }
+    if !matches!(method(metric), "GET" | "POST" | "PUT") {
+        refuse("method", "method is none of GET, POST and PUT");
+    }
+    let (body, json_body) = (metric.body.is_some(), metric.json_body.is_some());
+    if body && json_body {
+        refuse("jsonBody", "use either Body or JSONBody; both cannot exists for WebMetric payload");
+    } else if (body || json_body) && method(metric) == "GET" {
+        refuse("method", "Body/JSONBody can only be used with POST or PUT WebMetric Method types");
+    }
+    if let Err(message) = json_path::check(path(metric)) {
+        refuse("jsonPath", &message);
+    }
+    problems.extend(authentication_problems(&metric.authentication));
+    problems
+}
+
+fn method(metric: &WebMetric) -> &str {
+    metric.method.as_deref().unwrap_or("GET")
+}
+
+fn path(metric: &WebMetric) -> &str {
+    metric.json_path.as_deref().unwrap_or(json_path::WHOLE)
+}
+
+fn timeout(metric: &WebMetric) -> Duration {
+    let seconds = u64::try_from(metric.timeout_seconds).unwrap_or(0);
+    Duration::from_secs(if seconds == 0 { DEFAULT_TIMEOUT_SECONDS } else { seconds })
+}
+
+fn ask(metric: &WebMetric, token: Option<&str>) -> Turn {
+    let mut headers = headers(&metric.headers, &metric.authentication, token);
+    if metric.json_body.is_some() {
+        set(&mut headers, "Content-Type", "application/json".to_owned());
+    }
+    let json_body = metric.json_body.as_ref().map(Value::to_string);
+    let call = Call {
+        method: method(metric).to_owned(),
+        url: metric.url.clone(),
+        headers,
+        body: metric.body.clone().or(json_body).map(String::into_bytes),
+        timeout: timeout(metric),
+        insecure: metric.insecure,
+    };
+    Exchange::Call(call, Step::Ask { token: None }.state())
+}
+
+fn go_on(metric: &WebMetric, step: &Step, reply: &Reply) -> Turn {
+    match step {
+        Step::TokenByHeader | Step::TokenByForm => match token(reply) {
+            Ok(token) => ask(metric, Some(&token)),
+            Err(_) if *step == Step::TokenByHeader => token_call(
+                &metric.authentication.oauth2,
+                &Step::TokenByForm,
+                timeout(metric),
+                metric.insecure,
+            ),
+            Err(error) => done(Err(error)),
+        },
+        Step::Ask { .. } | Step::AskByGet => done(answer(metric, reply)),
+    }
+}
+
+fn answer(metric: &WebMetric, reply: &Reply) -> Result<Measured, MeasureError> {
+    if !(200..300).contains(&reply.status) {
+        return Err(failed(format!("received non 2xx response code: {}", reply.status)));
+    }
+    let Ok(json) = serde_json::from_slice::<Value>(&reply.body) else {
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        return Ok(measured(Value::String(text.clone()), text));
+    };
+    let found = json_path::first(path(metric), &json);
+    let found =
+        found.map_err(|error| failed(format!("Could not find JSONPath in body: {error}")))?;
+    let found = as_go_writes(found);
+    let value = found.to_string();
+    Ok(measured(found, value))
+}
+
+fn measured(json: Value, value: String) -> Measured {
+    Measured { result: MeasuredValue::Json(json), value, metadata: BTreeMap::new() }
+}
+
+/// Sorts keys and drops the fraction of whole numbers, so that the text is the one Go writes.
+fn as_go_writes(json: &Value) -> Value {
+    match json {
+        Value::Number(number) => Value::Number(whole(number).unwrap_or_else(|| number.clone())),
+        Value::Array(items) => items.iter().map(as_go_writes).collect(),
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            sorted.into_iter().map(|(key, value)| (key.clone(), as_go_writes(value))).collect()
+        }
+        plain => plain.clone(),
+    }
+}
+
+fn whole(number: &Number) -> Option<Number> {
+    let float =
+        number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < LARGEST_WHOLE)?;
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+    let whole = float as i64;
+    Some(Number::from(whole))
+}
