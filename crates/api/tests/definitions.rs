@@ -94,6 +94,7 @@ fn check_structural(schema: &Value, path: &str) {
     for keyword in ["$ref", "anyOf", "allOf", "oneOf", "not", "nullable", "const", "title"] {
         assert!(schema.get(keyword).is_none(), "{path} has {keyword}");
     }
+    assert!(schema.get("x-finished").is_none(), "{path} is marked");
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         check_structural(property, &format!("{path}.{name}"));
     }
@@ -106,6 +107,20 @@ fn check_structural(schema: &Value, path: &str) {
     for name in required.filter_map(Value::as_str) {
         assert!(schema["properties"][name].is_object(), "{path} requires {name}, which it lacks");
     }
+}
+
+#[test]
+fn keys_and_references_in_pods_may_be_left_out() {
+    let schema = definition("Rollout").spec.versions[0].schema.clone().unwrap().open_api_v3_schema;
+    let schema = serde_json::to_value(schema).unwrap();
+    let check = |path: &str, expected: &str| {
+        let path =
+            format!("/properties/spec/properties/template/properties/spec/properties/{path}");
+        assert_eq!(schema.pointer(&path).unwrap()["default"], expected, "{path}");
+    };
+    check("containers/items/properties/ports/items/properties/protocol", "TCP");
+    check("containers/items/properties/envFrom/items/properties/configMapRef/properties/name", "");
+    check("imagePullSecrets/items/properties/name", "");
 }
 
 #[test]

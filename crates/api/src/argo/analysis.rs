@@ -378,7 +378,7 @@ pub struct AnalysisTemplateRef {
         skip_serializing_if = "String::is_empty"
     )]
     pub template_name: String,
-    /// Looks for a ClusterAnalysisTemplate instead of an AnalysisTemplate.
+    /// Looks for a `ClusterAnalysisTemplate` instead of an AnalysisTemplate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_scope: Option<bool>,
 }

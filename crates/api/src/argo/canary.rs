@@ -375,7 +375,7 @@ pub struct RolloutExperimentStepAnalysisTemplateRef {
     pub name: String,
     /// Name of the template.
     pub template_name: String,
-    /// Looks for a ClusterAnalysisTemplate instead of an AnalysisTemplate.
+    /// Looks for a `ClusterAnalysisTemplate` instead of an AnalysisTemplate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_scope: Option<bool>,
     /// Arguments for the template.

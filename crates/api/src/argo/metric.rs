@@ -106,16 +106,16 @@ pub struct MetricProvider {
     /// A Kubernetes Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobMetric>,
-    /// A CloudWatch query.
+    /// A `CloudWatch` query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_watch: Option<CloudWatchMetric>,
     /// A Graphite query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graphite: Option<GraphiteMetric>,
-    /// An InfluxDB query.
+    /// An `InfluxDB` query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub influxdb: Option<InfluxdbMetric>,
-    /// A SkyWalking query.
+    /// A `SkyWalking` query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skywalking: Option<SkyWalkingMetric>,
     /// Settings of metric plugins by name.

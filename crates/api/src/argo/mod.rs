@@ -1,4 +1,4 @@
-//! The `argoproj.io/v1alpha1` kinds: Rollout, AnalysisTemplate, ClusterAnalysisTemplate,
+//! The `argoproj.io/v1alpha1` kinds: Rollout, AnalysisTemplate, `ClusterAnalysisTemplate`,
 //! AnalysisRun and Experiment.
 //!
 //! Start at [`Rollout`]. Field names are those of the wire in Rust's case; type names are those

@@ -180,7 +180,7 @@ pub struct WebMetric {
         skip_serializing_if = "lenient::is_default"
     )]
     pub timeout_seconds: i64,
-    /// JSONPath to the result within the answer.
+    /// `JSONPath` to the result within the answer.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub json_path: Option<String>,
     /// Accepts any certificate.
@@ -380,7 +380,7 @@ pub struct JobMetric {
     pub spec: JobSpec,
 }
 
-/// A CloudWatch query.
+/// A `CloudWatch` query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudWatchMetric {
@@ -392,7 +392,7 @@ pub struct CloudWatchMetric {
     pub metric_data_queries: Vec<CloudWatchMetricDataQuery>,
 }
 
-/// One CloudWatch query.
+/// One `CloudWatch` query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudWatchMetricDataQuery {
@@ -421,7 +421,7 @@ pub struct CloudWatchMetricDataQuery {
     pub return_data: Option<bool>,
 }
 
-/// A statistic of a CloudWatch metric.
+/// A statistic of a `CloudWatch` metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudWatchMetricStat {
@@ -448,7 +448,7 @@ pub struct CloudWatchMetricStat {
     pub unit: Option<String>,
 }
 
-/// A CloudWatch metric.
+/// A `CloudWatch` metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudWatchMetricStatMetric {
@@ -467,7 +467,7 @@ pub struct CloudWatchMetricStatMetric {
     pub namespace: Option<String>,
 }
 
-/// A dimension of a CloudWatch metric.
+/// A dimension of a `CloudWatch` metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudWatchMetricStatMetricDimension {
@@ -491,7 +491,7 @@ pub struct GraphiteMetric {
     pub query: Option<String>,
 }
 
-/// An InfluxDB query.
+/// An `InfluxDB` query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfluxdbMetric {
@@ -503,7 +503,7 @@ pub struct InfluxdbMetric {
     pub query: Option<String>,
 }
 
-/// A SkyWalking query.
+/// A `SkyWalking` query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SkyWalkingMetric {

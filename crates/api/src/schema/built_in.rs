@@ -3,7 +3,7 @@
 //! Start at [`embed`]. The generated types lack what server-side apply needs to merge lists, and the
 //! defaults of keys, so both are added here. Descriptions are left out: they would be nine tenths of every definition.
 
-use super::{children, simplify};
+use super::{FINISHED, children, simplify};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -47,33 +47,63 @@ const ATOMIC_OBJECTS: [&[&str]; 7] = [
     &["containerName", "divisor", "resource"],
 ];
 
+/// What a reference to a shared definition begins with.
+const REFERENCE: &str = "#/$defs/";
+
 /// The schema of a Kubernetes type, structural and without descriptions.
+///
+/// Definitions are shared until the end, as the descriptions would be copied with them otherwise.
 pub(crate) fn embed<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    simplify(&mut schema);
+    let mut definitions = match schema["$defs"].take() {
+        Value::Object(definitions) => definitions,
+        _ => Map::new(),
+    };
+    for definition in definitions.values_mut().chain([&mut schema]) {
+        simplify(definition);
+        bare(definition);
+    }
+    resolve(&mut schema, &definitions);
     refine(&mut schema);
+    schema[FINISHED] = json!(true);
     Schema::try_from(schema).unwrap_or_default()
 }
 
-/// Adds merge keys and shortens metadata, everywhere in a schema.
-fn refine(schema: &mut Value) {
+/// Drops descriptions, and all of metadata but what a template may carry.
+fn bare(schema: &mut Value) {
     let Value::Object(keywords) = schema else { return };
     keywords.remove("description");
     if let Some(Value::Object(properties)) = keywords.get_mut("properties") {
         shorten_metadata(properties);
+    }
+    children(keywords).into_iter().for_each(bare);
+}
+
+/// Puts shared definitions where they are referred to; Kubernetes' pods refer to no ancestor.
+fn resolve(schema: &mut Value, definitions: &Map<String, Value>) {
+    let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix(REFERENCE));
+    if let Some(definition) = name.and_then(|name| definitions.get(name)) {
+        *schema = definition.clone();
+    }
+    let Value::Object(keywords) = schema else { return };
+    keywords.remove("$defs");
+    for child in children(keywords) {
+        resolve(child, definitions);
+    }
+}
+
+/// Adds merge keys, defaults and atomic marks, everywhere in a schema.
+fn refine(schema: &mut Value) {
+    let Value::Object(keywords) = schema else { return };
+    if let Some(Value::Object(properties)) = keywords.get_mut("properties") {
         merge_lists_by_key(properties);
         add_defaults(properties);
         if is_atomic(properties) {
             keywords.insert("x-kubernetes-map-type".to_owned(), json!("atomic"));
         }
     }
-    for child in children(keywords) {
-        refine(child);
-    }
+    children(keywords).into_iter().for_each(refine);
 }
 
 /// Keeps the metadata that a template may carry: labels and annotations.

@@ -15,6 +15,9 @@ const DROPPED: [&str; 6] = ["$schema", "title", "minimum", "maximum", "examples"
 /// Formats that an API server checks; other formats are about Rust.
 const FORMATS: [&str; 3] = ["int32", "int64", "date-time"];
 
+/// Marks a schema within another that is structural already, and whose defaults are meant.
+pub(crate) const FINISHED: &str = "x-finished";
+
 /// The structural schema of a type.
 pub(crate) fn structural<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -32,6 +35,9 @@ pub(crate) fn simplify(schema: &mut Value) {
         *schema = json!({ "x-kubernetes-preserve-unknown-fields": true });
         return;
     };
+    if keywords.remove(FINISHED).is_some() {
+        return;
+    }
     unwrap_option(keywords);
     for keyword in DROPPED {
         keywords.remove(keyword);

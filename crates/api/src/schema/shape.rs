@@ -1,14 +1,13 @@
 //! Schemas that fields ask for by name.
 //!
+//! Those of Kubernetes' own types are made once, as they are large and stand in several kinds.
 //! Nothing here is a whole kind; see [`super::structural`].
 
-use super::built_in;
-use k8s_openapi::{
-    api::{batch::v1::JobSpec, core::v1::PodTemplateSpec},
-    apimachinery::pkg::apis::meta::v1::LabelSelector,
-};
+use super::{FINISHED, built_in};
+use k8s_openapi::{api::batch::v1::JobSpec, apimachinery::pkg::apis::meta::v1::LabelSelector};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
+use std::sync::LazyLock;
 
 /// Any object; the server knows better what is in it.
 pub(crate) fn object(_: &mut SchemaGenerator) -> Schema {
@@ -47,7 +46,8 @@ pub(crate) fn reasons(_: &mut SchemaGenerator) -> Schema {
 
 /// A label query, replaced as a whole.
 pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    built_in::embed::<LabelSelector>()
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(built_in::embed::<LabelSelector>);
+    SCHEMA.clone()
 }
 
 /// A label query that may not change.
@@ -58,12 +58,18 @@ pub(crate) fn immutable_selector(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// A pod template.
+/// A pod template, which is also the greater part of a Job.
 pub(crate) fn pod_template(_: &mut SchemaGenerator) -> Schema {
-    built_in::embed::<PodTemplateSpec>()
+    let template = JOB.get("properties").and_then(|fields| fields.get("template")).cloned();
+    let schema = template.and_then(|template| Schema::try_from(template).ok());
+    let mut schema = schema.unwrap_or_default();
+    schema.insert(FINISHED.to_owned(), json!(true));
+    schema
 }
 
 /// A Job's specification.
 pub(crate) fn job(_: &mut SchemaGenerator) -> Schema {
-    built_in::embed::<JobSpec>()
+    JOB.clone()
 }
+
+static JOB: LazyLock<Schema> = LazyLock::new(built_in::embed::<JobSpec>);
