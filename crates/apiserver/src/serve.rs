@@ -4,7 +4,7 @@ use crate::tls::Tls;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -61,6 +61,10 @@ impl Drop for ServeHandle {
     }
 }
 
+/// Reaches every request of a listener: cancelled when that listener stops, so that watches end.
+#[derive(Clone)]
+pub(crate) struct Stopping(pub(crate) CancellationToken);
+
 /// Starts to accept connections.
 pub(crate) fn start(
     router: Router,
@@ -70,7 +74,9 @@ pub(crate) fn start(
 ) -> std::io::Result<ServeHandle> {
     let addr = listener.local_addr()?;
     let acceptor = tls.map(|tls| TlsAcceptor::from(tls.config.clone()));
-    let task = tokio::spawn(accept(listener, Connections { router, acceptor, stop: stop.clone() }));
+    let router = router.layer(axum::Extension(Stopping(stop.clone())));
+    let connections = Connections { router, acceptor, closed: CancellationToken::new() };
+    let task = tokio::spawn(accept(listener, connections, stop.clone()));
     Ok(ServeHandle { addr, stop, task: Some(task) })
 }
 
@@ -78,14 +84,16 @@ pub(crate) fn start(
 struct Connections {
     router: Router,
     acceptor: Option<TlsAcceptor>,
-    stop: CancellationToken,
+    /// Cancelled when connections that are still open must close.
+    closed: CancellationToken,
 }
 
-async fn accept(listener: TcpListener, connections: Connections) {
+async fn accept(listener: TcpListener, connections: Connections, stop: CancellationToken) {
     let open = GracefulShutdown::new();
+    let _closing = connections.closed.clone().drop_guard();
     loop {
         let accepted = tokio::select! {
-            () = connections.stop.cancelled() => break,
+            () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -93,7 +101,7 @@ async fn accept(listener: TcpListener, connections: Connections) {
                 let _ = stream.set_nodelay(true);
                 let watcher = open.watcher();
                 let connections = connections.clone();
-                tokio::spawn(async move { connections.run(stream, watcher).await });
+                tokio::spawn(connections.run(stream, watcher));
             }
             Err(error) => {
                 tracing::warn!(%error, "connection could not be accepted");
@@ -106,7 +114,15 @@ async fn accept(listener: TcpListener, connections: Connections) {
 }
 
 impl Connections {
-    async fn run(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+    async fn run(self, stream: TcpStream, watcher: Watcher) {
+        let closed = self.closed.clone();
+        tokio::select! {
+            () = closed.cancelled() => {}
+            () = self.greet(stream, watcher) => {}
+        }
+    }
+
+    async fn greet(self, stream: TcpStream, watcher: Watcher) {
         let Some(acceptor) = self.acceptor.clone() else {
             return self.speak(stream, watcher).await;
         };
@@ -117,7 +133,7 @@ impl Connections {
         }
     }
 
-    async fn speak<S>(self, stream: S, watcher: hyper_util::server::graceful::Watcher)
+    async fn speak<S>(self, stream: S, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

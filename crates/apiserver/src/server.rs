@@ -38,7 +38,7 @@ impl ServerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {}
 
-/// A Kubernetes API server. Dropping the last handle stops its background work.
+/// A Kubernetes API server. It lives as long as it, a client of it or a listener of it is held.
 pub struct Server {
     context: Context,
     token: Option<String>,
@@ -119,11 +119,5 @@ impl Server {
     /// Ends every watch and all background work; requests are still answered.
     pub fn shutdown(&self) {
         self.context.hub.shutdown.cancel();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.shutdown();
     }
 }

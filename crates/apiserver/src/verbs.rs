@@ -5,8 +5,9 @@ use crate::hub::Hub;
 use crate::negotiate::{self, PatchFormat, Shape};
 use crate::query::Query;
 use crate::respond;
+use crate::serve::Stopping;
 use crate::shape;
-use crate::watch;
+use crate::watch::{self, Subject};
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
@@ -60,7 +61,11 @@ impl Request {
         let scope = self.scope();
         if self.query.is_watch() {
             let options = self.query.watch()?;
-            let body = watch::start(&self.hub, &self.resource, &scope, shape, options)?;
+            let stopping = self.parts.extensions.get::<Stopping>();
+            let stop =
+                stopping.map_or_else(|| self.hub.shutdown.clone(), |stopping| stopping.0.clone());
+            let subject = Subject { resource: &self.resource, scope: &scope, shape, stop };
+            let body = watch::start(&self.hub, subject, &options)?;
             let mut response = Response::new(body);
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(CONTENT_TYPE, json);

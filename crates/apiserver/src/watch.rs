@@ -20,6 +20,7 @@ use store::watch::bookmark_line;
 use store::{ApiError, EventKind, Resource, Scope, Since, WatchCursor, WatchEvent};
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// How often a quiet watch that asked for bookmarks gets one.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -27,16 +28,24 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// How long a watch lasts that did not say.
 const WATCH_DEFAULT: Duration = Duration::from_mins(60);
 
+/// What a watch is about.
+pub(crate) struct Subject<'a> {
+    pub(crate) resource: &'a Arc<Resource>,
+    pub(crate) scope: &'a Scope,
+    pub(crate) shape: Shape,
+    /// Ends the watch when it is cancelled.
+    pub(crate) stop: CancellationToken,
+}
+
 /// Starts a watch; what is wrong with it from the start is an error event, as on a real server.
 pub(crate) fn start(
     hub: &Arc<Hub>,
-    resource: &Arc<Resource>,
-    scope: &Scope,
-    shape: Shape,
-    options: WatchOptions,
+    subject: Subject<'_>,
+    options: &WatchOptions,
 ) -> Result<Body, ApiError> {
+    let Subject { resource, scope, shape, stop } = subject;
     let wake = hub.topic(resource.storage());
-    let cursor = match open(hub, scope, &options) {
+    let cursor = match open(hub, scope, options) {
         Ok(cursor) => cursor,
         Err(error) if error.code == 410 => {
             return Ok(Body::from(error_line(&error)));
@@ -50,6 +59,7 @@ pub(crate) fn start(
         resource: Arc::clone(resource),
         cursor,
         wake,
+        stop,
         shape,
         headings: Headings::Due,
         initial_end: if lists { Switch::On } else { Switch::Off },
@@ -100,6 +110,7 @@ struct Watch {
     resource: Arc<Resource>,
     cursor: WatchCursor,
     wake: Receiver<u64>,
+    stop: CancellationToken,
     shape: Shape,
     layout: Option<Layout>,
     headings: Headings,
@@ -154,7 +165,7 @@ impl Watch {
         let wants_bookmarks = self.bookmarks == Switch::On;
         tokio::select! {
             biased;
-            () = self.hub.shutdown.cancelled() => Wake::End,
+            () = self.stop.cancelled() => Wake::End,
             changed = self.wake.changed() => if changed.is_ok() { Wake::Change } else { Wake::End },
             () = tokio::time::sleep_until(self.ends_at) => Wake::End,
             () = tokio::time::sleep_until(self.bookmark_at), if wants_bookmarks => {
