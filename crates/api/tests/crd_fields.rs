@@ -1,5 +1,7 @@
 //! The definitions hold every field that users of Argo Rollouts know, and no other.
 
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,7 @@
 //! The definitions carry the names, columns and subresources that clients rely on.
 
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 

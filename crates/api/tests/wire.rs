@@ -1,5 +1,7 @@
 //! Objects are read as other clients write them, and written without what is empty.
 
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
 use api::argo::{
     AnalysisPhase, AnalysisRun, Experiment, Rollout, RolloutPhase, RolloutStatus, StepKind,
 };

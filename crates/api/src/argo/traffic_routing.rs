@@ -20,7 +20,7 @@ pub struct RolloutTrafficRouting {
     /// The AWS load balancer controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alb: Option<ALBTrafficRouting>,
-    /// A TrafficSplit of the Service Mesh Interface.
+    /// A `TrafficSplit` of the Service Mesh Interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smi: Option<SMITrafficRouting>,
     /// Ambassador mappings.
@@ -29,7 +29,7 @@ pub struct RolloutTrafficRouting {
     /// AWS App Mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_mesh: Option<AppMeshTrafficRouting>,
-    /// A weighted TraefikService.
+    /// A weighted `TraefikService`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traefik: Option<TraefikTrafficRouting>,
     /// Names of the routes the controller may write, in order of precedence.
@@ -239,14 +239,14 @@ pub struct StickinessConfig {
     pub duration_seconds: i64,
 }
 
-/// The TrafficSplit to write.
+/// The `TrafficSplit` to write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SMITrafficRouting {
     /// Service that clients name; the stable service when absent.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub root_service: Option<String>,
-    /// Name of the TrafficSplit; the rollout's own when absent.
+    /// Name of the `TrafficSplit`; the rollout's own when absent.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub traffic_split_name: Option<String>,
 }
@@ -305,11 +305,11 @@ pub struct AppMeshVirtualNodeReference {
     pub name: String,
 }
 
-/// The weighted TraefikService to write.
+/// The weighted `TraefikService` to write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TraefikTrafficRouting {
-    /// Name of the TraefikService.
+    /// Name of the `TraefikService`.
     pub weighted_traefik_service_name: String,
 }
 
