@@ -2,9 +2,13 @@
 //!
 //! Start at [`Resource`]. Nothing here holds objects.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use serde_json::{Value, json};
+
+use crate::builtin::schemas::{self, Source};
 use crate::schema::Schema;
 
 /// A resource type regardless of version: what storage and error messages go by.
@@ -148,6 +152,15 @@ pub enum Origin {
     Custom,
 }
 
+/// OpenAPI v3 definitions, by full name.
+#[derive(Clone, Debug)]
+pub struct OpenApi {
+    /// The name of the kind's own definition.
+    pub root: String,
+    /// What goes into `components.schemas`.
+    pub definitions: BTreeMap<String, Value>,
+}
+
 /// One resource type in one version: everything discovery and the verbs need to know.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -190,16 +203,16 @@ pub struct Resource {
 #[derive(Clone)]
 pub(crate) enum SchemaSource {
     /// Generated from the compiled-in types on first use.
-    BuiltIn(Arc<LazyLock<Arc<Schema>>>),
-    /// Compiled from a definition object.
-    Custom(Arc<Schema>),
+    BuiltIn(Arc<LazyLock<Arc<Schema>>>, Source),
+    /// Compiled from a definition object, with the definition's own words.
+    Custom(Arc<Schema>, Arc<Value>),
 }
 
 impl fmt::Debug for SchemaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::BuiltIn(_) => "BuiltIn",
-            Self::Custom(_) => "Custom",
+            Self::BuiltIn(..) => "BuiltIn",
+            Self::Custom(..) => "Custom",
         })
     }
 }
@@ -216,7 +229,7 @@ impl Resource {
     }
 
     /// Group and plural under which objects are kept.
-    pub(crate) fn storage(&self) -> GroupResource {
+    pub fn storage(&self) -> GroupResource {
         GroupResource::new(self.storage_group.clone(), self.plural.clone())
     }
 
@@ -233,9 +246,41 @@ impl Resource {
     /// The compiled schema; generated on first use for built-in kinds.
     pub fn schema(&self) -> Arc<Schema> {
         match &self.schema {
-            SchemaSource::BuiltIn(made) => Arc::clone(made),
-            SchemaSource::Custom(schema) => Arc::clone(schema),
+            SchemaSource::BuiltIn(made, _) => Arc::clone(made),
+            SchemaSource::Custom(schema, _) => Arc::clone(schema),
         }
+    }
+
+    /// The OpenAPI v3 definitions of the kind and of all it refers to; made anew on every call.
+    pub fn openapi(&self) -> OpenApi {
+        let mut api = match &self.schema {
+            SchemaSource::BuiltIn(_, source) => {
+                OpenApi { root: (source.name)().into_owned(), definitions: (source.definitions)() }
+            }
+            SchemaSource::Custom(_, raw) => self.custom_openapi(raw),
+        };
+        if let Some(root) = api.definitions.get_mut(&api.root) {
+            let (group, version, kind) = (&self.group, &self.version, &self.kind);
+            root["x-kubernetes-group-version-kind"] =
+                json!([{ "group": group, "version": version, "kind": kind }]);
+        }
+        api
+    }
+
+    fn custom_openapi(&self, raw: &Value) -> OpenApi {
+        let labels: Vec<&str> = self.group.split('.').rev().collect();
+        let root = format!("{}.{}.{}", labels.join("."), self.version, self.kind);
+        let mut definitions = schemas::definitions::<schemas::ObjectMeta>();
+        let mut schema = raw.clone();
+        schema["properties"]["metadata"] = json!({
+            "description": "Standard object's metadata.",
+            "allOf": [{ "$ref": format!("{}{}", schemas::REFERENCES, schemas::OBJECT_META) }],
+        });
+        for key in ["apiVersion", "kind"] {
+            schema["properties"][key]["type"] = json!("string");
+        }
+        definitions.insert(root.clone(), schema);
+        OpenApi { root, definitions }
     }
 
     /// Whether objects live in namespaces.

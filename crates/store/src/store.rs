@@ -268,6 +268,23 @@ impl Store {
         }
     }
 
+    /// Fills in the defaults a changed definition brings, in objects kept before it. Reading shows them at once;
+    /// versions stay, for nothing was written.
+    pub(crate) fn refresh_defaults(&mut self, key: &GroupResource) {
+        let Some(schema) = self.catalogue.stored(key).map(|resource| resource.schema()) else {
+            return;
+        };
+        let shelf = self.shelves.get_mut(key).filter(|_| schema.has_defaults);
+        let spaces = shelf.into_iter().flat_map(|shelf| shelf.objects.values_mut());
+        for object in spaces.flat_map(BTreeMap::values_mut) {
+            let mut value = object.value().clone();
+            crate::schema::default::apply(&schema, &mut value);
+            if value != *object.value() {
+                *object = Arc::new(Object::new(value, object.resource_version()));
+            }
+        }
+    }
+
     fn add_namespace(&mut self, name: &str, now: Timestamp) {
         let value = json!({
             "apiVersion": "v1", "kind": "Namespace",

@@ -10,9 +10,8 @@ use k8s_openapi::api::{
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
 
-use super::schemas::of;
+use super::schemas::{Source, source};
 use crate::resource::{Origin, Reach, Resource, ScalePaths, SchemaSource, Subresources};
-use crate::schema::Schema;
 
 /// The verbs every kept resource has, in discovery's order.
 pub(crate) const VERBS: [&str; 8] =
@@ -21,49 +20,49 @@ pub(crate) const VERBS: [&str; 8] =
 /// One row: `group/version`, kind, plural, marks and schema.
 ///
 /// Marks: `n` namespaced, `s` status, `c` scale, `a` category `all`; then the short names.
-type Row = (&'static str, &'static str, &'static str, &'static str, fn() -> Arc<Schema>);
+type Row = (&'static str, &'static str, &'static str, &'static str, Source);
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    ("v1", "ConfigMap", "configmaps", "n cm", of::<core::ConfigMap>),
-    ("v1", "Endpoints", "endpoints", "n ep", of::<core::Endpoints>),
-    ("v1", "Event", "events", "n ev", of::<core::Event>),
-    ("v1", "LimitRange", "limitranges", "n limits", of::<core::LimitRange>),
-    ("v1", "Namespace", "namespaces", "s ns", of::<core::Namespace>),
-    ("v1", "Node", "nodes", "s no", of::<core::Node>),
-    ("v1", "PersistentVolume", "persistentvolumes", "s pv", of::<core::PersistentVolume>),
-    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "ns pvc", of::<core::PersistentVolumeClaim>),
-    ("v1", "Pod", "pods", "nsa po", of::<core::Pod>),
-    ("v1", "ReplicationController", "replicationcontrollers", "nsca rc", of::<core::ReplicationController>),
-    ("v1", "ResourceQuota", "resourcequotas", "ns quota", of::<core::ResourceQuota>),
-    ("v1", "Secret", "secrets", "n", of::<core::Secret>),
-    ("v1", "ServiceAccount", "serviceaccounts", "n sa", of::<core::ServiceAccount>),
-    ("v1", "Service", "services", "nsa svc", of::<core::Service>),
-    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "-", of::<admission::MutatingWebhookConfiguration>),
-    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "-", of::<admission::ValidatingWebhookConfiguration>),
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "s crd crds", of::<extensions::CustomResourceDefinition>),
-    ("apps/v1", "ControllerRevision", "controllerrevisions", "n", of::<apps::ControllerRevision>),
-    ("apps/v1", "DaemonSet", "daemonsets", "nsa ds", of::<apps::DaemonSet>),
-    ("apps/v1", "Deployment", "deployments", "nsca deploy", of::<apps::Deployment>),
-    ("apps/v1", "ReplicaSet", "replicasets", "nsca rs", of::<apps::ReplicaSet>),
-    ("apps/v1", "StatefulSet", "statefulsets", "nsca sts", of::<apps::StatefulSet>),
-    ("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "nsa hpa", of::<hpa1::HorizontalPodAutoscaler>),
-    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "nsa hpa", of::<hpa2::HorizontalPodAutoscaler>),
-    ("batch/v1", "CronJob", "cronjobs", "nsa cj", of::<batch::CronJob>),
-    ("batch/v1", "Job", "jobs", "nsa", of::<batch::Job>),
-    ("coordination.k8s.io/v1", "Lease", "leases", "n", of::<coordination::Lease>),
-    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "n", of::<discovery::EndpointSlice>),
-    ("events.k8s.io/v1", "Event", "events", "n ev", of::<events::Event>),
-    ("networking.k8s.io/v1", "IngressClass", "ingressclasses", "-", of::<net::IngressClass>),
-    ("networking.k8s.io/v1", "Ingress", "ingresses", "ns ing", of::<net::Ingress>),
-    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", "n netpol", of::<net::NetworkPolicy>),
-    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "ns pdb", of::<policy::PodDisruptionBudget>),
-    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "-", of::<rbac::ClusterRoleBinding>),
-    ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "-", of::<rbac::ClusterRole>),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", "n", of::<rbac::RoleBinding>),
-    ("rbac.authorization.k8s.io/v1", "Role", "roles", "n", of::<rbac::Role>),
-    ("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "- pc", of::<scheduling::PriorityClass>),
-    ("storage.k8s.io/v1", "StorageClass", "storageclasses", "- sc", of::<storage::StorageClass>),
+    ("v1", "ConfigMap", "configmaps", "n cm", source::<core::ConfigMap>()),
+    ("v1", "Endpoints", "endpoints", "n ep", source::<core::Endpoints>()),
+    ("v1", "Event", "events", "n ev", source::<core::Event>()),
+    ("v1", "LimitRange", "limitranges", "n limits", source::<core::LimitRange>()),
+    ("v1", "Namespace", "namespaces", "s ns", source::<core::Namespace>()),
+    ("v1", "Node", "nodes", "s no", source::<core::Node>()),
+    ("v1", "PersistentVolume", "persistentvolumes", "s pv", source::<core::PersistentVolume>()),
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "ns pvc", source::<core::PersistentVolumeClaim>()),
+    ("v1", "Pod", "pods", "nsa po", source::<core::Pod>()),
+    ("v1", "ReplicationController", "replicationcontrollers", "nsca rc", source::<core::ReplicationController>()),
+    ("v1", "ResourceQuota", "resourcequotas", "ns quota", source::<core::ResourceQuota>()),
+    ("v1", "Secret", "secrets", "n", source::<core::Secret>()),
+    ("v1", "ServiceAccount", "serviceaccounts", "n sa", source::<core::ServiceAccount>()),
+    ("v1", "Service", "services", "nsa svc", source::<core::Service>()),
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "-", source::<admission::MutatingWebhookConfiguration>()),
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "-", source::<admission::ValidatingWebhookConfiguration>()),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "s crd crds", source::<extensions::CustomResourceDefinition>()),
+    ("apps/v1", "ControllerRevision", "controllerrevisions", "n", source::<apps::ControllerRevision>()),
+    ("apps/v1", "DaemonSet", "daemonsets", "nsa ds", source::<apps::DaemonSet>()),
+    ("apps/v1", "Deployment", "deployments", "nsca deploy", source::<apps::Deployment>()),
+    ("apps/v1", "ReplicaSet", "replicasets", "nsca rs", source::<apps::ReplicaSet>()),
+    ("apps/v1", "StatefulSet", "statefulsets", "nsca sts", source::<apps::StatefulSet>()),
+    ("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "nsa hpa", source::<hpa1::HorizontalPodAutoscaler>()),
+    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "nsa hpa", source::<hpa2::HorizontalPodAutoscaler>()),
+    ("batch/v1", "CronJob", "cronjobs", "nsa cj", source::<batch::CronJob>()),
+    ("batch/v1", "Job", "jobs", "nsa", source::<batch::Job>()),
+    ("coordination.k8s.io/v1", "Lease", "leases", "n", source::<coordination::Lease>()),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "n", source::<discovery::EndpointSlice>()),
+    ("events.k8s.io/v1", "Event", "events", "n ev", source::<events::Event>()),
+    ("networking.k8s.io/v1", "IngressClass", "ingressclasses", "-", source::<net::IngressClass>()),
+    ("networking.k8s.io/v1", "Ingress", "ingresses", "ns ing", source::<net::Ingress>()),
+    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", "n netpol", source::<net::NetworkPolicy>()),
+    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "ns pdb", source::<policy::PodDisruptionBudget>()),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", "-", source::<rbac::ClusterRoleBinding>()),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "-", source::<rbac::ClusterRole>()),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", "n", source::<rbac::RoleBinding>()),
+    ("rbac.authorization.k8s.io/v1", "Role", "roles", "n", source::<rbac::Role>()),
+    ("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "- pc", source::<scheduling::PriorityClass>()),
+    ("storage.k8s.io/v1", "StorageClass", "storageclasses", "- sc", source::<storage::StorageClass>()),
 ];
 
 /// Every built-in resource type.
@@ -72,7 +71,7 @@ pub(crate) fn resources() -> Vec<Resource> {
 }
 
 fn resource(row: &Row) -> Resource {
-    let &(api_version, kind, plural, words, schema) = row;
+    let &(api_version, kind, plural, words, source) = row;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let (marks, short_names) = words.split_once(' ').unwrap_or((words, ""));
     let has = |mark| marks.contains(mark);
@@ -98,7 +97,7 @@ fn resource(row: &Row) -> Resource {
         origin: Origin::BuiltIn,
         storage_group: storage_group(group).into(),
         storage_version: storage_version(group, version).into(),
-        schema: SchemaSource::BuiltIn(Arc::new(LazyLock::new(schema))),
+        schema: SchemaSource::BuiltIn(Arc::new(LazyLock::new(source.schema)), source),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod defaults;
 pub(crate) mod fields;
 pub(crate) mod kinds;
+pub(crate) mod list_keys;
 pub(crate) mod metadata;
 pub(crate) mod schemas;
 pub(crate) mod validation;

@@ -1,19 +1,232 @@
 //! Decoding as a server does it: types are checked, unknown fields dropped, reported or refused.
+//!
+//! Built-in kinds refuse a value of the wrong type here; custom ones in validation, where all are listed.
+
 use serde_json::Value;
 
-use super::Schema;
+use super::{Schema, Shape};
 use crate::error::ApiError;
-use crate::options::WriteOptions;
-use crate::resource::Resource;
+use crate::options::{FieldValidation, WriteOptions};
+use crate::path::join;
+use crate::resource::{Origin, Resource};
+
+/// The most warnings one answer carries.
+const WARNING_LIMIT: usize = 32;
 
 /// Checks and prunes a body; the answer is the warnings.
 pub(crate) fn decode(
-    _resource: &Resource,
-    _schema: &Schema,
-    _body: &mut Value,
-    _options: &WriteOptions,
+    resource: &Resource,
+    schema: &Schema,
+    body: &mut Value,
+    options: &WriteOptions,
 ) -> Result<Vec<String>, ApiError> {
-    Ok(Vec::new())
+    let refuse = |why: &str| {
+        ApiError::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {why}",
+            resource.kind, resource.version, resource.kind
+        ))
+    };
+    let mut walk = Walk { unknown: Vec::new(), mistyped: None };
+    match resource.origin {
+        Origin::BuiltIn => walk.typed(schema, body, &Place::root(schema)),
+        Origin::Custom => {
+            if let (Some(meta), Some(value)) =
+                (schema.properties.get("metadata"), body.get_mut("metadata"))
+            {
+                let root = Place {
+                    owner: "ObjectMeta".into(),
+                    path: "metadata".into(),
+                    go: "metadata".into(),
+                };
+                walk.typed(meta, value, &root);
+            }
+            prune(schema, body, "", &mut walk.unknown);
+        }
+    }
+    if let Some(mistyped) = walk.mistyped {
+        return Err(refuse(&mistyped));
+    }
+    let doubled = options.duplicates.iter().map(|path| format!("duplicate field {path:?}"));
+    let unknown = walk.unknown.iter().map(|path| format!("unknown field {path:?}"));
+    let complaints: Vec<String> = doubled.chain(unknown).take(WARNING_LIMIT).collect();
+    match options.field_validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(complaints),
+        FieldValidation::Strict if complaints.is_empty() => Ok(complaints),
+        FieldValidation::Strict => {
+            Err(refuse(&format!("strict decoding error: {}", complaints.join(", "))))
+        }
+    }
+}
+
+/// Drops the fields a structural schema does not know and names them.
+pub(crate) fn prune(schema: &Schema, value: &mut Value, path: &str, dropped: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let open = schema.is_open();
+            map.retain(|key, _| {
+                let known = open || schema.field(key).is_some();
+                if !known {
+                    dropped.push(join(path, key));
+                }
+                known
+            });
+            for (key, value) in map.iter_mut() {
+                if path.is_empty() && key == "metadata" {
+                    continue;
+                }
+                if let Some(field) = schema.field(key) {
+                    prune_below(field, value, dropped, || join(path, key));
+                }
+            }
+        }
+        Value::Array(list) => {
+            let Some(items) = &schema.items else { return };
+            for (index, item) in list.iter_mut().enumerate() {
+                prune_below(items, item, dropped, || format!("{path}[{index}]"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Only containers have something below them; scalars cost no path.
+fn prune_below(
+    schema: &Schema,
+    value: &mut Value,
+    dropped: &mut Vec<String>,
+    path: impl FnOnce() -> String,
+) {
+    if value.is_object() || value.is_array() {
+        prune(schema, value, &path(), dropped);
+    }
+}
+
+/// Where the walk is: the struct that holds the field, the path for people, the path Go prints.
+struct Place {
+    owner: String,
+    path: String,
+    go: String,
+}
+
+impl Place {
+    fn root(schema: &Schema) -> Self {
+        Self { owner: schema.short_name().to_owned(), path: String::new(), go: String::new() }
+    }
+
+    fn field(&self, owner: &Schema, key: &str) -> Self {
+        let name = owner.short_name();
+        let owner = if name.is_empty() { self.owner.clone() } else { name.to_owned() };
+        Self { owner, path: join(&self.path, key), go: join(&self.go, key) }
+    }
+
+    fn item(&self, index: usize) -> Self {
+        let path = format!("{}[{index}]", self.path);
+        Self { owner: self.owner.clone(), path, go: self.go.clone() }
+    }
+}
+
+struct Walk {
+    unknown: Vec<String>,
+    mistyped: Option<String>,
+}
+
+impl Walk {
+    /// Checks types the way Go's decoder does: the first wrong one is fatal, nulls are absent fields.
+    fn typed(&mut self, schema: &Schema, value: &mut Value, place: &Place) {
+        if !fits(schema, value) {
+            self.complain(schema, value, place);
+            return;
+        }
+        match value {
+            Value::Object(map) => {
+                let open = schema.is_open();
+                map.retain(|key, value| {
+                    let known = open || schema.field(key).is_some();
+                    if !known {
+                        self.unknown.push(join(&place.path, key));
+                    }
+                    known && (open || !value.is_null())
+                });
+                for (key, value) in map.iter_mut() {
+                    let Some(field) = schema.field(key) else { continue };
+                    if value.is_object() || value.is_array() || !fits(field, value) {
+                        self.typed(field, value, &place.field(schema, key));
+                    }
+                }
+            }
+            Value::Array(list) => {
+                let Some(items) = &schema.items else { return };
+                for (index, item) in list.iter_mut().enumerate() {
+                    self.typed(items, item, &place.item(index));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn complain(&mut self, schema: &Schema, value: &Value, place: &Place) {
+        if self.mistyped.is_some() {
+            return;
+        }
+        let (found, wanted) = (found(schema, value), go_type(schema));
+        let (owner, field) = (&place.owner, &place.go);
+        self.mistyped = Some(if schema.format == "date-time" {
+            format!(
+                "parsing time {value} as \"2006-01-02T15:04:05Z07:00\": cannot parse {value} as \"2006\""
+            )
+        } else if field.is_empty() {
+            format!("json: cannot unmarshal {found} into Go value of type {wanted}")
+        } else {
+            format!(
+                "json: cannot unmarshal {found} into Go struct field {owner}.{field} of type {wanted}"
+            )
+        });
+    }
+}
+
+fn fits(schema: &Schema, value: &Value) -> bool {
+    match (schema.shape, value) {
+        (_, Value::Null) | (Shape::Any, _) => true,
+        (Shape::Object, Value::Object(_)) | (Shape::Array, Value::Array(_)) => true,
+        (Shape::String, Value::String(text)) => {
+            schema.format != "date-time" || text.parse::<jiff::Timestamp>().is_ok()
+        }
+        (Shape::Integer, Value::Number(number)) => {
+            let whole = number.as_i64();
+            whole.is_some_and(|whole| schema.format != "int32" || i32::try_from(whole).is_ok())
+        }
+        (Shape::Number, Value::Number(_)) | (Shape::Boolean, Value::Bool(_)) => true,
+        (Shape::IntOrString, Value::Number(_) | Value::String(_)) => true,
+        _ => false,
+    }
+}
+
+fn found(schema: &Schema, value: &Value) -> String {
+    match value {
+        Value::Number(number) if schema.shape == Shape::Integer => format!("number {number}"),
+        other => go_kind(other).to_owned(),
+    }
+}
+
+fn go_type(schema: &Schema) -> String {
+    let mut parts = schema.name.rsplit('.');
+    let last = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    match schema.shape {
+        Shape::Integer if schema.format == "int32" => "int32".into(),
+        Shape::Integer => "int64".into(),
+        Shape::Number => "float64".into(),
+        Shape::Boolean => "bool".into(),
+        Shape::String => "string".into(),
+        Shape::IntOrString if last.0.is_empty() => "intstr.IntOrString".into(),
+        Shape::Array => format!("[]{}", schema.items.as_deref().map(go_type).unwrap_or_default()),
+        Shape::Object if last.0.is_empty() => {
+            let value = schema.additional.as_deref().map_or("interface {}".into(), go_type);
+            format!("map[string]{value}")
+        }
+        _ if last.0.is_empty() => "interface {}".into(),
+        _ => format!("{}.{}", last.1, last.0),
+    }
 }
 
 /// The word Go uses for a JSON value's type.

@@ -81,7 +81,7 @@ impl Store {
             self.check_new(&resource, &mut body)?;
         }
         let schema = resource.schema();
-        schema::decode::decode(&resource, &schema, &mut body, options)?;
+        let warnings = schema::decode::decode(&resource, &schema, &mut body, options)?;
         let writer = Writer {
             manager: &options.field_manager,
             api_version: resource.api_version(),
@@ -95,7 +95,9 @@ impl Store {
         let (subresource, ownership) = (address.subresource, Ownership::Settled);
         let quiet = WriteOptions { duplicates: Vec::new(), ..options.clone() };
         let draft = Draft { resource, subresource, old, new, options: &quiet, ownership, now };
-        self.finish(draft)
+        let mut written = self.finish(draft)?;
+        written.warnings.extend(warnings);
+        Ok(written)
     }
 }
 

@@ -69,7 +69,7 @@ impl Store {
                 builtin::defaults::apply(&draft.resource, old, &mut draft.new);
                 builtin::allocate::apply(self, &draft.resource, old, &mut draft.new)?;
                 if draft.resource.plural == "customresourcedefinitions" {
-                    crate::definition::settle(self, &mut draft.new, draft.now);
+                    crate::definition::settle(&mut draft.new, draft.now);
                 }
             }
             Origin::Custom => {}
@@ -136,7 +136,7 @@ impl Store {
         let key = resource.storage();
         let gone = !created && is_finished(&new);
         let kept = self.keep_or_discard(&resource, new, now, gone);
-        if key.resource == "customresourcedefinitions" {
+        if key.resource == "customresourcedefinitions" && !gone {
             crate::definition::changed(self, &kept);
         }
         Ok(Written { object: self.show(kept, &resource), created, warnings })
@@ -153,7 +153,11 @@ impl Store {
         let stored = builtin::convert::to_storage(new, resource);
         if gone {
             let version = self.resource_version();
-            return self.discard(&key, &Arc::new(Object::new(stored, version)), now);
+            let last = self.discard(&key, &Arc::new(Object::new(stored, version)), now);
+            if key.resource == "customresourcedefinitions" {
+                crate::definition::removed(self, &last);
+            }
+            return last;
         }
         self.keep(&key, stored, now)
     }
