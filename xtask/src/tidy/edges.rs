@@ -15,7 +15,7 @@ pub(crate) const PURE: [&str; 9] =
 const IMPURE: [&str; 7] = ["axum", "hyper", "hyper-util", "kube", "reqwest", "tokio", "tower"];
 
 /// Each crate and the crates of ours that it may use.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     // Words.
     ("vocab", &[]),
     ("api", &["vocab"]),
@@ -38,6 +38,10 @@ const ALLOWED: [(&str, &[&str]); 20] = [
         &["analysis", "api", "clock", "effects", "plan", "providers", "routers", "vocab"],
     ),
     (
+        "embedded",
+        &["api", "apiserver", "clock", "controller", "gateway", "metrics", "vocab", "world"],
+    ),
+    (
         "rehearsal",
         &[
             "actions",
@@ -46,6 +50,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "clock",
             "controller",
             "effects",
+            "embedded",
             "metrics",
             "vocab",
             "world",
@@ -65,6 +70,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "controller",
             "dashboard",
             "effects",
+            "embedded",
             "gateway",
             "metrics",
             "rehearsal",
