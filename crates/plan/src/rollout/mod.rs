@@ -6,22 +6,50 @@
 //!
 //! **Invariant.** Nothing here remembers anything: the same observation and time give the same plan.
 
+mod analysis;
+mod analysis_run;
+mod blue_green;
+mod canary;
+mod conditions;
+mod draft;
+mod hash;
+mod old_sets;
+mod pause;
+mod phase;
+mod pods;
+mod progress;
+mod promote;
 mod reads;
 pub mod replicas;
+mod resolve;
+mod revision;
+mod scaling;
+mod services;
 mod sets;
+mod status;
+mod subject;
+mod targets;
+mod templates_equal;
+mod traffic;
+mod validate;
 mod waits;
+mod weights;
 
 pub use reads::{Reads, nested_templates, reads};
 pub use waits::Wait;
 
-use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
-use jiff::Timestamp;
+use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout, keys};
+use draft::Draft;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     core::v1::{Pod, Service},
 };
+use revision::Prepared;
+use sets::SetExt;
 use std::collections::BTreeMap;
-use vocab::Plan;
+use subject::Subject;
+use vocab::{Plan, Write};
 
 /// Everything a plan for one rollout rests on. What was not gathered counts as missing, and the plan holds.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +76,121 @@ pub struct Observed {
     pub pods: Vec<Pod>,
 }
 
+/// When to look again at a specification that cannot be carried out; a missing service may come.
+const INVALID_AGAIN: SignedDuration = SignedDuration::from_secs(20);
+
 /// What to do next for one rollout.
 pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
-    let _ = (observed, now);
-    Plan::default()
+    if observed.rollout.metadata.deletion_timestamp.is_some() {
+        return Plan::default();
+    }
+    // Kubernetes keeps whole seconds; a finer present would differ from itself once read back.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    match resolve::resolve(observed, now) {
+        Ok(subject) => plan_resolved(subject),
+        Err(problem) => {
+            let subject = Subject::of(observed, Default::default(), Default::default(), now);
+            let wait =
+                Wait::InvalidSpec { path: "spec.workloadRef".to_owned(), problem: problem.clone() };
+            invalid(&subject, &problem, vec![wait])
+        }
+    }
+}
+
+fn plan_resolved(mut subject: Subject<'_>) -> Plan {
+    let problems = validate::problems(&subject);
+    if !problems.is_empty() {
+        let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let wait = |problem: validate::Problem| Wait::InvalidSpec {
+            path: problem.path,
+            problem: problem.text,
+        };
+        return invalid(&subject, &text.join("; "), problems.into_iter().map(wait).collect());
+    }
+    let mut draft = Draft::of(&subject.status);
+    if revision::prepare(&subject, &mut draft) == Prepared::LookAgain {
+        return prepared(&subject, draft);
+    }
+    revision::note_found(&mut subject);
+    pause::note(&mut subject);
+    if subject.is_fully_promoted() && subject.status.abort {
+        // There is nothing to abort any more.
+        subject.status.abort = false;
+    }
+    if is_rescaled(&subject) {
+        match subject.blue_green() {
+            Some(_) => blue_green::rescale(&subject, &mut draft),
+            None => canary::rescale(&subject, &mut draft),
+        }
+    } else {
+        match subject.blue_green() {
+            Some(strategy) => blue_green::pass(&subject, strategy, &mut draft),
+            None => canary::pass(&subject, &mut draft),
+        }
+    }
+    status::finish(&subject, draft)
+}
+
+/// Whether only the number of pods wanted changed, so that counts come first. An abort never waits for that.
+fn is_rescaled(subject: &Subject<'_>) -> bool {
+    let changed = match subject.blue_green() {
+        Some(_) => subject.template_changed(),
+        None => subject.template_or_steps_changed(),
+    };
+    let first = subject.status.current_pod_hash.is_none();
+    let stale = |set: &ReplicaSet| {
+        set.wanted() > 0
+            && set.desired_replicas().is_some_and(|desired| desired != subject.replicas())
+    };
+    let sets = subject.new_set().into_iter().chain(subject.distinct_stable());
+    !first
+        && !changed
+        && !subject.status.abort
+        && !subject.is_halted()
+        && sets.into_iter().any(stale)
+}
+
+/// A plan that only puts something in place; the rollout's own object is written once, be it here or there.
+fn prepared(subject: &Subject<'_>, draft: Draft) -> Plan {
+    let target = subject.target();
+    let written = draft
+        .writes
+        .iter()
+        .any(|write| matches!(write, Write::Patch { target: found, .. } if *found == target));
+    let status = if written { None } else { status::patch(subject, &draft.status) };
+    Plan {
+        writes: draft.writes,
+        status,
+        events: draft.events,
+        reasons: subject.status.reasons.clone(),
+        wake: draft.wake,
+    }
+}
+
+/// Says what is wrong with the specification and changes nothing else.
+fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Plan {
+    let mut draft = Draft::of(&subject.status);
+    draft.waits = waits;
+    let message = format!("The Rollout \"{}\" is invalid: {problem}", subject.name());
+    let known = subject
+        .condition(keys::CONDITION_INVALID_SPEC)
+        .is_some_and(|found| found.message == message);
+    if !known {
+        conditions::remove(&mut draft.status, keys::CONDITION_INVALID_SPEC);
+        let text = ("InvalidSpec", message);
+        let condition = conditions::condition(
+            keys::CONDITION_INVALID_SPEC,
+            conditions::TRUE,
+            text,
+            subject.now,
+        );
+        conditions::set(&mut draft.status, condition);
+    }
+    draft.status.observed_generation =
+        subject.rollout.metadata.generation.map(|number| number.to_string());
+    draft.wake_at(subject.now + INVALID_AGAIN);
+    phase::set(subject, &mut draft);
+    status::into_plan(subject, draft)
 }
 
 /// A time as Kubernetes writes it, in whole seconds.

@@ -1,0 +1,184 @@
+//! One pass over a canary.
+//!
+//! Start with [`pass`]. The order is the safety: services, then traffic, then analysis, then pods, and the
+//! status last; each decides on what was read back, never on what this same pass has just written.
+
+use super::{
+    analysis,
+    analysis_run::Part,
+    draft::Draft,
+    old_sets, pause, promote, scaling,
+    scaling::Scaled,
+    services,
+    sets::{self, SetExt},
+    status,
+    subject::Subject,
+    targets::{InForce, at_desired_counts, canary_targets, current_set_weight},
+    traffic::{self, View},
+    waits::Wait,
+};
+use api::argo::{AnalysisPhase, CanaryStep, StepKind, keys};
+
+/// Plans a canary.
+pub(crate) fn pass(subject: &Subject<'_>, draft: &mut Draft) {
+    status::begin(subject, draft);
+    let view = View::of(subject);
+    if subject.template_or_steps_changed() {
+        return restart(subject, draft);
+    }
+    old_sets::retain(subject, draft);
+    services::reconcile_canary(subject, view.as_ref(), draft);
+    traffic::steer(subject, view.as_ref(), draft);
+    analysis::reconcile(subject, draft);
+    if !draft.pause.adds() && scaling::reconcile_canary(subject, view.as_ref(), draft) == Scaled::No
+    {
+        pause::reconcile_step(subject, draft);
+    }
+    advance(subject, view.as_ref(), draft);
+}
+
+/// Scales only, because the number of pods wanted changed.
+pub(crate) fn rescale(subject: &Subject<'_>, draft: &mut Draft) {
+    let view = View::of(subject);
+    draft.status = subject.status.clone();
+    scaling::reconcile_canary(subject, view.as_ref(), draft);
+    status::count_canary(subject, draft);
+}
+
+/// Begins the steps afresh for a new template or new steps.
+fn restart(subject: &Subject<'_>, draft: &mut Draft) {
+    status::count_canary(subject, draft);
+    status::reset(subject, draft);
+    let Some(new) = subject.new_set() else { return };
+    if subject.steps().is_empty() {
+        return;
+    }
+    if subject.stable_hash() == new.hash() {
+        draft.note(subject, "SkipSteps", "Rollback to stable ReplicaSets".to_owned());
+    } else if subject.is_rollback_within_window() && new.wanted() > 0 {
+        let message = "Rollback to active ReplicaSets within RollbackWindow";
+        draft.note(subject, "SkipSteps", message.to_owned());
+    } else {
+        return;
+    }
+    draft.status.current_step_index = Some(subject.step_count());
+}
+
+/// Moves on by at most one step, or says what keeps it.
+fn advance(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draft) {
+    status::count_canary(subject, draft);
+    let count = subject.step_count();
+    let mut index = Some(subject.step_index()).filter(|_| count > 0);
+    if subject.status.promote_full || subject.is_rollback_within_window() {
+        draft.pause.clear();
+        draft.pause.remove_abort();
+        index = index.map(|_| count);
+    }
+    if let Some(reason) = promote::reason(subject, view, draft) {
+        return promote::promote(subject, &reason, draft);
+    }
+    if draft.pause.is_aborted(&subject.status) {
+        let stable = draft.status.stable_rs == draft.status.current_pod_hash;
+        draft.status.current_step_index = index.map(|_| if stable { count } else { 0 });
+        return explain_size(subject, view, draft);
+    }
+    if let Some(step) = subject.current_step().filter(|_| index != Some(count)) {
+        if is_completed(subject, view, step) {
+            index = index.map(|index| index + 1);
+            complete(subject, step, draft);
+        } else {
+            explain_step(subject, view, step, draft);
+        }
+    } else {
+        explain_size(subject, view, draft);
+    }
+    draft.status.current_step_index = index;
+}
+
+fn complete(subject: &Subject<'_>, step: &CanaryStep, draft: &mut Draft) {
+    draft.status.canary.current_step_analysis_run_status = None;
+    draft.pause.remove(keys::PAUSE_CANARY_STEP);
+    let (number, count) = (subject.step_index() + 1, subject.step_count());
+    let message = format!("Rollout step {number}/{count} completed ({})", describe(step));
+    draft.note(subject, "RolloutStepCompleted", message);
+}
+
+/// Whether the present step is done.
+fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -> bool {
+    if subject.rollout.spec.paused {
+        return false;
+    }
+    let in_force = || view.map_or_else(InForce::default, |view| view.in_force(subject));
+    match step.kind() {
+        StepKind::Pause(pause) => pause::is_step_over(subject, pause),
+        StepKind::SetCanaryScale(_) => at_desired_counts(subject, in_force()),
+        StepKind::SetWeight(_) => {
+            let weight = current_set_weight(subject);
+            at_desired_counts(subject, in_force())
+                && view.is_none_or(|view| view.is_in_force(weight))
+        }
+        StepKind::Analysis(_) => analysis::current(subject, Part::Step)
+            .filter(|run| is_of_step(subject, run))
+            .is_some_and(|run| analysis::phase(run) == AnalysisPhase::Successful),
+        // Validation has refused the others; they never pass in silence.
+        _ => false,
+    }
+}
+
+fn is_of_step(subject: &Subject<'_>, run: &api::argo::AnalysisRun) -> bool {
+    let index = subject.step_index().to_string();
+    sets::label(&run.metadata, keys::STEP_INDEX) == Some(&index)
+}
+
+fn explain_step(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep, draft: &mut Draft) {
+    match step.kind() {
+        StepKind::Analysis(_) => analysis::explain(subject, Part::Step, draft),
+        StepKind::SetWeight(_) | StepKind::SetCanaryScale(_) => explain_size(subject, view, draft),
+        _ => {}
+    }
+    analysis::explain(subject, Part::Background, draft);
+}
+
+/// Says which pods are missing for the split that is wanted.
+fn explain_size(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draft) {
+    let in_force = view.map_or_else(InForce::default, |view| view.in_force(subject));
+    let targets = canary_targets(subject, in_force);
+    if let Some(new) = subject.new_set() {
+        scaling::wait_for_pods(subject, new, targets.canary, draft);
+    }
+    if let Some(stable) = subject.distinct_stable() {
+        scaling::wait_for_pods(subject, stable, targets.stable, draft);
+    }
+    if !subject.is_routed() {
+        let left: i32 = subject.other_sets().into_iter().map(SetExt::available).sum();
+        if left > 0 {
+            draft.wait(Wait::OldPods { left });
+        }
+    }
+}
+
+/// A step in the words of events.
+fn describe(step: &CanaryStep) -> String {
+    match step.kind() {
+        StepKind::SetWeight(weight) => format!("setWeight: {weight}"),
+        StepKind::Pause(pause) => match &pause.duration {
+            Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(seconds)) => {
+                format!("pause: {seconds}")
+            }
+            Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::String(text)) => {
+                format!("pause: {text}")
+            }
+            None => "pause".to_owned(),
+        },
+        StepKind::Analysis(_) => "analysis".to_owned(),
+        StepKind::SetCanaryScale(scale) => match (scale.weight, scale.replicas) {
+            (Some(weight), _) => format!("setCanaryScale{{weight: {weight}}}"),
+            (None, _) if scale.match_traffic_weight => {
+                "setCanaryScale{matchTrafficWeight: true}".to_owned()
+            }
+            (None, Some(replicas)) => format!("setCanaryScale{{replicas: {replicas}}}"),
+            (None, None) => "invalid".to_owned(),
+        },
+        _ => "invalid".to_owned(),
+    }
+}

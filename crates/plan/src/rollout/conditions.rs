@@ -1,0 +1,69 @@
+//! The conditions in a rollout's status, set the way tools expect.
+//!
+//! A condition is replaced only if its status or reason changes; the time of its last transition stays
+//! when the status does.
+
+use api::argo::{RolloutCondition, RolloutStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+pub(crate) const AVAILABLE: &str = "AvailableReason";
+pub(crate) const SET_UPDATED: &str = "ReplicaSetUpdated";
+pub(crate) const SET_CREATED: &str = "NewReplicaSetCreated";
+pub(crate) const SET_FOUND: &str = "FoundNewReplicaSet";
+pub(crate) const SET_AVAILABLE: &str = "NewReplicaSetAvailable";
+pub(crate) const SET_NOT_AVAILABLE: &str = "ReplicaSetNotAvailable";
+pub(crate) const PAUSED: &str = "RolloutPaused";
+pub(crate) const RESUMED: &str = "RolloutResumed";
+pub(crate) const RETRY: &str = "RolloutRetry";
+pub(crate) const ABORTED: &str = "RolloutAborted";
+pub(crate) const TIMED_OUT: &str = "ProgressDeadlineExceeded";
+pub(crate) const COMPLETED: &str = "RolloutCompleted";
+pub(crate) const NOT_COMPLETED: &str = "RolloutNotCompleted";
+pub(crate) const HEALTHY: &str = "RolloutHealthy";
+
+pub(crate) const TRUE: &str = "True";
+pub(crate) const FALSE: &str = "False";
+pub(crate) const UNKNOWN: &str = "Unknown";
+
+/// Makes a condition as of `now`.
+pub(crate) fn condition(
+    name: &str,
+    status: &str,
+    (reason, message): (&str, String),
+    now: Timestamp,
+) -> RolloutCondition {
+    RolloutCondition {
+        type_: name.to_owned(),
+        status: status.to_owned(),
+        last_update_time: Time(now),
+        last_transition_time: Time(now),
+        reason: reason.to_owned(),
+        message,
+    }
+}
+
+/// The condition of this type.
+pub(crate) fn get<'a>(status: &'a RolloutStatus, name: &str) -> Option<&'a RolloutCondition> {
+    status.conditions.iter().find(|condition| condition.type_ == name)
+}
+
+/// Puts `condition` in unless one of the same status and reason is there; tells whether it did.
+pub(crate) fn set(status: &mut RolloutStatus, mut condition: RolloutCondition) -> bool {
+    if let Some(found) = get(status, &condition.type_) {
+        if found.status == condition.status && found.reason == condition.reason {
+            return false;
+        }
+        if found.status == condition.status {
+            condition.last_transition_time = found.last_transition_time.clone();
+        }
+    }
+    remove(status, &condition.type_.clone());
+    status.conditions.push(condition);
+    true
+}
+
+/// Takes the condition of this type out.
+pub(crate) fn remove(status: &mut RolloutStatus, name: &str) {
+    status.conditions.retain(|condition| condition.type_ != name);
+}

@@ -1,0 +1,314 @@
+//! Getting the ReplicaSet of the wanted template in place: claiming, making, numbering.
+//!
+//! Start with [`prepare`]. When it changes anything the rest of the plan waits for the next pass, which
+//! sees the result.
+
+use super::{
+    conditions,
+    draft::Draft,
+    hash,
+    sets::{self, SetExt},
+    subject::{Subject, selects},
+};
+use api::argo::{AntiAffinity, PodTemplateMetadata, keys};
+use k8s_openapi::{
+    api::{
+        apps::v1::{ReplicaSet, ReplicaSetSpec},
+        core::v1::{PodAffinityTerm, PodTemplateSpec, WeightedPodAffinityTerm},
+    },
+    apimachinery::pkg::apis::meta::v1::{
+        LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
+    },
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use vocab::Write;
+
+/// Annotations of the rollout that its ReplicaSets do not get.
+const NOT_COPIED: [&str; 5] = [
+    keys::LAST_APPLIED,
+    keys::REVISION,
+    keys::REVISION_HISTORY,
+    keys::DESIRED_REPLICAS,
+    keys::NOTIFIED,
+];
+
+/// Whether the rest of the plan may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prepared {
+    /// Everything is in place.
+    Yes,
+    /// Something was put in place; look again first.
+    LookAgain,
+}
+
+/// Puts in place what every strategy needs, one thing per pass.
+pub(crate) fn prepare(subject: &Subject<'_>, draft: &mut Draft) -> Prepared {
+    claim(subject, draft);
+    if draft.writes.is_empty() {
+        complete_rollout(subject, draft);
+    }
+    if draft.writes.is_empty() {
+        match subject.new_set() {
+            None => create(subject, draft),
+            Some(set) => renumber(subject, set, draft),
+        }
+    }
+    if draft.writes.is_empty() && draft.status == subject.status {
+        Prepared::Yes
+    } else {
+        Prepared::LookAgain
+    }
+}
+
+/// Adopts ReplicaSets that nobody owns and lets go of those the selector no longer matches.
+fn claim(subject: &Subject<'_>, draft: &mut Draft) {
+    let uid = subject.rollout.metadata.uid.as_deref();
+    for set in &subject.observed.replica_sets {
+        let controller = sets::controller_uid(&set.metadata);
+        let selected = selects(&subject.selector, set.metadata.labels.as_ref());
+        if set.metadata.deletion_timestamp.is_some() || set.hash().is_empty() {
+            continue;
+        }
+        let mut owners = set.metadata.owner_references.clone().unwrap_or_default();
+        if controller.is_none() && selected {
+            owners.push(owner(subject));
+        } else if controller.is_some() && controller == uid && !selected {
+            owners.retain(|owner| Some(owner.uid.as_str()) != uid);
+        } else {
+            continue;
+        }
+        draft.patch_set(set, json!({"metadata": {"ownerReferences": owners}}));
+    }
+}
+
+/// Fills in what clients expect the rollout itself to say.
+fn complete_rollout(subject: &Subject<'_>, draft: &mut Draft) {
+    let metadata = &subject.rollout.metadata;
+    let mut body = Map::new();
+    let workload =
+        subject.observed.workload.as_ref().filter(|_| subject.rollout.spec.workload_ref.is_some());
+    if let Some(generation) = workload.and_then(|workload| workload.metadata.generation) {
+        let text = generation.to_string();
+        if sets::annotation(metadata, keys::WORKLOAD_GENERATION) != Some(&text) {
+            body.insert(
+                "metadata".to_owned(),
+                json!({"annotations": {keys::WORKLOAD_GENERATION: text}}),
+            );
+        }
+    }
+    if subject.rollout.spec.replicas.is_none() {
+        // An autoscaler works only on a count that is there.
+        body.insert("spec".to_owned(), json!({"replicas": subject.replicas()}));
+    }
+    if !body.is_empty() {
+        draft.patch(subject.target(), sets::precondition(metadata), Value::Object(body));
+    }
+}
+
+fn create(subject: &Subject<'_>, draft: &mut Draft) {
+    let hash = hash::template_hash(&subject.template, subject.status.collision_count);
+    let name = format!("{}-{hash}", subject.name());
+    if subject.observed.replica_sets.iter().any(|set| set.name() == name) {
+        // Another template has taken the name; the count gives the next attempt another hash.
+        draft.status.collision_count = Some(subject.status.collision_count.unwrap_or(0) + 1);
+        return;
+    }
+    let revision = next_revision(subject);
+    let set = new_set(subject, &name, &hash, revision);
+    let Ok(object) = serde_json::to_value(set) else { return };
+    draft.write(Write::Create { object });
+    draft.note(
+        subject,
+        conditions::SET_CREATED,
+        format!("Created ReplicaSet {name} (revision {revision})"),
+    );
+    let message = format!("Created new replica set \"{name}\"");
+    let condition = conditions::condition(
+        keys::CONDITION_PROGRESSING,
+        conditions::TRUE,
+        (conditions::SET_CREATED, message),
+        subject.now,
+    );
+    conditions::set(&mut draft.status, condition);
+}
+
+/// One more than the greatest revision of the other ReplicaSets.
+fn next_revision(subject: &Subject<'_>) -> i64 {
+    subject.older_sets().into_iter().map(SetExt::revision).max().unwrap_or(0) + 1
+}
+
+fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> ReplicaSet {
+    let mut template = subject.template.clone();
+    add_anti_affinity(subject, &mut template);
+    let metadata = template.metadata.get_or_insert_default();
+    metadata
+        .labels
+        .get_or_insert_default()
+        .insert(keys::POD_TEMPLATE_HASH.to_owned(), hash.to_owned());
+    let labels = metadata.labels.clone();
+    let mut annotations = copied_annotations(subject);
+    annotations.insert(keys::REVISION.to_owned(), revision.to_string());
+    annotations.insert(keys::DESIRED_REPLICAS.to_owned(), subject.replicas().to_string());
+    if let Some(role) = role_metadata(subject) {
+        add_role_metadata(role, &mut template, &mut annotations);
+    }
+    let mut selector = subject.selector.clone();
+    selector
+        .match_labels
+        .get_or_insert_default()
+        .insert(keys::POD_TEMPLATE_HASH.to_owned(), hash.to_owned());
+    ReplicaSet {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(subject.namespace().to_owned()),
+            labels,
+            annotations: Some(annotations),
+            owner_references: Some(vec![owner(subject)]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(ReplicaSetSpec {
+            replicas: Some(0),
+            min_ready_seconds: Some(subject.rollout.spec.min_ready_seconds),
+            selector,
+            template: Some(template),
+        }),
+        status: None,
+    }
+}
+
+/// The reference that makes an object the rollout's own.
+pub(crate) fn owner(subject: &Subject<'_>) -> OwnerReference {
+    OwnerReference {
+        api_version: api::argo::API_VERSION.to_owned(),
+        kind: "Rollout".to_owned(),
+        name: subject.name().to_owned(),
+        uid: subject.rollout.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+fn copied_annotations(subject: &Subject<'_>) -> BTreeMap<String, String> {
+    let annotations = subject.rollout.metadata.annotations.clone().unwrap_or_default();
+    annotations.into_iter().filter(|(key, _)| !NOT_COPIED.contains(&key.as_str())).collect()
+}
+
+/// What the new pods carry for the role they begin in.
+fn role_metadata<'a>(subject: &'a Subject<'_>) -> Option<&'a PodTemplateMetadata> {
+    match (subject.canary(), subject.blue_green(), subject.stable_set()) {
+        (Some(canary), _, Some(_)) => canary.canary_metadata.as_ref(),
+        (Some(canary), _, None) => canary.stable_metadata.as_ref(),
+        (None, Some(blue_green), Some(_)) => blue_green.preview_metadata.as_ref(),
+        (None, Some(blue_green), None) => blue_green.active_metadata.as_ref(),
+        (None, None, _) => None,
+    }
+}
+
+fn add_role_metadata(
+    role: &PodTemplateMetadata,
+    template: &mut PodTemplateSpec,
+    annotations: &mut BTreeMap<String, String>,
+) {
+    let metadata = template.metadata.get_or_insert_default();
+    metadata.labels.get_or_insert_default().extend(role.labels.clone());
+    metadata.annotations.get_or_insert_default().extend(role.annotations.clone());
+    if let Ok(note) = serde_json::to_string(role) {
+        annotations.insert(keys::EPHEMERAL_METADATA.to_owned(), note);
+    }
+}
+
+/// Keeps new pods off the nodes of the stable ones, as `antiAffinity` asks.
+fn add_anti_affinity(subject: &Subject<'_>, template: &mut PodTemplateSpec) {
+    let canary = subject.canary().and_then(|canary| canary.anti_affinity.as_ref());
+    let blue_green = subject.blue_green().and_then(|blue_green| blue_green.anti_affinity.as_ref());
+    let Some(rule) = canary.or(blue_green).filter(|_| !subject.stable_hash().is_empty()) else {
+        return;
+    };
+    let term = PodAffinityTerm {
+        label_selector: Some(LabelSelector {
+            match_expressions: Some(vec![LabelSelectorRequirement {
+                key: keys::POD_TEMPLATE_HASH.to_owned(),
+                operator: "In".to_owned(),
+                values: Some(vec![subject.stable_hash().to_owned()]),
+            }]),
+            match_labels: None,
+        }),
+        namespaces: Some(vec![subject.namespace().to_owned()]),
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        ..PodAffinityTerm::default()
+    };
+    add_term(rule, term, template);
+}
+
+fn add_term(rule: &AntiAffinity, term: PodAffinityTerm, template: &mut PodTemplateSpec) {
+    let spec = template.spec.get_or_insert_default();
+    let affinity = spec.affinity.get_or_insert_default().pod_anti_affinity.get_or_insert_default();
+    if let Some(preferred) = &rule.preferred_during_scheduling_ignored_during_execution {
+        let weighted =
+            WeightedPodAffinityTerm { weight: preferred.weight, pod_affinity_term: term };
+        affinity
+            .preferred_during_scheduling_ignored_during_execution
+            .get_or_insert_default()
+            .push(weighted);
+    } else {
+        affinity
+            .required_during_scheduling_ignored_during_execution
+            .get_or_insert_default()
+            .push(term);
+    }
+}
+
+/// Keeps the number and the copied annotations of the new ReplicaSet, and the rollout's own number, up to date.
+fn renumber(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) {
+    let revision = set.revision().max(next_revision(subject));
+    let mut changes = Map::new();
+    for (key, value) in copied_annotations(subject) {
+        if set.annotation(&key) != Some(&value) {
+            changes.insert(key, json!(value));
+        }
+    }
+    if revision != set.revision() {
+        changes.insert(keys::REVISION.to_owned(), json!(revision.to_string()));
+        changes.extend(
+            former_revisions(set).map(|text| (keys::REVISION_HISTORY.to_owned(), json!(text))),
+        );
+    }
+    let mut body = Map::new();
+    if !changes.is_empty() {
+        body.insert("metadata".to_owned(), json!({"annotations": changes}));
+    }
+    let min_ready = subject.rollout.spec.min_ready_seconds;
+    if set.spec.as_ref().and_then(|spec| spec.min_ready_seconds).unwrap_or(0) != min_ready {
+        body.insert("spec".to_owned(), json!({"minReadySeconds": min_ready}));
+    }
+    if !body.is_empty() {
+        draft.patch_set(set, Value::Object(body));
+    }
+    if revision != subject.revision() {
+        let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
+        draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
+        draft.note(subject, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+    }
+}
+
+/// The numbers a ReplicaSet had before it was wanted again.
+fn former_revisions(set: &ReplicaSet) -> Option<String> {
+    let current = set.annotation(keys::REVISION)?;
+    let history = set.annotation(keys::REVISION_HISTORY).filter(|text| !text.is_empty());
+    Some(history.map_or_else(|| current.to_owned(), |history| format!("{history},{current}")))
+}
+
+/// Notes a ReplicaSet that was there before the rollout looked.
+pub(crate) fn note_found(subject: &mut Subject<'_>) {
+    let Some(name) = subject.new_set().map(|set| set.name().to_owned()) else { return };
+    if subject.condition(keys::CONDITION_PROGRESSING).is_none() {
+        let condition = conditions::condition(
+            keys::CONDITION_PROGRESSING,
+            conditions::TRUE,
+            (conditions::SET_FOUND, format!("Found new replica set \"{name}\"")),
+            subject.now,
+        );
+        conditions::set(&mut subject.status, condition);
+    }
+}

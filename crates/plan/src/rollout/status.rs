@@ -1,0 +1,190 @@
+//! The status to be: counts, reset, and writing the difference.
+//!
+//! Start with [`finish`], which turns a draft into a plan. The status is written last and only if it
+//! changes, as a merge patch computed from what is stored.
+
+use super::{
+    conditions,
+    draft::Draft,
+    pause, phase, progress, reads,
+    sets::{self, SetExt, total_actual, total_available},
+    subject::Subject,
+};
+use api::argo::{CanaryStatus, RolloutStatus, keys};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use serde_json::{Map, Value, json};
+use vocab::{PatchType, Plan, Subresource, Write};
+
+/// Begins the status of a complete pass: what is carried over and what every strategy counts.
+pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
+    let before = &subject.status;
+    let mut status = RolloutStatus {
+        restarted_at: before.restarted_at.clone(),
+        alb: before.alb.clone(),
+        albs: before.albs.clone(),
+        duration: before.duration.clone(),
+        collision_count: before.collision_count,
+        conditions: before.conditions.clone(),
+        stable_rs: before.stable_rs.clone(),
+        current_pod_hash: Some(subject.new_hash()),
+        current_step_hash: subject.canary().map(|_| subject.steps_hash()),
+        current_step_index: before.current_step_index.filter(|_| subject.canary().is_some()),
+        replicas: total_actual(subject.sets()),
+        updated_replicas: subject.new_set().map_or(0, SetExt::actual),
+        ready_replicas: subject.sets().iter().map(SetExt::ready).sum(),
+        canary: CanaryStatus {
+            weights: before.canary.weights.clone().filter(|_| subject.canary().is_some()),
+            stable_ping_pong: before.canary.stable_ping_pong.clone(),
+            step_plugin_statuses: before.canary.step_plugin_statuses.clone(),
+            ..CanaryStatus::default()
+        },
+        phase: before.phase,
+        message: before.message.clone(),
+        ..RolloutStatus::default()
+    };
+    status.promote_full = before.promote_full && status.current_pod_hash != status.stable_rs;
+    conditions::remove(&mut status, keys::CONDITION_INVALID_SPEC);
+    draft.status = status;
+}
+
+/// Counts the pods of all versions of a canary.
+pub(crate) fn count_canary(subject: &Subject<'_>, draft: &mut Draft) {
+    draft.status.available_replicas = total_available(subject.sets());
+    draft.status.hpa_replicas = total_actual(subject.sets());
+    draft.status.selector = Some(selector_text(&subject.selector));
+}
+
+/// Begins a new update.
+pub(crate) fn reset(subject: &Subject<'_>, draft: &mut Draft) {
+    draft.pause.clear();
+    draft.pause.remove_abort();
+    let status = &mut draft.status;
+    status.restarted_at = subject.rollout.spec.restart_at.clone();
+    status.promote_full = false;
+    status.blue_green.pre_promotion_analysis_run_status = None;
+    status.blue_green.post_promotion_analysis_run_status = None;
+    status.blue_green.scale_up_preview_check_point = false;
+    status.canary.current_step_analysis_run_status = None;
+    status.canary.current_background_analysis_run_status = None;
+    status.canary.step_plugin_statuses = Vec::new();
+    status.current_step_index = Some(0).filter(|_| subject.step_count() > 0);
+}
+
+/// A selector as the scale subresource has it.
+pub(crate) fn selector_text(selector: &LabelSelector) -> String {
+    let labels =
+        selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector.match_expressions.iter().flatten().map(expression_text);
+    labels.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+fn expression_text(expression: &LabelSelectorRequirement) -> String {
+    let key = &expression.key;
+    let mut values = expression.values.clone().unwrap_or_default();
+    values.sort();
+    let values = values.join(",");
+    match expression.operator.as_str() {
+        "In" => format!("{key} in ({values})"),
+        "NotIn" => format!("{key} notin ({values})"),
+        "Exists" => key.clone(),
+        _ => format!("!{key}"),
+    }
+}
+
+/// Completes the status and turns the draft into a plan.
+pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
+    let generation = subject.rollout.metadata.generation.map(|number| number.to_string());
+    draft.status.observed_generation = generation;
+    let workload =
+        subject.observed.workload.as_ref().filter(|_| subject.rollout.spec.workload_ref.is_some());
+    draft.status.workload_observed_generation =
+        workload.and_then(|workload| workload.metadata.generation).map(|number| number.to_string());
+    progress::abort_when_stuck(subject, &mut draft);
+    pause::apply(subject, &mut draft);
+    pause::explain(subject, &mut draft);
+    progress::set_conditions(subject, &mut draft);
+    phase::set(subject, &mut draft);
+    tell_pauses(subject, &mut draft);
+    into_plan(subject, draft)
+}
+
+fn tell_pauses(subject: &Subject<'_>, draft: &mut Draft) {
+    let before = !subject.status.pause_conditions.is_empty();
+    let after = draft.status.pause_conditions.first().map(|pause| pause.reason.clone());
+    match (before, after) {
+        (false, Some(reason)) => {
+            draft.note(subject, conditions::PAUSED, format!("Rollout is paused ({reason})"));
+        }
+        (true, None) if draft.status.aborted_at.is_none() => {
+            draft.note(subject, conditions::RESUMED, "Rollout is resumed".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// The plan of a draft whose status is as it should be written.
+pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
+    let reasons: Vec<_> = draft.waits.iter().map(super::Wait::reason).collect();
+    draft.status.reasons.clone_from(&reasons);
+    let status = patch(subject, &draft.status);
+    Plan { writes: draft.writes, status, events: draft.events, reasons, wake: draft.wake }
+}
+
+/// The patch from the stored status to `status`; none when they are equal.
+pub(crate) fn patch(subject: &Subject<'_>, status: &RolloutStatus) -> Option<Write> {
+    let stored = serde_json::to_value(subject.rollout.status.clone().unwrap_or_default()).ok()?;
+    let wanted = serde_json::to_value(status).ok()?;
+    let difference = difference(&stored, &wanted)?;
+    Some(Write::Patch {
+        target: reads::rollout_ref(subject.rollout),
+        subresource: Subresource::Status,
+        patch_type: PatchType::Merge,
+        body: json!({"status": difference}),
+        precondition: sets::precondition(&subject.rollout.metadata),
+    })
+}
+
+/// The merge patch that makes `wanted` of `stored`.
+fn difference(stored: &Value, wanted: &Value) -> Option<Value> {
+    let (Value::Object(stored), Value::Object(wanted)) = (stored, wanted) else {
+        return (stored != wanted).then(|| wanted.clone());
+    };
+    let mut patch = Map::new();
+    for (key, value) in wanted {
+        let change =
+            stored.get(key).map_or_else(|| Some(value.clone()), |found| difference(found, value));
+        patch.extend(change.map(|change| (key.clone(), change)));
+    }
+    let gone = stored.keys().filter(|key| !wanted.contains_key(*key));
+    patch.extend(gone.map(|key| (key.clone(), Value::Null)));
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_says_only_what_changes_and_deletes_with_null() {
+        let check = |stored: Value, wanted: Value, expected: Option<Value>| {
+            assert_eq!(difference(&stored, &wanted), expected);
+        };
+        check(json!({"a": 1}), json!({"a": 1}), None);
+        check(
+            json!({"a": 1, "b": {"c": 2}}),
+            json!({"b": {"c": 3}}),
+            Some(json!({"a": null, "b": {"c": 3}})),
+        );
+        check(json!({"l": [1, 2]}), json!({"l": [1]}), Some(json!({"l": [1]})));
+    }
+
+    #[test]
+    fn a_selector_is_written_as_the_scale_subresource_has_it() {
+        let selector: LabelSelector = serde_json::from_value(json!({
+            "matchLabels": {"app": "a", "tier": "b"},
+            "matchExpressions": [{"key": "x", "operator": "In", "values": ["2", "1"]}, {"key": "y", "operator": "Exists"}],
+        }))
+        .unwrap();
+        assert_eq!(selector_text(&selector), "app=a,tier=b,x in (1,2),y");
+    }
+}

@@ -1,0 +1,143 @@
+//! How many pods the versions of a canary shall have now, and whether they have them.
+
+use super::{
+    replicas::{self, CanarySize, Stable, StableSize, Targets},
+    sets::{SetExt, total_available, total_wanted},
+    subject::{AbortDelay, Subject},
+};
+use api::argo::SetCanaryScale;
+
+/// The split in force, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InForce {
+    /// The canary's weight.
+    pub(crate) canary: Option<i32>,
+    /// Stable's weight.
+    pub(crate) stable: Option<i32>,
+}
+
+/// Whether the canary counts as aborted in this question.
+fn is_aborted(subject: &Subject<'_>) -> bool {
+    subject.status.abort
+}
+
+/// Pods for the new and the stable version of a canary.
+pub(crate) fn canary_targets(subject: &Subject<'_>, in_force: InForce) -> Targets {
+    if subject.is_routed() { routed_targets(subject, in_force) } else { basic_targets(subject) }
+}
+
+fn basic_targets(subject: &Subject<'_>) -> Targets {
+    let stable = match (subject.stable_set(), subject.distinct_stable()) {
+        (None, _) => Stable::Absent,
+        (Some(_), None) => Stable::SameAsNew,
+        (Some(_), Some(set)) => Stable::Distinct(set.count()),
+    };
+    let weight = scale_weight(subject);
+    let older = total_wanted(subject.other_sets());
+    let new = subject.new_set().map(SetExt::count);
+    replicas::basic(subject.size(), subject.share(weight), new, stable, older)
+}
+
+fn routed_targets(subject: &Subject<'_>, in_force: InForce) -> Targets {
+    let canary = if is_past_steps(subject) {
+        CanarySize::Weight(subject.max_weight())
+    } else {
+        canary_size(subject)
+    };
+    let stable = if subject.is_dynamic() {
+        StableSize::Follows {
+            in_force: in_force.canary,
+            stable_in_force: in_force.stable,
+            aborted: is_aborted(subject),
+        }
+    } else {
+        StableSize::Full
+    };
+    let least = subject.canary().and_then(|canary| canary.min_pods_per_replica_set).unwrap_or(0);
+    replicas::traffic_routed(subject.replicas(), subject.max_weight(), least, canary, stable)
+}
+
+/// Whether the new version shall have full size whatever the steps say.
+fn is_past_steps(subject: &Subject<'_>) -> bool {
+    subject.status.promote_full || subject.stable_hash().is_empty() || subject.is_fully_promoted()
+}
+
+fn canary_size(subject: &Subject<'_>) -> CanarySize {
+    let explicit = explicit_scale(subject);
+    if let Some(pods) = explicit.and_then(|scale| scale.replicas) {
+        return CanarySize::Pods(pods);
+    }
+    let weight = explicit.and_then(|scale| scale.weight);
+    CanarySize::Weight(weight.unwrap_or_else(|| weight_on_the_way(subject)))
+}
+
+/// The weight that sizes a basic canary.
+fn scale_weight(subject: &Subject<'_>) -> i32 {
+    if is_past_steps(subject) { subject.max_weight() } else { weight_on_the_way(subject) }
+}
+
+/// The weight of the steps, or after an abort the next one on the way back.
+pub(crate) fn weight_on_the_way(subject: &Subject<'_>) -> i32 {
+    match (subject.new_set(), subject.stable_set()) {
+        (Some(new), Some(stable)) if is_aborted(subject) && subject.is_dynamic() => {
+            let expected = subject.replicas() - stable.available();
+            let held = if subject.has_explicit_abort_delay() {
+                expected
+            } else {
+                expected.max(new.available())
+            };
+            step_below(subject, held)
+        }
+        _ => current_set_weight(subject),
+    }
+}
+
+/// The latest step whose weight needs fewer pods than `pods`.
+fn step_below(subject: &Subject<'_>, pods: i32) -> i32 {
+    let needs_fewer =
+        |weight: &i32| replicas::pods_for(subject.replicas(), subject.share(*weight)) < pods;
+    subject.steps().iter().rev().filter_map(|step| step.set_weight).find(needs_fewer).unwrap_or(0)
+}
+
+/// The weight that the steps have reached; all of it once they are done, none after an abort.
+pub(crate) fn current_set_weight(subject: &Subject<'_>) -> i32 {
+    if is_aborted(subject) {
+        return 0;
+    }
+    if subject.current_step().is_none() {
+        return subject.max_weight();
+    }
+    subject.steps_so_far().find_map(|step| step.set_weight).unwrap_or(0)
+}
+
+/// The weight of the steps before the present one.
+pub(crate) fn previous_set_weight(subject: &Subject<'_>) -> i32 {
+    let before = usize::try_from(subject.step_index()).unwrap_or(0);
+    subject.steps().iter().take(before).rev().find_map(|step| step.set_weight).unwrap_or(0)
+}
+
+/// The `setCanaryScale` in force.
+pub(crate) fn explicit_scale<'a>(subject: &'a Subject<'_>) -> Option<&'a SetCanaryScale> {
+    let kept = subject.abort_delay() == AbortDelay::Forever;
+    if !subject.is_routed() || subject.current_step().is_none() || (is_aborted(subject) && !kept) {
+        return None;
+    }
+    let latest = subject.steps_so_far().find_map(|step| step.set_canary_scale.as_ref());
+    latest.filter(|scale| !scale.match_traffic_weight)
+}
+
+/// Whether the versions have the pods that the present step needs.
+pub(crate) fn at_desired_counts(subject: &Subject<'_>, in_force: InForce) -> bool {
+    let targets = canary_targets(subject, in_force);
+    let new = subject.new_set();
+    if !new.is_some_and(|set| subject.threshold().is_met(set.count(), targets.canary)) {
+        return false;
+    }
+    let stable = subject.stable_set();
+    let created =
+        stable.is_some_and(|set| set.wanted() == targets.stable && set.actual() == targets.stable);
+    if !subject.is_dynamic() && !created {
+        return false;
+    }
+    subject.is_routed() || total_available(subject.other_sets()) == 0
+}

@@ -1,0 +1,303 @@
+//! The split in force, what it reaches, and steering it.
+//!
+//! Start with [`View::of`] for what the routers' objects say and [`steer`] for what is done about it.
+//! Traffic moves only to pods that are available and visible as endpoints of the service it moves to, and a
+//! weight counts as in force only when the objects read back show it and no data plane denies it.
+
+use super::{
+    draft::Draft,
+    reads,
+    replicas::{pods_before, pods_for},
+    services,
+    sets::SetExt,
+    subject::Subject,
+    targets::InForce,
+    waits::Wait,
+    weights::{self, Desired, Urgency},
+};
+use api::argo::{TrafficWeights, WeightDestination};
+use jiff::SignedDuration;
+use routers::Router;
+use serde_json::Value;
+use vocab::{Destination, PodHash, Reason, Traffic, Weight, Write};
+
+/// When to look again at a weight that nothing has confirmed.
+const VERIFY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// What the routers' objects say.
+pub(crate) struct View {
+    config: Value,
+    routers: Vec<&'static dyn Router>,
+    /// The canary's weight, or why it cannot be told.
+    pub(crate) weight: Result<i32, Reason>,
+    exact: bool,
+    verified: Option<bool>,
+}
+
+impl View {
+    /// Reads the routers' objects; `None` when no router splits the traffic.
+    pub(crate) fn of(subject: &Subject<'_>) -> Option<Self> {
+        let config = reads::routing_config(subject.rollout)?;
+        let routers = reads::configured_routers(&config);
+        if routers.is_empty() {
+            return None;
+        }
+        let mut view = Self { config, routers, weight: Ok(0), exact: true, verified: None };
+        view.look(subject);
+        Some(view)
+    }
+
+    fn look(&mut self, subject: &Subject<'_>) {
+        let objects = &subject.observed.objects;
+        let mut seen = Vec::new();
+        for router in &self.routers {
+            let found = reads::with_context(subject.rollout, &self.config, |context| {
+                router.observe(context, objects)
+            });
+            match found {
+                Ok(observation) => seen.push(observation),
+                Err(reason) => {
+                    self.weight = Err(reason);
+                    self.exact = false;
+                    return;
+                }
+            }
+        }
+        let greatest =
+            seen.iter().map(|observation| to_i32(observation.canary_weight)).max().unwrap_or(0);
+        self.weight = Ok(greatest);
+        self.verified = seen
+            .iter()
+            .filter_map(|observation| observation.verified)
+            .reduce(|all, one| all && one);
+        let traffic = traffic(subject, greatest, "");
+        self.exact = self.writes(subject, &traffic).is_ok_and(|writes| writes.is_empty());
+    }
+
+    fn writes(&self, subject: &Subject<'_>, traffic: &Traffic) -> Result<Vec<Write>, Reason> {
+        let mut writes = Vec::new();
+        for router in &self.routers {
+            let steer = |context: &routers::Context<'_>| {
+                router.steer(context, &subject.observed.objects, traffic)
+            };
+            writes.extend(reads::with_context(subject.rollout, &self.config, steer)?);
+        }
+        Ok(writes)
+    }
+
+    /// Whether exactly this weight is in force, as far as anybody can tell.
+    pub(crate) fn is_in_force(&self, weight: i32) -> bool {
+        self.weight == Ok(weight) && self.exact && self.verified != Some(false)
+    }
+
+    /// The split in force for sizing.
+    pub(crate) fn in_force(&self, subject: &Subject<'_>) -> InForce {
+        let canary = self.weight.as_ref().ok().copied();
+        let stable = if self.exact {
+            canary.map(|weight| subject.max_weight() - weight)
+        } else {
+            Some(subject.max_weight())
+        };
+        InForce { canary, stable: stable.filter(|_| canary.is_some()) }
+    }
+
+    /// What still leads traffic to the pods of `hash`.
+    pub(crate) fn leads_to(&self, subject: &Subject<'_>, hash: &str) -> Option<String> {
+        let canary = subject.canary()?;
+        let to_canary = self.weight.as_ref().map_or(true, |weight| *weight > 0);
+        let everything = self.is_in_force(subject.max_weight());
+        let used = [(&canary.canary_service, to_canary), (&canary.stable_service, !everything)];
+        let service =
+            used.into_iter().filter(|(_, used)| *used).filter_map(|(name, _)| name.as_deref());
+        service
+            .into_iter()
+            .find(|name| services::leads_to(subject, name, hash))
+            .map(|name| format!("service {name}"))
+    }
+}
+
+/// What still leads traffic to the pods of `hash`, whatever the strategy.
+pub(crate) fn leads_to(subject: &Subject<'_>, view: Option<&View>, hash: &str) -> Option<String> {
+    if let Some(blue_green) = subject.blue_green() {
+        let active = Some(blue_green.active_service.as_str());
+        let names = active.into_iter().chain(blue_green.preview_service.as_deref());
+        return names
+            .into_iter()
+            .find(|name| services::leads_to(subject, name, hash))
+            .map(|name| format!("service {name}"));
+    }
+    view.and_then(|view| view.leads_to(subject, hash))
+}
+
+/// Brings the split towards what it should be.
+pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draft) {
+    let Some(view) = view else {
+        draft.status.canary.weights = None;
+        return;
+    };
+    let in_force = match &view.weight {
+        Ok(weight) => *weight,
+        Err(reason) => return report(subject, reason, draft),
+    };
+    let desired = weights::desired(subject, view, draft);
+    if !may_move(subject, &desired, in_force, draft) {
+        return;
+    }
+    match view.writes(subject, &traffic(subject, desired.weight, &desired.canary_hash)) {
+        Ok(writes) => {
+            let settled = writes.is_empty();
+            writes.into_iter().for_each(|write| {
+                draft.write(write);
+            });
+            record(subject, view, &desired, settled, draft);
+        }
+        Err(reason) => report(subject, &reason, draft),
+    }
+}
+
+/// Says once that a router cannot be read or steered.
+fn report(subject: &Subject<'_>, reason: &Reason, draft: &mut Draft) {
+    let wait = Wait::Router(reason.clone());
+    if !subject.status.reasons.contains(&wait.reason()) {
+        draft.warn(subject, "TrafficRoutingError", reason.message.clone());
+    }
+    draft.wait(wait);
+}
+
+/// Whether the pods that would get more traffic can take it.
+fn may_move(subject: &Subject<'_>, desired: &Desired, in_force: i32, draft: &mut Draft) -> bool {
+    let wait = match desired.weight.cmp(&in_force) {
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Greater => why_not_canary(subject, desired),
+        std::cmp::Ordering::Less => why_not_stable(subject, desired),
+    };
+    let may = wait.is_none();
+    wait.into_iter().for_each(|wait| draft.wait(wait));
+    may
+}
+
+/// What keeps the canary from taking more.
+fn why_not_canary(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
+    let service = subject.canary()?.canary_service.as_deref().unwrap_or_default();
+    let selects = services::selected(subject, service).unwrap_or_default();
+    if selects != desired.canary_hash {
+        return Some(not_switched(service, selects, &desired.canary_hash));
+    }
+    let available = subject.set_of(&desired.canary_hash).map_or(0, SetExt::available);
+    let needed = pods_for(subject.replicas(), subject.share(desired.weight)).min(available).max(1);
+    endpoints(subject, service, &desired.canary_hash, needed)
+}
+
+/// What keeps stable from taking more.
+fn why_not_stable(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
+    let stable = subject.stable_set()?;
+    let share = subject.share(subject.max_weight() - desired.weight);
+    let full = pods_before(subject.replicas(), share);
+    let needed = match desired.urgency {
+        Urgency::None => full,
+        Urgency::Abort => full.min(subject.least_on_return()),
+        Urgency::CanaryGone => full.min(1),
+    };
+    let met = desired.urgency == Urgency::None && subject.threshold().is_met(stable.count(), full);
+    if stable.available() < needed && !met {
+        return Some(Wait::Stable {
+            replica_set: stable.name().to_owned(),
+            available: stable.available(),
+            needed,
+        });
+    }
+    let service = subject.canary()?.stable_service.as_deref().unwrap_or_default();
+    let selects = services::selected(subject, service).unwrap_or_default();
+    if selects != stable.hash() && desired.urgency == Urgency::None {
+        return Some(not_switched(service, selects, stable.hash()));
+    }
+    endpoints(subject, service, stable.hash(), needed.min(stable.available()).max(needed.min(1)))
+}
+
+fn not_switched(service: &str, selects: &str, wanted: &str) -> Wait {
+    Wait::Service {
+        service: service.to_owned(),
+        selects: selects.to_owned(),
+        wanted: wanted.to_owned(),
+        because: "its pods are not available".to_owned(),
+    }
+}
+
+fn endpoints(subject: &Subject<'_>, service: &str, hash: &str, needed: i32) -> Option<Wait> {
+    let visible = services::visible(subject, service, hash);
+    let wait =
+        Wait::Endpoints { service: service.to_owned(), hash: hash.to_owned(), visible, needed };
+    (visible < needed).then_some(wait)
+}
+
+/// Puts the split into the status and tells people when it changed.
+fn record(subject: &Subject<'_>, view: &View, desired: &Desired, settled: bool, draft: &mut Draft) {
+    let destination = |weight: i32, service: Option<&String>, hash: &str| WeightDestination {
+        weight,
+        service_name: service.cloned(),
+        pod_template_hash: Some(hash.to_owned()).filter(|hash| !hash.is_empty()),
+    };
+    let canary = subject.canary();
+    let stable_weight = subject.max_weight() - desired.weight;
+    let stable_hash = subject.stable_set().map_or("", SetExt::hash);
+    let verified = if settled { view.verified } else { view.verified.map(|_| false) };
+    let weights = TrafficWeights {
+        canary: destination(
+            desired.weight,
+            canary.and_then(|canary| canary.canary_service.as_ref()),
+            &desired.canary_hash,
+        ),
+        stable: destination(
+            stable_weight,
+            canary.and_then(|canary| canary.stable_service.as_ref()),
+            stable_hash,
+        ),
+        additional: Vec::new(),
+        verified,
+    };
+    let before = subject.status.canary.weights.as_ref();
+    let changed = before
+        .is_none_or(|before| before.canary != weights.canary || before.stable != weights.stable);
+    if changed {
+        let detail = change(before.map(|before| before.canary.weight), desired.weight);
+        draft.note(subject, "TrafficWeightUpdated", format!("Traffic weight updated {detail}"));
+    }
+    if !view.is_in_force(desired.weight) {
+        let in_force = view.weight.as_ref().ok().copied();
+        draft.wait(Wait::Weight { in_force, wanted: desired.weight });
+        draft.wake_at(subject.now + VERIFY_AGAIN);
+    }
+    draft.status.canary.weights = Some(weights);
+}
+
+fn change(before: Option<i32>, after: i32) -> String {
+    match before {
+        None => format!("to {after}"),
+        Some(before) if before != after => format!("from {before} to {after}"),
+        Some(_) => String::new(),
+    }
+}
+
+fn traffic(subject: &Subject<'_>, canary_weight: i32, canary_hash: &str) -> Traffic {
+    let destination = |service: Option<&String>, hash: &str| Destination {
+        service: service.cloned().unwrap_or_default(),
+        pod_hash: Some(PodHash(hash.to_owned())).filter(|hash| !hash.0.is_empty()),
+    };
+    let canary = subject.canary();
+    let stable_hash = subject.stable_set().map_or("", SetExt::hash);
+    Traffic {
+        stable: destination(canary.and_then(|canary| canary.stable_service.as_ref()), stable_hash),
+        canary: destination(canary.and_then(|canary| canary.canary_service.as_ref()), canary_hash),
+        canary_weight: to_weight(canary_weight),
+        additional: std::collections::BTreeMap::new(),
+        max: to_weight(subject.max_weight()),
+    }
+}
+
+fn to_weight(parts: i32) -> Weight {
+    Weight::max_of(u32::try_from(parts).unwrap_or(0))
+}
+
+fn to_i32(weight: Weight) -> i32 {
+    i32::try_from(weight.parts()).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,113 @@
+//! Which weight the canary should have now.
+//!
+//! Start with [`desired`]. Whether it may be brought about is for the traffic module to say.
+
+use super::{
+    draft::Draft,
+    sets::SetExt,
+    subject::Subject,
+    targets::{self, InForce, at_desired_counts},
+    traffic::View,
+};
+
+/// How badly traffic must leave the canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// In good order.
+    None,
+    /// The update was aborted: stable must be well enough.
+    Abort,
+    /// The canary has no pods: any stable pod is better.
+    CanaryGone,
+}
+
+/// A wanted weight and the version it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Desired {
+    /// The canary's weight.
+    pub(crate) weight: i32,
+    /// Hash of the version that gets it.
+    pub(crate) canary_hash: String,
+    /// How badly traffic must leave it, if it must.
+    pub(crate) urgency: Urgency,
+}
+
+/// The weight the canary should have.
+pub(crate) fn desired(subject: &Subject<'_>, view: &View, draft: &Draft) -> Desired {
+    let in_force = view.weight.as_ref().copied().unwrap_or(0);
+    let new = subject.new_set();
+    let want = |weight: i32, urgency: Urgency| Desired {
+        weight,
+        canary_hash: new.map_or_else(String::new, |set| set.hash().to_owned()),
+        urgency,
+    };
+    if let Some(previous) = returning_from(subject) {
+        let weight = weight_on_return(subject, in_force);
+        return Desired { weight, canary_hash: previous, urgency: Urgency::None };
+    }
+    if subject.is_fully_promoted() {
+        return want(0, Urgency::None);
+    }
+    if draft.pause.is_aborted(&subject.status) {
+        let weight = if subject.is_dynamic() { weight_on_return(subject, in_force) } else { 0 };
+        let gone = new.is_none_or(|set| set.available() == 0);
+        return want(weight, if gone { Urgency::CanaryGone } else { Urgency::Abort });
+    }
+    if new.is_none_or(|set| set.available() == 0) {
+        return want(0, Urgency::CanaryGone);
+    }
+    if subject.status.promote_full {
+        return want(weight_on_full_promotion(subject, in_force), Urgency::None);
+    }
+    want(weight_of_steps(subject), Urgency::None)
+}
+
+/// The version that had the canary's traffic when the rollout turned back to a stable version that is not
+/// at full size.
+pub(crate) fn returning_from(subject: &Subject<'_>) -> Option<String> {
+    let new = subject.new_set()?;
+    let before = subject.status.canary.weights.as_ref()?.canary.pod_template_hash.clone()?;
+    let returning = subject.is_fully_promoted() && subject.is_dynamic();
+    (returning && before != new.hash() && new.available() < subject.replicas()).then_some(before)
+}
+
+/// Down the steps as stable becomes able to take more.
+fn weight_on_return(subject: &Subject<'_>, in_force: i32) -> i32 {
+    let (Some(stable), Some(_)) = (subject.stable_set(), subject.new_set()) else {
+        return 0;
+    };
+    let (replicas, max) = (subject.replicas(), subject.max_weight());
+    if !subject.is_dynamic() || replicas == 0 {
+        return 0;
+    }
+    let able = max * stable.available() / replicas;
+    let next = targets::weight_on_the_way(subject);
+    if next <= 0 {
+        return (max - able).max(0).min(in_force);
+    }
+    if able < max - next { in_force } else { next.min(in_force) }
+}
+
+/// As much as the canary can take; all of it once it has full size.
+fn weight_on_full_promotion(subject: &Subject<'_>, in_force: i32) -> i32 {
+    let (replicas, max) = (subject.replicas(), subject.max_weight());
+    let Some(new) = subject.new_set() else { return 0 };
+    if new.available() >= replicas || subject.threshold().is_met(new.count(), replicas) {
+        return max;
+    }
+    if subject.is_dynamic() && replicas > 0 {
+        (max * new.available() / replicas).max(in_force)
+    } else {
+        in_force
+    }
+}
+
+/// The present step's weight once the pods are there, the one before until then, and always the smaller one
+/// when a step goes down: traffic leaves before pods do.
+fn weight_of_steps(subject: &Subject<'_>) -> i32 {
+    let current = targets::current_set_weight(subject);
+    if at_desired_counts(subject, InForce::default()) {
+        return current;
+    }
+    targets::previous_set_weight(subject).min(current)
+}
