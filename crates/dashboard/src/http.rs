@@ -35,8 +35,6 @@ const CONTENT_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inlin
 pub struct Release {
     /// What the page sends.
     pub name: String,
-    /// What the button says.
-    pub label: String,
     /// The container whose image changes.
     pub container: String,
     /// The new image.

@@ -1,7 +1,18 @@
 //! Rehearsals: the real controller against the embedded cluster, on virtual time, with modelled traffic.
 //!
-//! Start with [`script`], the language, and [`Rehearsal`], which plays it.
+//! Start with [`script`], the language, and [`rehearse`], which plays it and hands back a [`Report`].
 //!
-//! **Invariant.** Nothing here reads the system's clock: a day is over when the last timer has fired.
+//! **Invariant.** Nothing here reads the system's clock or reaches the network: a day is over when the
+//! last timer has fired, and two runs with the same seed give the same report.
 
+mod expect;
+mod play;
+mod report;
 pub mod script;
+mod stage;
+mod timeline;
+
+pub use play::{Play, PlayFailed, rehearse};
+pub use report::{BlastRadius, Outcome, Report, Unmet, text};
+pub use stage::SetUpFailed;
+pub use timeline::{Actor, Entry, Timeline};

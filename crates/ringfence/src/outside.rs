@@ -1,0 +1,28 @@
+//! What lies outside of this process.
+
+use anyhow::Context;
+use controller::{HttpCaller, RealHttp};
+use std::{path::Path, sync::Arc};
+
+/// The network, for metric providers.
+pub(crate) fn http() -> anyhow::Result<Arc<dyn HttpCaller>> {
+    Ok(Arc::new(RealHttp::new().context("setting up HTTP")?))
+}
+
+/// Writes a file whole or not at all: whoever sees it sees all of it.
+pub(crate) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    let draft = path.with_added_extension("new");
+    std::fs::write(&draft, text)
+        .and_then(|()| std::fs::rename(&draft, path))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Ctrl-C, or a polite request to end.
+pub(crate) async fn asked_to_end() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for Ctrl-C"),
+        _ = term.recv() => Ok(()),
+    }
+}
