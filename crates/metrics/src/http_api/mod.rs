@@ -73,7 +73,7 @@ fn instant(
     options: &Options,
 ) -> Result<String, Refusal> {
     let at = request.parameters.time("time")?.unwrap_or(request.now);
-    let query = request.parameters.required("query")?;
+    let query = request.parameters.query();
     let value = promql::query_instant(store, query, at, options).map_err(Refusal::Query)?;
     Ok(wording::value(&value))
 }
@@ -85,7 +85,7 @@ fn range(store: &SeriesStore, request: Request<'_>, options: &Options) -> Result
         end: parameters.required_time("end")?,
         step: parameters.required_duration("step")?,
     };
-    let query = parameters.required("query")?;
+    let query = parameters.query();
     let value = promql::query_range(store, query, range, options).map_err(Refusal::Query)?;
     Ok(wording::value(&value))
 }

@@ -49,9 +49,9 @@ impl Parameters {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first value of the name; a query that is missing reads as an empty one.
-    pub(super) fn required(&self, name: &'static str) -> Result<&str, BadParameter> {
-        Ok(self.all(name).next().unwrap_or_default())
+    /// The query's text; one that is missing reads as an empty one.
+    pub(super) fn query(&self) -> &str {
+        self.all("query").next().unwrap_or_default()
     }
 
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, BadParameter> {

@@ -52,8 +52,8 @@ impl Evaluator<'_> {
         let mut kept = Vec::new();
         for (_, mut members) in groups.into_groups() {
             members.sort_by(|a, b| match name {
-                "topk" => arithmetic::nan_last(&-a.value, &-b.value),
-                _ => arithmetic::nan_last(&a.value, &b.value),
+                "topk" => arithmetic::nan_last(-a.value, -b.value),
+                _ => arithmetic::nan_last(a.value, b.value),
             });
             members.truncate(most);
             kept.extend(members);
@@ -147,11 +147,11 @@ fn reducer(name: &str) -> Option<fn(&[f64]) -> f64> {
 }
 
 fn reduce(groups: Groups, reducer: impl Fn(&[f64]) -> f64) -> Vec<Element> {
-    let reduced = groups.into_groups().into_iter().map(|(labels, members)| {
+    let elements = groups.into_groups().into_iter().map(|(labels, members)| {
         let values: Vec<_> = members.iter().map(|member| member.value).collect();
         Element { labels, value: reducer(&values) }
     });
-    reduced.collect()
+    elements.collect()
 }
 
 /// A number without an exponent, as `count_values` names its groups.

@@ -122,7 +122,7 @@ pub(super) fn quantile(q: f64, mut values: Vec<f64>) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_by(nan_first);
+    values.sort_by(|a, b| nan_first(*a, *b));
     let rank = q * float(values.len() - 1);
     let lower = index(rank.floor());
     let upper = (lower + 1).min(values.len() - 1);
@@ -164,10 +164,10 @@ fn extreme(values: impl IntoIterator<Item = f64>, beats: impl Fn(f64, f64) -> bo
     best
 }
 
-pub(super) fn nan_first(a: &f64, b: &f64) -> std::cmp::Ordering {
-    a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
+pub(super) fn nan_first(a: f64, b: f64) -> std::cmp::Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
-pub(super) fn nan_last(a: &f64, b: &f64) -> std::cmp::Ordering {
-    a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+pub(super) fn nan_last(a: f64, b: f64) -> std::cmp::Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }

@@ -135,7 +135,7 @@ impl Evaluator<'_> {
             "sort" | "sort_desc" => {
                 let mut sorted = elements()?;
                 let sign = if name == "sort" { 1.0 } else { -1.0 };
-                sorted.sort_by(|a, b| arithmetic::nan_last(&(sign * a.value), &(sign * b.value)));
+                sorted.sort_by(|a, b| arithmetic::nan_last(sign * a.value, sign * b.value));
                 Value::Vector(sorted)
             }
             "histogram_quantile" => {

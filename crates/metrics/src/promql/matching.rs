@@ -52,7 +52,7 @@ impl<'a> Matching<'a> {
                 (element.value, partner.value)
             };
             let Some(value) = operation.value(l, r) else { continue };
-            let labels = self.labels_of(operation.labels(&element.labels), &partner.labels);
+            let labels = self.labels_of(&operation.labels(&element.labels), &partner.labels);
             self.check_unique(&mut seen, signature, &labels)?;
             results.push(Element { labels, value });
         }
@@ -88,7 +88,7 @@ impl<'a> Matching<'a> {
         Ok(partners)
     }
 
-    fn labels_of(&self, kept: Labels, one: &Labels) -> Labels {
+    fn labels_of(&self, kept: &Labels, one: &Labels) -> Labels {
         match &self.card {
             VectorMatchCardinality::ManyToOne(include)
             | VectorMatchCardinality::OneToMany(include) => {

@@ -43,9 +43,11 @@ pub(super) fn extrapolated(
     let after = seconds(window.end - last.at);
     let near = spacing * NEAR;
     let bounded = |gap: f64| if gap >= near { spacing / 2.0 } else { gap };
-    let to_zero = (counter && result > 0.0 && first.value >= 0.0)
-        .then(|| sampled * (first.value / result))
-        .unwrap_or(f64::INFINITY);
+    let to_zero = if counter && result > 0.0 && first.value >= 0.0 {
+        sampled * (first.value / result)
+    } else {
+        f64::INFINITY
+    };
     // A counter never was below zero; the generations differ in when they take that into account.
     before = match generation {
         Generation::V2 => bounded(before.min(to_zero)),

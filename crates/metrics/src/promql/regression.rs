@@ -15,10 +15,10 @@ pub(super) fn line(points: &[Point], origin: i64) -> (f64, f64) {
     let count = float(points.len());
     let sum_x = Sum::of(points.iter().map(x));
     let sum_y = Sum::of(points.iter().map(|point| point.value));
-    let sum_xy = Sum::of(points.iter().map(|point| x(point) * point.value));
-    let sum_xx = Sum::of(points.iter().map(|point| x(point) * x(point)));
-    let covariance = sum_xy - sum_x * sum_y / count;
-    let variance = sum_xx - sum_x * sum_x / count;
+    let products = Sum::of(points.iter().map(|point| x(point) * point.value));
+    let squares = Sum::of(points.iter().map(|point| x(point) * x(point)));
+    let covariance = products - sum_x * sum_y / count;
+    let variance = squares - sum_x * sum_x / count;
     let slope = covariance / variance;
     (slope, sum_y / count - slope * sum_x / count)
 }
