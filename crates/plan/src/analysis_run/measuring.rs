@@ -1,0 +1,110 @@
+//! From a provider's turn to a measurement.
+
+use super::{Observed, redact::Redactor};
+use analysis::{assess::assess, condition, validate::provider_names};
+use api::argo::{AnalysisPhase, Measurement, Metric};
+use jiff::{Timestamp, Unit};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use providers::{MeasureError, Measured, MeasuredValue, Provider};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where a wait's state is kept within a measurement's metadata.
+const STATE: &str = "ringfence.dev/state";
+/// Longest text kept of a value or a message, in bytes; statuses have a limit too.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// The provider of a metric with its settings.
+///
+/// # Errors
+/// The name of a provider that is not there.
+pub(super) fn provider_of(
+    metric: &Metric,
+    observed: &Observed,
+) -> Result<(&'static dyn Provider, Value), String> {
+    let name = provider_names(&metric.provider).into_iter().next().unwrap_or_default();
+    let provider = providers::by_name(&name).ok_or(name)?;
+    let mut config =
+        serde_json::to_value(&metric.provider).unwrap_or_default()[provider.name()].take();
+    if let (Some(address), "prometheus", None) =
+        (&observed.prometheus_address, provider.name(), config.get("address"))
+    {
+        config["address"] = Value::String(address.clone());
+    }
+    Ok((provider, config))
+}
+
+/// A finished measurement, judged by the metric's conditions.
+pub(super) fn finished(
+    metric: &Metric,
+    outcome: Result<Measured, MeasureError>,
+    redactor: &Redactor,
+    now: Timestamp,
+) -> Measurement {
+    let mut measurement = match outcome {
+        Ok(measured) => judged(metric, measured, now),
+        Err(error) => failed(error.message),
+    };
+    measurement.finished_at = Some(seconds(now));
+    let clean = |text: Option<String>| {
+        text.map(|text| shortened(redactor.clean(&text))).filter(|text| !text.is_empty())
+    };
+    measurement.message = clean(measurement.message);
+    measurement.value = clean(measurement.value);
+    for value in measurement.metadata.values_mut() {
+        *value = shortened(redactor.clean(value));
+    }
+    measurement
+}
+
+/// A measurement that waits, with what the provider needs to go on.
+pub(super) fn waiting(at: Timestamp, state: &Value) -> Measurement {
+    Measurement {
+        phase: AnalysisPhase::Running,
+        resume_at: Some(seconds(at)),
+        metadata: BTreeMap::from([(STATE.to_owned(), state.to_string())]),
+        ..Measurement::default()
+    }
+}
+
+/// The state of a measurement that waits; null when another controller began it.
+pub(super) fn state_of(measurement: &Measurement) -> Value {
+    measurement
+        .metadata
+        .get(STATE)
+        .and_then(|state| serde_json::from_str(state).ok())
+        .unwrap_or_default()
+}
+
+/// A time as objects carry it: in whole seconds.
+pub(super) fn seconds(time: Timestamp) -> Time {
+    Time(
+        time.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor))
+            .unwrap_or(time),
+    )
+}
+
+fn judged(metric: &Metric, measured: Measured, now: Timestamp) -> Measurement {
+    let value = match measured.result {
+        MeasuredValue::Number(number) => condition::Measured::Number(number),
+        MeasuredValue::Numbers(numbers) => condition::Measured::Numbers(numbers),
+        MeasuredValue::Json(json) => condition::Measured::Json(json),
+    };
+    let judged = match assess(metric, &value, now) {
+        Ok(phase) => Measurement { phase, ..Measurement::default() },
+        Err(error) => failed(error.to_string()),
+    };
+    Measurement { value: Some(measured.value), metadata: measured.metadata, ..judged }
+}
+
+fn failed(message: String) -> Measurement {
+    Measurement { phase: AnalysisPhase::Error, message: Some(message), ..Measurement::default() }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,131 @@
+//! The planner of analysis runs: which measurements are due, and what came of them.
+//!
+//! Start with [`plan`], which says what to write and whom to ask; the shell asks and hands the answers
+//! to [`absorb`]. Between the two nothing is remembered but what stands in the run's status: a run
+//! whose controller dies is measured again, and a wait that a provider asked for is in the status.
+//!
+//! A run has no status subresource, so its status is written through the main resource.
+//!
+//! **Invariant.** The value of a secret is only ever in a call: never in a status, an event or a
+//! reason. Missing data and errors are neither success nor failure.
+
+mod events;
+mod lifetime;
+mod measuring;
+mod patch;
+mod prepare;
+mod redact;
+mod schedule;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use api::argo::AnalysisRun;
+use jiff::Timestamp;
+use serde_json::Value;
+use session::Session;
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::{Call, Plan, Reply, ReplyError};
+
+/// One key of a Secret in the run's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretRef {
+    /// Name of the Secret.
+    pub name: String,
+    /// Key in the Secret.
+    pub key: String,
+}
+
+/// What was found where a [`SecretRef`] points.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretRead {
+    /// The value as text.
+    Value(String),
+    /// There is no such Secret.
+    NoSecret,
+    /// The Secret has no such key.
+    NoKey,
+}
+
+/// A secret's value shall not end in a log.
+impl std::fmt::Debug for SecretRead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Value(_) => "Value(*****)",
+            Self::NoSecret => "NoSecret",
+            Self::NoKey => "NoKey",
+        })
+    }
+}
+
+/// Everything that a plan for one run rests on.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The run as the API server has it.
+    pub run: AnalysisRun,
+    /// What the run's [`reads`] found; a reference that is not here counts as no Secret.
+    pub secrets: BTreeMap<SecretRef, SecretRead>,
+    /// Names of the metrics whose calls are being performed; they are not begun again.
+    pub in_flight: BTreeSet<String>,
+    /// The Prometheus to ask where a metric names none.
+    pub prometheus_address: Option<String>,
+}
+
+/// A call that a measurement waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasurementCall {
+    /// Name of the metric.
+    pub metric: String,
+    /// What to ask.
+    pub call: Call,
+    /// What the provider needs to go on; it may hold a token and is not to be written anywhere.
+    pub state: Value,
+    /// When the measurement began.
+    pub started_at: Timestamp,
+}
+
+/// What is to be written for a run, and whom to ask.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "a plan does nothing until it is carried out"]
+pub struct AnalysisPlan {
+    /// The writes, the status and the events.
+    pub plan: Plan,
+    /// Calls to perform at the same time, after the writes; their answers go to [`absorb`].
+    pub calls: Vec<MeasurementCall>,
+}
+
+/// The answers to calls that were performed.
+pub type Answers = Vec<(MeasurementCall, Result<Reply, ReplyError>)>;
+
+/// The secrets that must be read before a run is planned.
+pub fn reads(run: &AnalysisRun) -> BTreeSet<SecretRef> {
+    let finished = run.status.as_ref().is_some_and(|status| status.phase.completed());
+    let args = run.spec.args.iter().filter(|_| !finished);
+    args.filter_map(prepare::secret_ref).collect()
+}
+
+/// Decides for one run: which measurements begin, what it has come to, and when to look again.
+pub fn plan(observed: &Observed, now: Timestamp) -> AnalysisPlan {
+    match Session::open(observed, now) {
+        Ok(mut session) => {
+            session.begin_due();
+            session.close()
+        }
+        Err(settled) => *settled,
+    }
+}
+
+/// Takes in the answers to calls of an earlier plan; `observed` is the run as it is now.
+///
+/// Answers for a run that has ended meanwhile are dropped.
+pub fn absorb(observed: &Observed, answers: Answers, now: Timestamp) -> AnalysisPlan {
+    match Session::open(observed, now) {
+        Ok(mut session) => {
+            for (call, reply) in answers {
+                session.take_in(&call, reply);
+            }
+            session.close()
+        }
+        Err(settled) => *settled,
+    }
+}

@@ -1,0 +1,66 @@
+//! Keeping the values of secrets out of everything that is written.
+
+use std::fmt::Write;
+
+/// What stands where a secret stood.
+pub(super) const REDACTED: &str = "*****";
+
+/// Replaces the values of secrets, also as they look within an address or within JSON.
+#[derive(Clone, Default)]
+pub(super) struct Redactor {
+    hidden: Vec<String>,
+}
+
+impl Redactor {
+    /// Hides these values; empty ones hide nothing.
+    pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
+        let mut hidden: Vec<String> =
+            secrets.filter(|secret| !secret.is_empty()).flat_map(forms).collect();
+        // A longer value goes first: it may hold a shorter one.
+        hidden.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+        hidden.dedup();
+        Self { hidden }
+    }
+
+    /// The text without secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.hidden.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+    }
+}
+
+fn forms(secret: &str) -> [String; 4] {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let inner = json.trim_matches('"').to_owned();
+    [secret.to_owned(), inner, percent_encoded(secret, "+"), percent_encoded(secret, "%20")]
+}
+
+fn percent_encoded(text: &str, blank: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b' ' => out.push_str(blank),
+            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                out.push(char::from(byte));
+            }
+            // Writing to a string does not fail.
+            _ => drop(write!(out, "%{byte:02X}")),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_in_every_form() {
+        let redactor = Redactor::new(["p@ss word", "", "p@ss", "a\"b"].into_iter());
+        assert_eq!(redactor.clean("p@ss word and p@ss"), "***** and *****");
+        assert_eq!(
+            redactor.clean("http://x?k=p%40ss+word&k=p%40ss%20word"),
+            "http://x?k=*****&k=*****"
+        );
+        assert_eq!(redactor.clean("{\"k\":\"a\\\"b\"}"), "{\"k\":\"*****\"}");
+        assert_eq!(redactor.clean("plain"), "plain");
+    }
+}
