@@ -65,8 +65,8 @@ pub(crate) struct Cluster {
     pub(crate) daemon_sets: Shelf<DaemonSet>,
     pub(crate) jobs: Shelf<Job>,
     pub(crate) autoscalers: Shelf<HorizontalPodAutoscaler>,
-    /// Gateway API objects, named `Kind/name`.
-    pub(crate) gateway_objects: Shelf<DynamicObject>,
+    /// Objects of kinds that have no Rust type, named `Kind/name`.
+    pub(crate) custom: Shelf<DynamicObject>,
     heard: BTreeSet<&'static str>,
     touched: BTreeSet<Key>,
 }
@@ -104,6 +104,14 @@ impl Cluster {
         kinds.iter().all(|kind| self.heard.contains(kind.name))
     }
 
+    /// All objects of a kind that has no Rust type.
+    pub(crate) fn custom<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a DynamicObject> {
+        let same = move |object: &&DynamicObject| {
+            object.types.as_ref().is_some_and(|types| types.kind == kind)
+        };
+        self.custom.iter().filter(same)
+    }
+
     /// Who has to look again since this was last asked.
     pub(crate) fn touched(&mut self) -> BTreeSet<Key> {
         std::mem::take(&mut self.touched)
@@ -121,7 +129,7 @@ impl Cluster {
             "DaemonSet" => self.shelve::<DaemonSet>(object, change),
             "Job" => self.shelve::<Job>(object, change),
             "HorizontalPodAutoscaler" => self.shelve::<HorizontalPodAutoscaler>(object, change),
-            "GatewayClass" | "Gateway" | "HTTPRoute" => {
+            "GatewayClass" | "Gateway" | "HTTPRoute" | "Rollout" => {
                 self.shelve::<DynamicObject>(object, change)
             }
             _ => {}
@@ -197,7 +205,7 @@ impl Cluster {
                 let same = |object: &&DynamicObject| {
                     object.types.as_ref().is_some_and(|types| types.kind == kind)
                 };
-                let objects = self.gateway_objects.iter().filter(same);
+                let objects = self.custom.iter().filter(same);
                 objects
                     .map(|o| {
                         (namespace_of(&o.metadata).to_owned(), name_of(&o.metadata).to_owned())

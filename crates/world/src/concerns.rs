@@ -124,7 +124,7 @@ kept!(HorizontalPodAutoscaler, autoscalers, |object, _cluster| {
 
 impl Kept for DynamicObject {
     fn shelf(cluster: &mut Cluster) -> &mut Shelf<Self> {
-        &mut cluster.gateway_objects
+        &mut cluster.custom
     }
 
     fn meta(&self) -> &ObjectMeta {

@@ -10,8 +10,10 @@ use tokio::sync::mpsc::Sender;
 
 /// How long one watch may last; the server may end it earlier.
 const WATCH_SECONDS: u32 = 86_400;
-/// The wait after a failed list or watch.
+/// The wait after a first failed list or watch; it doubles with each further one.
 const RETRY: Duration = Duration::from_secs(1);
+/// The longest wait after failures.
+const LONGEST_RETRY: Duration = Duration::from_mins(10);
 
 /// News of one kind.
 #[derive(Debug)]
@@ -47,16 +49,27 @@ impl From<Deaf> for End {
 
 /// Sends the news of one kind until nobody listens.
 pub(crate) async fn follow(client: Client, kind: &'static Kind, listener: Sender<News>) {
+    let mut wait = RETRY;
     loop {
         match round(&client, kind, &listener).await {
-            Ok(()) => {}
+            Ok(()) => wait = RETRY,
             Err(End::Deaf) => return,
             Err(End::Failed(error)) => {
                 tracing::debug!(kind = kind.name, %error, "watch failed");
-                tokio::time::sleep(RETRY).await;
+                // A kind that is not installed has no objects.
+                if is_unknown(&error) && tell(&listener, News::All(kind, Vec::new())).await.is_err()
+                {
+                    return;
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_RETRY);
             }
         }
     }
+}
+
+fn is_unknown(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Lists once and watches from there until the server asks for a new list.

@@ -51,6 +51,8 @@ kind!(
     "/apis/gateway.networking.k8s.io/v1/httproutes"
 );
 
+kind!(ROLLOUTS, "argoproj.io/v1alpha1", "Rollout", "/apis/argoproj.io/v1alpha1/rollouts");
+
 /// Everything that the controllers look at.
 pub(crate) static FOR_CONTROLLERS: &[Kind] = &[
     PODS,
@@ -69,4 +71,4 @@ pub(crate) static FOR_CONTROLLERS: &[Kind] = &[
 ];
 
 /// Everything that modelled traffic depends on.
-pub(crate) static FOR_TRAFFIC: &[Kind] = &[PODS, SERVICES, SLICES, ROUTES];
+pub(crate) static FOR_TRAFFIC: &[Kind] = &[PODS, SERVICES, SLICES, ROUTES, ROLLOUTS];

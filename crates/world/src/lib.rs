@@ -2,7 +2,7 @@
 //!
 //! Start with [`World::start`]. It runs the workload controllers (Deployment, ReplicaSet, StatefulSet,
 //! DaemonSet, Job, EndpointSlice and Endpoints, HorizontalPodAutoscaler), accepts Gateway API objects,
-//! and stands in for the kubelet of the one node. [`app`] is the demo application that pods run,
+//! and stands in for the kubelet of the one node. [`traffic`] models users in virtual time, [`app`] is the demo application that pods run,
 //! [`kubelet::orders`] lists the annotations by which a
 //! pod is told to misbehave, and [`crds`] holds the Gateway API's kinds.
 //!
@@ -28,6 +28,7 @@ mod spans;
 pub mod app;
 pub mod crds;
 pub mod kubelet;
+pub mod traffic;
 
 #[cfg(test)]
 mod build;

@@ -196,10 +196,9 @@ impl Runner {
                 .map(|set| daemon_set::decide(set, &pods, now)),
             Desk::Job => cluster.jobs.get(namespace, name).map(|job| job::decide(job, &pods, now)),
             Desk::Endpoints => self.endpoints(namespace, name, &pods),
-            Desk::Gateway => cluster
-                .gateway_objects
-                .get(namespace, name)
-                .map(|object| gateway::decide(object, now)),
+            Desk::Gateway => {
+                cluster.custom.get(namespace, name).map(|object| gateway::decide(object, now))
+            }
             Desk::Kubelet | Desk::Autoscaler => None,
         };
         decision.unwrap_or_default()

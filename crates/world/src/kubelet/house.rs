@@ -136,24 +136,22 @@ impl House {
     /// Notes that a decision started or ended containers.
     pub(crate) fn write_logs(&self, pod: &Pod, decision: &Decision) {
         let (namespace, name) = key(pod);
-        let first = pod
-            .spec
-            .iter()
-            .flat_map(|spec| &spec.containers)
-            .map(|container| container.name.clone())
-            .next();
-        let container = first.unwrap_or_default();
         for effect in &decision.effects {
             let Effect::Tell(event) = effect else { continue };
-            match event.reason.as_str() {
+            let lines = match event.reason.as_str() {
                 "Started" => {
-                    let text = annotation(&pod.metadata, orders::LOG).map(str::to_owned);
-                    let text = text.unwrap_or_else(|| greeting(pod));
-                    text.lines()
-                        .for_each(|line| self.logs.write(&namespace, &name, &container, line));
+                    let ordered = annotation(&pod.metadata, orders::LOG).map(str::to_owned);
+                    ordered.unwrap_or_else(|| greeting(pod))
                 }
-                "BackOff" => self.logs.write(&namespace, &name, &container, &event.message),
-                _ => {}
+                "BackOff" => event.message.clone(),
+                _ => continue,
+            };
+            let told = |name: &str| event.message.ends_with(&format!(" container {name}"));
+            let all = pod.spec.iter().flat_map(|spec| &spec.containers);
+            for container in all.filter(|c| event.reason != "Started" || told(&c.name)) {
+                lines
+                    .lines()
+                    .for_each(|line| self.logs.write(&namespace, &name, &container.name, line));
             }
         }
     }

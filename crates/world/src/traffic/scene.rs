@@ -1,0 +1,188 @@
+//! Where users' requests go, read from routes, services, endpoints and pods.
+
+use super::fault::Role;
+use crate::{
+    app::Behaviour,
+    cluster::Cluster,
+    control::endpoints::SERVICE_NAME,
+    objects::{controller_of, labels_of, name_of, namespace_of},
+};
+use k8s_openapi::api::{core::v1::Pod, discovery::v1::Endpoint};
+use kube::core::DynamicObject;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Labels that tell a pod's template, the first one found counts.
+const HASH_LABELS: [&str; 2] = ["rollouts-pod-template-hash", "pod-template-hash"];
+
+/// One way in for users: a route, or a Service that no route leads to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Front {
+    /// Its name among all fronts.
+    pub(super) name: String,
+    /// The route's name; empty for a Service.
+    pub(super) route: String,
+    pub(super) backends: Vec<Backend>,
+}
+
+/// One Service behind a front.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Backend {
+    pub(super) namespace: String,
+    pub(super) service: String,
+    pub(super) weight: f64,
+    pub(super) pods: Vec<Server>,
+}
+
+/// One pod that answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Server {
+    pub(super) uid: String,
+    pub(super) image: String,
+    pub(super) hash: String,
+    pub(super) workload: String,
+    pub(super) role: Role,
+    pub(super) behaviour: Option<Behaviour>,
+}
+
+/// All fronts by name.
+pub(super) fn read(cluster: &Cluster) -> Vec<Front> {
+    let mut routed = BTreeSet::new();
+    let mut fronts = Vec::new();
+    for route in cluster.custom("HTTPRoute") {
+        let front = route_front(cluster, route);
+        routed.extend(
+            front
+                .backends
+                .iter()
+                .map(|backend| (backend.namespace.clone(), backend.service.clone())),
+        );
+        fronts.push(front);
+    }
+    routed.extend(cluster.custom("Rollout").flat_map(services_under_test));
+    for service in cluster.services.iter() {
+        let key =
+            (namespace_of(&service.metadata).to_owned(), name_of(&service.metadata).to_owned());
+        let selects = service.spec.as_ref().is_some_and(|spec| spec.selector.is_some());
+        if selects && !routed.contains(&key) {
+            let backend = backend(cluster, &key.0, &key.1, 1.0);
+            fronts.push(Front {
+                name: format!("{}/{}", key.0, key.1),
+                route: String::new(),
+                backends: vec![backend],
+            });
+        }
+    }
+    fronts
+}
+
+/// Services that a Rollout keeps for looking at a new version: users do not go there.
+fn services_under_test(rollout: &DynamicObject) -> impl Iterator<Item = (String, String)> {
+    let strategy = &rollout.data["spec"]["strategy"];
+    let names = [&strategy["blueGreen"]["previewService"], &strategy["canary"]["canaryService"]];
+    let namespace = namespace_of(&rollout.metadata);
+    names.into_iter().filter_map(Value::as_str).map(|name| (namespace.to_owned(), name.to_owned()))
+}
+
+fn route_front(cluster: &Cluster, route: &DynamicObject) -> Front {
+    let namespace = namespace_of(&route.metadata);
+    let rules = route.data["spec"]["rules"].as_array();
+    let rule = rules.and_then(|rules| rules.iter().find(|rule| takes_everybody(rule)));
+    let references = rule.and_then(|rule| rule["backendRefs"].as_array());
+    let backends = references.into_iter().flatten().filter(|reference| {
+        reference.get("kind").and_then(Value::as_str).unwrap_or("Service") == "Service"
+    });
+    let read = |reference: &Value| {
+        let weight = reference.get("weight").and_then(Value::as_f64).unwrap_or(1.0);
+        let of = reference.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
+        backend(cluster, of, reference["name"].as_str().unwrap_or_default(), weight)
+    };
+    Front {
+        name: format!("{namespace}/HTTPRoute/{}", name_of(&route.metadata)),
+        route: name_of(&route.metadata).to_owned(),
+        backends: backends.map(read).collect(),
+    }
+}
+
+/// Whether a rule matches a plain request for `/`: modelled users send no special headers.
+fn takes_everybody(rule: &Value) -> bool {
+    let plain = |part: &Value| {
+        let special = |field: &str| {
+            part.get(field).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+        };
+        let path = part.pointer("/path/value").and_then(Value::as_str).unwrap_or("/");
+        let exact = part.pointer("/path/type").and_then(Value::as_str) == Some("RegularExpression");
+        let method = part.get("method").and_then(Value::as_str).unwrap_or("GET");
+        !special("headers") && !special("queryParams") && path == "/" && !exact && method == "GET"
+    };
+    match rule.get("matches").and_then(Value::as_array) {
+        Some(matches) if !matches.is_empty() => matches.iter().any(plain),
+        _ => true,
+    }
+}
+
+fn backend(cluster: &Cluster, namespace: &str, service: &str, weight: f64) -> Backend {
+    let ours = cluster.slices.within(namespace).filter(|slice| {
+        labels_of(&slice.metadata).get(SERVICE_NAME).is_some_and(|name| name == service)
+    });
+    let endpoints: Vec<&Endpoint> =
+        ours.flat_map(|slice| slice.endpoints.iter().flatten()).collect();
+    let condition = |endpoint: &Endpoint, wanted: Wanted| {
+        let conditions = endpoint.conditions.clone().unwrap_or_default();
+        match wanted {
+            Wanted::Ready => conditions.ready != Some(false),
+            Wanted::Serving => conditions.serving == Some(true),
+        }
+    };
+    let choose = |wanted: Wanted| -> Vec<Server> {
+        let chosen = endpoints.iter().filter(|endpoint| condition(endpoint, wanted));
+        chosen.filter_map(|endpoint| server(cluster, namespace, endpoint)).collect()
+    };
+    let ready = choose(Wanted::Ready);
+    // Like any proxy: those that are leaving but still serve are better than none.
+    let pods = if ready.is_empty() { choose(Wanted::Serving) } else { ready };
+    Backend { namespace: namespace.to_owned(), service: service.to_owned(), weight, pods }
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    Ready,
+    Serving,
+}
+
+fn server(cluster: &Cluster, namespace: &str, endpoint: &Endpoint) -> Option<Server> {
+    let name = endpoint.target_ref.as_ref()?.name.as_deref()?;
+    let pod = cluster.pods.get(namespace, name)?;
+    let container = pod.spec.as_ref()?.containers.first()?;
+    let hash = hash_of(pod);
+    let owner = controller_of(&pod.metadata).map(|owner| owner.name.as_str()).unwrap_or_default();
+    let workload = owner.strip_suffix(&format!("-{hash}")).unwrap_or(owner).to_owned();
+    Some(Server {
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        image: container.image.clone().unwrap_or_default(),
+        role: role(cluster, namespace, &workload, &hash),
+        hash,
+        workload,
+        behaviour: Behaviour::of_pod(pod),
+    })
+}
+
+fn hash_of(pod: &Pod) -> String {
+    let labels = labels_of(&pod.metadata);
+    HASH_LABELS.iter().find_map(|label| labels.get(*label)).cloned().unwrap_or_default()
+}
+
+fn role(cluster: &Cluster, namespace: &str, workload: &str, hash: &str) -> Role {
+    let named = |rollout: &&DynamicObject| {
+        namespace_of(&rollout.metadata) == namespace && name_of(&rollout.metadata) == workload
+    };
+    let Some(rollout) = cluster.custom("Rollout").find(named) else { return Role::None };
+    let status = &rollout.data["status"];
+    if status["stableRS"].as_str() == Some(hash) {
+        Role::Stable
+    } else if status["currentPodHash"].as_str() == Some(hash) {
+        Role::Canary
+    } else {
+        Role::None
+    }
+}
