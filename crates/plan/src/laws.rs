@@ -1,21 +1,146 @@
 //! What no plan may do, checked on every plan before it is carried out.
+//!
+//! Start with [`check`]. The laws know the outcome that must never be, not how plans are made: they read
+//! the plan as the API server would and hold the result against what was observed.
 
-use crate::rollout::Observed;
+mod form;
+mod steps;
+mod traffic;
+
+use crate::rollout::{Observed, resolve, sets::SetExt, subject::Subject};
+use api::argo::RolloutStatus;
 use jiff::Timestamp;
-use vocab::Plan;
+use serde_json::Value;
+use vocab::{ObjectRef, PatchType, Plan, Subresource, Write};
 
 /// A law that a plan breaks, with the facts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{law}: {detail}")]
 pub struct Violation {
-    /// The law's name.
-    pub law: &'static str,
+    /// The law.
+    pub law: Law,
     /// What breaks it.
     pub detail: String,
 }
 
+/// The laws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Law {
+    /// Every write but a create carries a condition on the version it rests on.
+    WritesCarryPreconditions,
+    /// A plan writes only what belongs to the rollout or what the rollout names.
+    WritesOnlyOwnKinds,
+    /// A plan writes no object twice.
+    WritesAnObjectOnce,
+    /// The status is written last, and by no other write.
+    StatusIsLast,
+    /// A plan wakes in the future.
+    WakesInTheFuture,
+    /// Weights lie between nothing and everything and add up to everything.
+    WeightsAddUp,
+    /// Traffic goes only where endpoints are visible.
+    TrafficNeedsEndpoints,
+    /// Stable keeps the pods its traffic needs.
+    StableKeepsItsCapacity,
+    /// No ReplicaSet loses pods that a route or service still leads to.
+    TrafficLeavesFirst,
+    /// In one plan traffic moves before pods go.
+    TrafficIsWrittenFirst,
+    /// Nothing advances past a pause.
+    PausesHold,
+    /// Steps are done one at a time.
+    StepsComeInOrder,
+    /// A finished step opens again only for a new revision, new steps or an abort.
+    FinishedStepsStayFinished,
+}
+
+impl std::fmt::Display for Law {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
 /// Every law that `plan` breaks.
 pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation> {
-    let _ = (observed, plan, now);
-    Vec::new()
+    let Ok(subject) = resolve::resolve(observed, now) else {
+        // Without a template nothing but the status may be written.
+        let none = plan.writes.is_empty();
+        return if none {
+            Vec::new()
+        } else {
+            vec![violation(Law::WritesOnlyOwnKinds, "the template is unknown")]
+        };
+    };
+    let case = Case { subject, plan };
+    let mut violations = Vec::new();
+    form::check(&case, &mut violations);
+    traffic::check(&case, &mut violations);
+    steps::check(&case, &mut violations);
+    violations
+}
+
+fn violation(law: Law, detail: impl Into<String>) -> Violation {
+    Violation { law, detail: detail.into() }
+}
+
+/// One plan and what it was made on.
+struct Case<'a> {
+    subject: Subject<'a>,
+    plan: &'a Plan,
+}
+
+impl Case<'_> {
+    /// The patches of main resources, each with its place in the plan.
+    fn patches(&self) -> impl Iterator<Item = (usize, &ObjectRef, PatchType, &Value)> {
+        self.plan.writes.iter().enumerate().filter_map(|(place, write)| match write {
+            Write::Patch { target, subresource: Subresource::Main, patch_type, body, .. } => {
+                Some((place, target, *patch_type, body))
+            }
+            _ => None,
+        })
+    }
+
+    /// New sizes that ReplicaSets get: place in the plan, name, pods.
+    fn new_sizes(&self) -> Vec<(usize, &str, i32)> {
+        let patched = self.patches().filter(|(_, target, _, _)| target.kind == "ReplicaSet");
+        let sized = patched.filter_map(|(place, target, _, body)| {
+            Some((
+                place,
+                target.name.as_str(),
+                i32::try_from(body["spec"]["replicas"].as_i64()?).ok()?,
+            ))
+        });
+        let deleted =
+            self.plan.writes.iter().enumerate().filter_map(|(place, write)| match write {
+                Write::Delete { target, .. } if target.kind == "ReplicaSet" => {
+                    Some((place, target.name.as_str(), 0))
+                }
+                _ => None,
+            });
+        sized.chain(deleted).collect()
+    }
+
+    /// Pods a ReplicaSet is asked for once the plan is carried out.
+    fn size_after(&self, name: &str) -> i32 {
+        let after = self
+            .new_sizes()
+            .into_iter()
+            .find(|(_, found, _)| *found == name)
+            .map(|(_, _, size)| size);
+        let before =
+            self.subject.sets().iter().find(|set| set.name() == name).map_or(0, SetExt::wanted);
+        after.unwrap_or(before)
+    }
+
+    /// The stored status, and the status once the plan is carried out.
+    fn statuses(&self) -> (RolloutStatus, RolloutStatus) {
+        let before = self.subject.rollout.status.clone().unwrap_or_default();
+        let Some(Write::Patch { body, .. }) = &self.plan.status else {
+            return (before.clone(), before);
+        };
+        let mut after = serde_json::json!({ "status": before });
+        json_patch::merge(&mut after, body);
+        let after = serde_json::from_value(after["status"].take()).unwrap_or_default();
+        (before, after)
+    }
 }

@@ -103,6 +103,7 @@ pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     pause::apply(subject, &mut draft);
     pause::explain(subject, &mut draft);
     progress::set_conditions(subject, &mut draft);
+    draft.waits.sort_by_key(super::Wait::rank);
     phase::set(subject, &mut draft);
     tell_pauses(subject, &mut draft);
     into_plan(subject, draft)

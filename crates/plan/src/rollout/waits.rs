@@ -204,6 +204,20 @@ impl Wait {
         }
     }
 
+    /// The order in which people should read several waits, most important first.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::InvalidSpec { .. } | Self::Unsupported { .. } => 0,
+            Self::UserPause | Self::Pause { .. } => 1,
+            Self::PrePromotion { .. } | Self::PostPromotion { .. } | Self::Analysis { .. } => 2,
+            Self::Pods { .. } | Self::Stable { .. } => 3,
+            Self::Router(_) => 4,
+            Self::Endpoints { .. } | Self::Service { .. } => 5,
+            Self::Weight { .. } | Self::OldPods { .. } => 6,
+            Self::Traffic { .. } | Self::ScaleDownDelay { .. } => 7,
+        }
+    }
+
     /// Waits for somebody or something outside the pods and the traffic.
     fn decision(&self) -> Reason {
         match self {

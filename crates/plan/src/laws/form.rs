@@ -1,0 +1,106 @@
+//! Laws on the writes as such.
+
+use super::{Case, Law, Violation, violation};
+use crate::rollout::{reads, sets, sets::SetExt};
+use std::collections::BTreeSet;
+use vocab::{ObjectRef, Precondition, Subresource, Write};
+
+pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for write in &case.plan.writes {
+        if !carries_precondition(write) {
+            violations.push(violation(Law::WritesCarryPreconditions, format!("{write:?}")));
+        }
+        if !is_own(case, write) {
+            violations.push(violation(Law::WritesOnlyOwnKinds, format!("{write:?}")));
+        }
+        if matches!(write, Write::Patch { subresource: Subresource::Status, .. }) {
+            violations.push(violation(Law::StatusIsLast, "the status is among the other writes"));
+        }
+        if let Some(target) = target(write).filter(|target| !seen.insert((*target).clone())) {
+            violations.push(violation(Law::WritesAnObjectOnce, target.to_string()));
+        }
+    }
+    check_status(case, &seen, violations);
+    if case.plan.wake.is_some_and(|wake| wake <= case.subject.now) {
+        violations.push(violation(Law::WakesInTheFuture, format!("{:?}", case.plan.wake)));
+    }
+}
+
+fn check_status(case: &Case<'_>, seen: &BTreeSet<ObjectRef>, violations: &mut Vec<Violation>) {
+    let Some(status) = &case.plan.status else { return };
+    let own = case.subject.target();
+    let right = matches!(status, Write::Patch { target, subresource: Subresource::Status, .. } if *target == own);
+    if !right {
+        violations.push(violation(Law::StatusIsLast, format!("{status:?}")));
+    }
+    if !carries_precondition(status) {
+        violations.push(violation(Law::WritesCarryPreconditions, "the status"));
+    }
+    if seen.contains(&own) {
+        violations.push(violation(Law::WritesAnObjectOnce, own.to_string()));
+    }
+}
+
+fn target(write: &Write) -> Option<&ObjectRef> {
+    match write {
+        Write::Create { .. } => None,
+        Write::Patch { target, .. }
+        | Write::Delete { target, .. }
+        | Write::Evict { target, .. } => Some(target),
+    }
+}
+
+fn carries_precondition(write: &Write) -> bool {
+    let versioned = |precondition: &Precondition| precondition.resource_version.is_some();
+    match write {
+        Write::Create { .. } => true,
+        Write::Patch { precondition, .. } | Write::Delete { precondition, .. } => {
+            versioned(precondition)
+        }
+        Write::Evict { precondition, .. } => versioned(precondition) || precondition.uid.is_some(),
+    }
+}
+
+fn is_own(case: &Case<'_>, write: &Write) -> bool {
+    let uid = case.subject.rollout.metadata.uid.as_deref();
+    match write {
+        Write::Create { object } => {
+            let owner = object["metadata"]["ownerReferences"][0]["uid"].as_str();
+            let kind = object["kind"].as_str().unwrap_or_default();
+            ["ReplicaSet", "AnalysisRun"].contains(&kind) && owner == uid && uid.is_some()
+        }
+        Write::Patch { target, .. } => is_own_target(case, target) || is_named(case, target),
+        Write::Delete { target, .. } => is_own_target(case, target) && target.kind != "Rollout",
+        Write::Evict { target, .. } => {
+            target.kind == "Pod" && target.namespace == case.subject.namespace()
+        }
+    }
+}
+
+/// Objects of the rollout: itself, its ReplicaSets or those nobody owns, its analysis runs.
+fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
+    let observed = case.subject.observed;
+    let uid = case.subject.rollout.metadata.uid.as_deref();
+    let free_or_own = |owner: Option<&str>| owner.is_none() || owner == uid;
+    match target.kind.as_str() {
+        "Rollout" => *target == case.subject.target(),
+        "ReplicaSet" => observed
+            .replica_sets
+            .iter()
+            .any(|set| set.target() == *target && free_or_own(sets::controller_uid(&set.metadata))),
+        "AnalysisRun" => {
+            let runs = observed.analysis_runs.iter();
+            runs.filter(|run| run.metadata.name.as_deref() == Some(&target.name))
+                .any(|run| sets::controller_uid(&run.metadata) == uid)
+        }
+        _ => false,
+    }
+}
+
+/// Objects the rollout names: its services and what its routers read.
+fn is_named(case: &Case<'_>, target: &ObjectRef) -> bool {
+    let reads = reads::reads(case.subject.rollout);
+    let service = target.kind == "Service" && target.namespace == case.subject.namespace();
+    (service && reads.services.contains(&target.name)) || reads.objects.contains(target)
+}

@@ -1,0 +1,196 @@
+//! Laws on traffic and the pods that carry it.
+
+use super::{Case, Law, Violation, violation};
+use crate::rollout::{
+    Observed,
+    replicas::{pods_before, pods_for},
+    resolve, services,
+    sets::SetExt,
+    targets,
+    traffic::View,
+};
+use api::argo::{TrafficWeights, keys};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use serde_json::Value;
+use vocab::PatchType;
+
+pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let (_, after) = case.statuses();
+    if let Some(weights) = &after.canary.weights {
+        check_sum(case, weights, violations);
+    }
+    let before = View::of(&case.subject);
+    let routed = before.as_ref().and_then(|view| view.weight.as_ref().ok().copied());
+    let steered = weight_after(case).or(routed);
+    if let (Some(before), Some(after)) = (routed, steered) {
+        check_endpoints(case, before, after, violations);
+        check_stable(case, before.min(after), violations);
+    }
+    check_shrinking(case, before.as_ref(), violations);
+    check_basic(case, violations);
+    check_order(case, violations);
+}
+
+fn check_sum(case: &Case<'_>, weights: &TrafficWeights, violations: &mut Vec<Violation>) {
+    let max = case.subject.max_weight();
+    let additional: i32 = weights.additional.iter().map(|destination| destination.weight).sum();
+    let all = [weights.canary.weight, weights.stable.weight];
+    let within = all
+        .iter()
+        .chain(weights.additional.iter().map(|destination| &destination.weight))
+        .all(|weight| (0..=max).contains(weight));
+    if !within || all.iter().sum::<i32>() + additional != max {
+        violations.push(violation(Law::WeightsAddUp, format!("{weights:?} of {max}")));
+    }
+}
+
+/// The canary's weight once the plan is carried out, if the plan writes a route.
+fn weight_after(case: &Case<'_>) -> Option<i32> {
+    let observed = case.subject.observed;
+    let mut objects = observed.objects.clone();
+    let mut written = false;
+    for (_, target, patch_type, body) in case.patches() {
+        let Some(Some(object)) = objects.get_mut(target) else { continue };
+        written = true;
+        apply(object, patch_type, body);
+    }
+    let after = Observed { objects, ..observed.clone() };
+    let subject = resolve::resolve(&after, case.subject.now).ok().filter(|_| written)?;
+    View::of(&subject)?.weight.ok()
+}
+
+fn apply(object: &mut Value, patch_type: PatchType, body: &Value) {
+    match patch_type {
+        PatchType::Json => {
+            if let Ok(patch) = serde_json::from_value::<json_patch::Patch>(body.clone()) {
+                // A patch that does not apply changes nothing, here as on the server.
+                let _ = json_patch::patch(object, &patch);
+            }
+        }
+        PatchType::Merge | PatchType::Strategic | PatchType::Apply => {
+            json_patch::merge(object, body)
+        }
+    }
+}
+
+/// Whichever version gains traffic must show endpoints behind its service.
+fn check_endpoints(case: &Case<'_>, before: i32, after: i32, violations: &mut Vec<Violation>) {
+    let Some(canary) = case.subject.canary() else { return };
+    let gains = match after.cmp(&before) {
+        std::cmp::Ordering::Equal => return,
+        std::cmp::Ordering::Greater => canary.canary_service.as_deref(),
+        std::cmp::Ordering::Less => canary.stable_service.as_deref(),
+    };
+    let service = gains.unwrap_or_default();
+    let visible: i32 = case
+        .subject
+        .observed
+        .endpoints
+        .get(service)
+        .into_iter()
+        .flat_map(|hashes| hashes.values())
+        .sum();
+    if visible == 0 && case.subject.replicas() > 0 {
+        let detail = format!("weight {before} to {after}, and service {service} has no endpoints");
+        violations.push(violation(Law::TrafficNeedsEndpoints, detail));
+    }
+    let switched =
+        case.patches().any(|(_, target, _, _)| target.kind == "Service" && target.name == service);
+    if switched && after > before {
+        let detail = format!("service {service} is switched in the plan that sends it more");
+        violations.push(violation(Law::TrafficNeedsEndpoints, detail));
+    }
+}
+
+/// Stable keeps pods for the greatest share it has before, during and after the plan.
+fn check_stable(case: &Case<'_>, canary_weight: i32, violations: &mut Vec<Violation>) {
+    let subject = &case.subject;
+    let Some(stable) = subject.distinct_stable() else { return };
+    let needed =
+        pods_before(subject.replicas(), subject.share(subject.max_weight() - canary_weight));
+    let after = case.size_after(stable.name());
+    if after < needed.min(stable.wanted()) {
+        let detail = format!("{} gets {after} pods and needs {needed}", stable.name());
+        violations.push(violation(Law::StableKeepsItsCapacity, detail));
+    }
+}
+
+/// No ReplicaSet loses pods that something read back still leads traffic to.
+fn check_shrinking(case: &Case<'_>, view: Option<&View>, violations: &mut Vec<Violation>) {
+    for (_, name, size) in case.new_sizes() {
+        let Some(set) = case.subject.sets().iter().find(|set| set.name() == name) else { continue };
+        let needed = needed(case, view, set);
+        if size < needed.min(set.wanted()) {
+            let detail = format!(
+                "{name} shrinks from {} to {size} and carries traffic for {needed}",
+                set.wanted()
+            );
+            violations.push(violation(Law::TrafficLeavesFirst, detail));
+        }
+    }
+}
+
+/// Pods that the traffic in force needs of `set`.
+fn needed(case: &Case<'_>, view: Option<&View>, set: &ReplicaSet) -> i32 {
+    let subject = &case.subject;
+    let replicas = subject.replicas();
+    if let Some(blue_green) = subject.blue_green() {
+        return if services::selected(subject, &blue_green.active_service) == Some(set.hash()) {
+            replicas
+        } else {
+            0
+        };
+    }
+    let Some(view) = view.filter(|view| view.leads_to(subject, set.hash()).is_some()) else {
+        return 0;
+    };
+    let Ok(weight) = view.weight else { return set.wanted() };
+    let is_stable = subject.stable_set().is_some_and(|stable| stable.hash() == set.hash());
+    let is_new = subject.new_set().is_some_and(|new| new.hash() == set.hash());
+    match (is_stable, is_new) {
+        (true, _) => pods_before(replicas, subject.share(subject.max_weight() - weight)),
+        (false, true) if targets::explicit_scale(subject).is_some() => weight.min(1),
+        (false, true) => pods_for(replicas, subject.share(weight)),
+        (false, false) => set.wanted(),
+    }
+}
+
+/// Without a router the pods themselves are the split: enough of them stay available.
+fn check_basic(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let subject = &case.subject;
+    if subject.is_routed() || subject.blue_green().is_some() {
+        return;
+    }
+    let least = subject.replicas() - subject.size().max_unavailable;
+    let before: i32 = subject.sets().iter().map(|set| set.available().min(set.wanted())).sum();
+    let after: i32 =
+        subject.sets().iter().map(|set| set.available().min(case.size_after(set.name()))).sum();
+    if after < before.min(least) {
+        let detail = format!("{after} available pods are left and {least} are needed");
+        violations.push(violation(Law::StableKeepsItsCapacity, detail));
+    }
+}
+
+/// Routes and selectors are written before any ReplicaSet shrinks.
+fn check_order(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    let routes = |target: &vocab::ObjectRef| case.subject.observed.objects.contains_key(target);
+    let switches = |body: &Value| body["spec"]["selector"].get(keys::POD_TEMPLATE_HASH).is_some();
+    let last = case
+        .patches()
+        .filter(|(_, target, _, body)| routes(target) || switches(body))
+        .map(|(place, ..)| place)
+        .max();
+    let before = |name: &str| {
+        case.subject.sets().iter().find(|set| set.name() == name).map_or(0, SetExt::wanted)
+    };
+    let early = case
+        .new_sizes()
+        .into_iter()
+        .find(|(place, name, size)| *size < before(name) && last.is_some_and(|last| *place < last));
+    if let Some((_, name, _)) = early {
+        violations.push(violation(
+            Law::TrafficIsWrittenFirst,
+            format!("{name} shrinks before traffic moves"),
+        ));
+    }
+}
