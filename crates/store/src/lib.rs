@@ -7,6 +7,7 @@
 //! object touched, or not at all.
 
 pub mod error;
+pub mod json;
 pub mod object;
 pub mod options;
 pub mod resource;
@@ -17,24 +18,29 @@ pub mod watch;
 mod builtin;
 mod catalogue;
 mod definition;
+mod garbage;
 mod generate;
+mod links;
 mod managed_fields;
 mod patch;
 mod path;
+mod pods;
 mod scale;
 mod store;
 mod verbs;
 
 pub use error::{ApiError, Cause, FieldProblem};
+pub use garbage::Collected;
 pub use object::Object;
 pub use options::{
     DeleteOptions, DryRun, FieldValidation, Force, ListOptions, Patch, Preconditions, Propagation,
     WriteOptions,
 };
 pub use resource::{
-    Address, Column, GroupResource, Gvr, Origin, Reach, Resource, Scope, Subresource, Subresources,
+    Address, Column, GroupResource, Gvr, OpenApi, Origin, Reach, Resource, Scope, Subresource,
+    Subresources,
 };
 pub use selector::{FieldSelector, LabelSelector, Selectors};
-pub use store::{Change, Store};
+pub use store::{Change, RestoredChange, Store};
 pub use verbs::{Deleted, List, Written};
 pub use watch::{EventKind, Since, WatchCursor, WatchEvent};

@@ -26,3 +26,9 @@ fn parts(dotted: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn join(base: &str, key: &str) -> String {
     if base.is_empty() { key.to_owned() } else { format!("{base}.{key}") }
 }
+
+/// Sets a label of an object or template.
+pub(crate) fn set_label(object: &mut Value, key: &str, value: Value) {
+    let labels = field_mut(field_mut(object, "metadata"), "labels");
+    crate::object::map_mut(labels).insert(key.to_owned(), value);
+}

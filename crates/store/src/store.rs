@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::catalogue::Catalogue;
 use crate::error::ApiError;
 use crate::generate::Generator;
+use crate::links::{Links, Place};
 use crate::object::{Object, metadata_mut};
 use crate::resource::{GroupResource, Gvr, Resource, Scope};
 use crate::selector::Selectors;
@@ -28,6 +29,7 @@ pub struct Store {
     pub(crate) generator: Generator,
     version: u64,
     changes: Option<Vec<Change>>,
+    pub(crate) links: Links,
 }
 
 /// One kept write, for a journal and for waking watchers.
@@ -45,6 +47,30 @@ pub struct Change {
     pub kind: EventKind,
     /// The object after the change, or as it was last when it is gone.
     pub object: Arc<Object>,
+}
+
+/// A change read back from a journal.
+#[derive(Clone, Debug)]
+pub struct RestoredChange {
+    /// The kind, as stored.
+    pub resource: GroupResource,
+    /// What happened.
+    pub kind: EventKind,
+    /// The object, with the version the change made.
+    pub object: Value,
+}
+
+impl Change {
+    fn of(key: &GroupResource, kind: EventKind, object: &Arc<Object>) -> Self {
+        Self {
+            resource: key.clone(),
+            namespace: object.namespace().to_owned(),
+            name: object.name().to_owned(),
+            resource_version: object.resource_version(),
+            kind,
+            object: Arc::clone(object),
+        }
+    }
 }
 
 /// All objects of one kind.
@@ -77,7 +103,7 @@ impl Store {
         store
     }
 
-    /// A cluster without any object, to restore a journal into.
+    /// A cluster without any object, to [`Store::restore`] a journal into.
     pub fn empty(seed: u64) -> Self {
         Self {
             catalogue: Catalogue::built_in(),
@@ -85,6 +111,7 @@ impl Store {
             generator: Generator::new(seed),
             version: 0,
             changes: None,
+            links: Links::default(),
         }
     }
 
@@ -111,6 +138,48 @@ impl Store {
     /// The changes kept since the last call, oldest first; always empty before [`Store::record_changes`].
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts a journalled change back. Changes must come in the order they were taken; nothing is checked, and
+    /// watchers cannot start before the last one.
+    pub fn restore(&mut self, change: RestoredChange, now: Timestamp) {
+        let RestoredChange { resource: key, kind, object } = change;
+        let version = crate::object::meta_str(&object, "resourceVersion").parse().unwrap_or(0);
+        self.version = self.version.max(version);
+        let object = Arc::new(Object::new(object, version));
+        let is_definition = key.resource == "customresourcedefinitions";
+        if kind == EventKind::Deleted {
+            self.remove(&key, &object, now);
+            if is_definition {
+                crate::definition::removed(self, &object);
+            }
+        } else {
+            self.put(&key, Arc::clone(&object), now);
+            if is_definition {
+                crate::definition::changed(self, &object);
+            }
+        }
+        if let Some(shelf) = self.shelves.get_mut(&key) {
+            shelf.log.forget_through(version);
+        }
+    }
+
+    /// Ends a restore: lists and watches start from here, and new identifiers repeat none of before.
+    pub fn restored(&mut self) {
+        self.generator.reseed(self.version.max(1));
+        for shelf in self.shelves.values_mut() {
+            shelf.log.forget_through(self.version);
+        }
+    }
+
+    /// Every object there is, for a snapshot: in the order of their versions.
+    pub fn snapshot(&self) -> Vec<Change> {
+        let mut all = Vec::new();
+        for (key, shelf) in &self.shelves {
+            all.extend(shelf.within(None).map(|object| Change::of(key, EventKind::Added, object)));
+        }
+        all.sort_by_key(|change| change.resource_version);
+        all
     }
 
     /// Starts a watch.
@@ -204,6 +273,10 @@ impl Store {
         if version < forgotten { Err(ApiError::too_old(version, forgotten)) } else { Ok(()) }
     }
 
+    pub(crate) fn at_place(&self, place: &Place) -> Option<&Arc<Object>> {
+        self.found(&place.kind, &place.namespace, &place.name)
+    }
+
     pub(crate) fn found(&self, key: &GroupResource, ns: &str, name: &str) -> Option<&Arc<Object>> {
         self.shelves.get(key)?.get(ns, name)
     }
@@ -243,6 +316,7 @@ impl Store {
         let space = shelf.objects.entry(namespace).or_default();
         let before = space.insert(name, Arc::clone(&object));
         let kind = if before.is_some() { EventKind::Modified } else { EventKind::Added };
+        self.links.put(key, before.as_deref(), &object, now);
         shelf.log.push(LoggedChange::new(kind, before, Arc::clone(&object), now));
         self.note(key, kind, object);
     }
@@ -254,6 +328,7 @@ impl Store {
         if space.is_empty() {
             shelf.objects.remove(last.namespace());
         }
+        self.links.remove(key, &before);
         let kind = EventKind::Deleted;
         shelf.log.push(LoggedChange::new(kind, Some(before), Arc::clone(last), now));
         self.note(key, kind, Arc::clone(last));
@@ -261,10 +336,7 @@ impl Store {
 
     fn note(&mut self, key: &GroupResource, kind: EventKind, object: Arc<Object>) {
         if let Some(changes) = &mut self.changes {
-            let (namespace, name) = (object.namespace().to_owned(), object.name().to_owned());
-            let resource_version = object.resource_version();
-            let resource = key.clone();
-            changes.push(Change { resource, namespace, name, resource_version, kind, object });
+            changes.push(Change::of(key, kind, &object));
         }
     }
 

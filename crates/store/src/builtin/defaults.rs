@@ -1,7 +1,310 @@
-//! Defaults of built-in kinds.
-use serde_json::Value;
+//! Defaults of built-in kinds: what a user sees after a create that the manifest did not say.
+//!
+//! Start at [`apply`]. Each kind's defaults are one function; pod templates share the pod's.
 
+use serde_json::{Map, Value, json};
+
+use super::pod_defaults;
+use crate::object::{field_mut, map_mut};
+use crate::path;
 use crate::resource::Resource;
 
 /// Fills in what the user left out.
-pub(crate) fn apply(_resource: &Resource, _old: Option<&Value>, _new: &mut Value) {}
+pub(crate) fn apply(resource: &Resource, old: Option<&Value>, new: &mut Value) {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "namespaces") => namespace(new),
+        ("", "pods") => pod(old, new),
+        ("", "services") => service(new),
+        ("", "secrets") => secret(new),
+        ("", "nodes") => {}
+        ("", "persistentvolumeclaims") => {
+            fill(spec(new), &[("volumeMode", json!("Filesystem"))]);
+            phase(new, "Pending");
+        }
+        ("apps", "deployments") => deployment(new),
+        ("apps", "replicasets") => replica_set(new),
+        ("apps", "statefulsets") => stateful_set(new),
+        ("apps", "daemonsets") => daemon_set(new),
+        ("batch", "jobs") => job(old, new),
+        ("batch", "cronjobs") => cron_job(new),
+        ("autoscaling", _) => autoscaler(new),
+        ("networking.k8s.io", "networkpolicies") => network_policy(new),
+        ("networking.k8s.io", "ingresses") => status_map(new, "loadBalancer"),
+        ("rbac.authorization.k8s.io", _) => binding(new),
+        ("discovery.k8s.io", "endpointslices") => endpoint_slice(new),
+        _ => {}
+    }
+}
+
+/// Sets the fields that are absent.
+pub(crate) fn fill(map: &mut Map<String, Value>, defaults: &[(&str, Value)]) {
+    for (key, value) in defaults {
+        if map.get(*key).is_none_or(Value::is_null) {
+            map.insert((*key).to_owned(), value.clone());
+        }
+    }
+}
+
+/// The items of a list field, to be changed.
+pub(crate) fn each<'a>(
+    map: &'a mut Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+    let list = map.get_mut(key).and_then(Value::as_array_mut);
+    list.into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+fn child<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    map_mut(map.entry(key).or_insert(Value::Null))
+}
+
+fn spec(object: &mut Value) -> &mut Map<String, Value> {
+    map_mut(field_mut(object, "spec"))
+}
+
+fn phase(object: &mut Value, phase: &str) {
+    fill(map_mut(field_mut(object, "status")), &[("phase", json!(phase))]);
+}
+
+fn status_map(object: &mut Value, key: &str) {
+    fill(map_mut(field_mut(object, "status")), &[(key, json!({}))]);
+}
+
+fn namespace(object: &mut Value) {
+    fill(spec(object), &[("finalizers", json!(["kubernetes"]))]);
+    phase(object, "Active");
+    let name = object["metadata"]["name"].clone();
+    path::set_label(object, "kubernetes.io/metadata.name", name);
+}
+
+fn pod(old: Option<&Value>, object: &mut Value) {
+    pod_defaults::pod_spec(spec(object));
+    if old.is_none() {
+        phase(object, "Pending");
+        let class = pod_defaults::quality(&object["spec"]);
+        fill(map_mut(field_mut(object, "status")), &[("qosClass", json!(class))]);
+    }
+}
+
+fn template(spec: &mut Map<String, Value>) {
+    let template = spec.entry("template").or_insert_with(|| json!({}));
+    map_mut(template).entry("metadata").or_insert_with(|| json!({}));
+    pod_defaults::pod_spec(map_mut(field_mut(template, "spec")));
+}
+
+fn service(object: &mut Value) {
+    let spec = spec(object);
+    fill(spec, &[("sessionAffinity", json!("None")), ("type", json!("ClusterIP"))]);
+    let kind = spec["type"].clone();
+    if spec["sessionAffinity"] == "ClientIP" {
+        fill(
+            spec,
+            &[("sessionAffinityConfig", json!({ "clientIP": { "timeoutSeconds": 10800 } }))],
+        );
+    }
+    if kind != "ExternalName" {
+        fill(spec, &[("internalTrafficPolicy", json!("Cluster"))]);
+    }
+    if kind == "NodePort" || kind == "LoadBalancer" {
+        fill(spec, &[("externalTrafficPolicy", json!("Cluster"))]);
+    }
+    if kind == "LoadBalancer" {
+        fill(spec, &[("allocateLoadBalancerNodePorts", json!(true))]);
+    }
+    for port in each(spec, "ports") {
+        let number = port.get("port").cloned().unwrap_or_default();
+        fill(port, &[("protocol", json!("TCP")), ("targetPort", number)]);
+        if port["targetPort"] == 0 || port["targetPort"] == "" {
+            port["targetPort"] = port.get("port").cloned().unwrap_or_default();
+        }
+    }
+    status_map(object, "loadBalancer");
+}
+
+fn secret(object: &mut Value) {
+    use base64::Engine as _;
+    let map = map_mut(object);
+    fill(map, &[("type", json!("Opaque"))]);
+    let Some(Value::Object(plain)) = map.remove("stringData") else { return };
+    let data = map_mut(map.entry("data").or_insert_with(|| json!({})));
+    for (key, text) in plain {
+        let bytes = text.as_str().unwrap_or_default().as_bytes();
+        data.insert(key, json!(base64::engine::general_purpose::STANDARD.encode(bytes)));
+    }
+}
+
+fn deployment(object: &mut Value) {
+    let spec = spec(object);
+    fill(
+        spec,
+        &[
+            ("replicas", json!(1)),
+            ("revisionHistoryLimit", json!(10)),
+            ("progressDeadlineSeconds", json!(600)),
+            ("strategy", json!({})),
+        ],
+    );
+    let strategy = child(spec, "strategy");
+    fill(strategy, &[("type", json!("RollingUpdate"))]);
+    if strategy["type"] == "RollingUpdate" {
+        let rolling = child(strategy, "rollingUpdate");
+        fill(rolling, &[("maxSurge", json!("25%")), ("maxUnavailable", json!("25%"))]);
+    }
+    template(spec);
+}
+
+fn replica_set(object: &mut Value) {
+    let spec = spec(object);
+    fill(spec, &[("replicas", json!(1))]);
+    template(spec);
+    fill(map_mut(field_mut(object, "status")), &[("replicas", json!(0))]);
+}
+
+fn stateful_set(object: &mut Value) {
+    let spec = spec(object);
+    fill(
+        spec,
+        &[
+            ("replicas", json!(1)),
+            ("revisionHistoryLimit", json!(10)),
+            ("podManagementPolicy", json!("OrderedReady")),
+            ("updateStrategy", json!({ "type": "RollingUpdate" })),
+            (
+                "persistentVolumeClaimRetentionPolicy",
+                json!({ "whenDeleted": "Retain", "whenScaled": "Retain" }),
+            ),
+        ],
+    );
+    let strategy = child(spec, "updateStrategy");
+    fill(strategy, &[("type", json!("RollingUpdate"))]);
+    if strategy["type"] == "RollingUpdate" {
+        let rolling = child(strategy, "rollingUpdate");
+        fill(rolling, &[("partition", json!(0))]);
+    }
+    template(spec);
+    let status = map_mut(field_mut(object, "status"));
+    fill(status, &[("replicas", json!(0)), ("availableReplicas", json!(0))]);
+}
+
+fn daemon_set(object: &mut Value) {
+    let spec = spec(object);
+    fill(spec, &[("revisionHistoryLimit", json!(10)), ("updateStrategy", json!({}))]);
+    let strategy = child(spec, "updateStrategy");
+    fill(strategy, &[("type", json!("RollingUpdate"))]);
+    if strategy["type"] == "RollingUpdate" {
+        let rolling = child(strategy, "rollingUpdate");
+        fill(rolling, &[("maxSurge", json!(0)), ("maxUnavailable", json!(1))]);
+    }
+    template(spec);
+}
+
+fn job(old: Option<&Value>, object: &mut Value) {
+    if old.is_none() {
+        label_job(object);
+    }
+    let spec = spec(object);
+    job_spec(spec);
+}
+
+fn job_spec(spec: &mut Map<String, Value>) {
+    fill(
+        spec,
+        &[
+            ("backoffLimit", json!(6)),
+            ("completionMode", json!("NonIndexed")),
+            ("suspend", json!(false)),
+            ("podReplacementPolicy", json!("TerminatingOrFailed")),
+            ("manualSelector", json!(false)),
+        ],
+    );
+    if spec.get("completions").is_none_or(Value::is_null) && !spec.contains_key("parallelism") {
+        spec.insert("completions".into(), json!(1));
+    }
+    fill(spec, &[("parallelism", json!(1))]);
+    template(spec);
+}
+
+/// A job picks its pods by its own uid, unless the user insists on a selector.
+fn label_job(object: &mut Value) {
+    if object["spec"]["manualSelector"] == true {
+        return;
+    }
+    let uid = object["metadata"]["uid"].clone();
+    let name = object["metadata"]["name"].clone();
+    let spec = spec(object);
+    if spec.get("selector").is_none_or(Value::is_null) {
+        let wanted = json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } });
+        spec.insert("selector".into(), wanted);
+    }
+    let template = spec.entry("template").or_insert_with(|| json!({}));
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        path::set_label(template, key, value.clone());
+    }
+}
+
+fn cron_job(object: &mut Value) {
+    let spec = spec(object);
+    fill(
+        spec,
+        &[
+            ("concurrencyPolicy", json!("Allow")),
+            ("suspend", json!(false)),
+            ("successfulJobsHistoryLimit", json!(3)),
+            ("failedJobsHistoryLimit", json!(1)),
+        ],
+    );
+    let template = spec.entry("jobTemplate").or_insert_with(|| json!({}));
+    map_mut(template).entry("metadata").or_insert_with(|| json!({}));
+    let inner = map_mut(field_mut(template, "spec"));
+    self::template(inner);
+}
+
+fn autoscaler(object: &mut Value) {
+    let version_two = object["apiVersion"] == "autoscaling/v2";
+    let spec = spec(object);
+    fill(spec, &[("minReplicas", json!(1))]);
+    if !version_two {
+        return;
+    }
+    let target = json!({ "type": "Utilization", "averageUtilization": 80 });
+    let cpu = json!([{ "type": "Resource", "resource": { "name": "cpu", "target": target } }]);
+    fill(spec, &[("metrics", cpu)]);
+    let status = map_mut(field_mut(object, "status"));
+    fill(status, &[("desiredReplicas", json!(0)), ("currentMetrics", Value::Null)]);
+}
+
+fn network_policy(object: &mut Value) {
+    let spec = spec(object);
+    let has_egress = spec.get("egress").is_some_and(|rules| !rules.is_null());
+    let kinds = if has_egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+    fill(spec, &[("policyTypes", kinds), ("podSelector", json!({}))]);
+    for direction in ["ingress", "egress"] {
+        for rule in each(spec, direction) {
+            each(rule, "ports").for_each(|port| fill(port, &[("protocol", json!("TCP"))]));
+        }
+    }
+}
+
+fn binding(object: &mut Value) {
+    let map = map_mut(object);
+    if map.contains_key("roleRef") {
+        let group = ("apiGroup", json!("rbac.authorization.k8s.io"));
+        fill(child(map, "roleRef"), &[group.clone()]);
+        for subject in each(map, "subjects") {
+            if subject.get("kind").is_some_and(|kind| kind == "User" || kind == "Group") {
+                fill(subject, &[group.clone()]);
+            }
+        }
+    }
+}
+
+fn endpoint_slice(object: &mut Value) {
+    for port in each(map_mut(object), "ports") {
+        fill(port, &[("name", json!("")), ("protocol", json!("TCP"))]);
+    }
+}

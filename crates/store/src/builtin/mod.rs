@@ -7,5 +7,7 @@ pub(crate) mod fields;
 pub(crate) mod kinds;
 pub(crate) mod list_keys;
 pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod pod_defaults;
 pub(crate) mod schemas;
 pub(crate) mod validation;

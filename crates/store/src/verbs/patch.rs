@@ -33,11 +33,12 @@ impl Store {
             Patch::Apply(body) => self.apply(resource, address, body, options, now),
             other => {
                 let old = self.current(&resource, address)?;
-                let new = if address.subresource == Subresource::Scale {
+                let mut new = if address.subresource == Subresource::Scale {
                     patched_scale(&resource, &old, &other)?
                 } else {
                     patched(&resource, old.value(), &other)?
                 };
+                check_kind(&resource, &mut new)?;
                 check_identity(address, &new)?;
                 self.replace(resource, address.subresource, old, (new, options), now)
             }
