@@ -172,8 +172,8 @@ fn without_query(address: &str) -> &str {
 fn question(metric: &PrometheusMetric, now: Timestamp) -> Result<String, MeasureError> {
     let query = metric.query.as_deref().unwrap_or_default();
     let Some(range) = &metric.range_query else {
-        let time = times::seconds_at("now()", now).map_err(failed)?;
-        return Ok(form(&[("query", query), ("time", &time.to_string())]));
+        let time = times::seconds_of(now).to_string();
+        return Ok(form(&[("query", query), ("time", &time)]));
     };
     let PrometheusRangeQueryArgs { start, end, step } = range;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
