@@ -130,7 +130,7 @@ impl Cluster {
             "Job" => self.shelve::<Job>(object, change),
             "HorizontalPodAutoscaler" => self.shelve::<HorizontalPodAutoscaler>(object, change),
             "GatewayClass" | "Gateway" | "HTTPRoute" | "Rollout" => {
-                self.shelve::<DynamicObject>(object, change)
+                self.shelve::<DynamicObject>(object, change);
             }
             _ => {}
         }
@@ -180,7 +180,9 @@ impl Cluster {
             });
             self.sort(kind.name, with_spec(gone), Change::Gone);
         }
-        objects.into_iter().for_each(|object| self.sort(kind.name, object, Change::Put));
+        for object in objects {
+            self.sort(kind.name, object, Change::Put);
+        }
     }
 
     fn names(&self, kind: &str) -> BTreeSet<(String, String)> {

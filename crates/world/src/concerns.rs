@@ -146,20 +146,16 @@ fn pod_concerns(pod: &Pod, cluster: &Cluster) -> Vec<Key> {
     let (meta, namespace) = (&pod.metadata, namespace_of(&pod.metadata));
     let labels = labels_of(meta);
     let mut keys = vec![Key::of(Desk::Kubelet, meta)];
-    match Key::owner(meta) {
-        Some(owner) => {
-            // The set's Deployment counts its pods when it recreates.
-            let set = cluster.replica_sets.get(namespace, &owner.name);
-            keys.extend(set.and_then(|set| Key::owner(&set.metadata)));
-            keys.push(owner);
-        }
-        None => {
-            let sets = cluster.replica_sets.within(namespace);
-            let choosing = sets.filter(|set| {
-                set.spec.as_ref().is_some_and(|spec| selects(&spec.selector, labels))
-            });
-            keys.extend(choosing.map(|set| Key::of(Desk::ReplicaSet, &set.metadata)));
-        }
+    if let Some(owner) = Key::owner(meta) {
+        // The set's Deployment counts its pods when it recreates.
+        let set = cluster.replica_sets.get(namespace, &owner.name);
+        keys.extend(set.and_then(|set| Key::owner(&set.metadata)));
+        keys.push(owner);
+    } else {
+        let sets = cluster.replica_sets.within(namespace);
+        let choosing = sets
+            .filter(|set| set.spec.as_ref().is_some_and(|spec| selects(&spec.selector, labels)));
+        keys.extend(choosing.map(|set| Key::of(Desk::ReplicaSet, &set.metadata)));
     }
     let chooses = |service: &&Service| {
         let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());

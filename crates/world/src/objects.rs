@@ -113,6 +113,7 @@ pub(crate) fn created_at(meta: &ObjectMeta) -> Timestamp {
 }
 
 /// A time as the API carries it.
+#[expect(clippy::unnecessary_wraps, reason = "every time field of the API is optional")]
 pub(crate) fn stamp(at: Timestamp) -> Option<Time> {
     Some(Time(at))
 }

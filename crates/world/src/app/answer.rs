@@ -136,14 +136,12 @@ impl App {
     }
 
     fn metrics(&self, behaviour: &Behaviour) -> Answer {
+        let line = |(class, count): (usize, &AtomicU64)| {
+            let (colour, count) = (&behaviour.colour, count.load(Ordering::Relaxed));
+            format!("http_requests_total{{color=\"{colour}\",status=\"{class}xx\"}} {count}\n")
+        };
         let mut text = String::from("# TYPE http_requests_total counter\n");
-        for (class, count) in self.requests.iter().enumerate().skip(2) {
-            let count = count.load(Ordering::Relaxed);
-            let colour = &behaviour.colour;
-            text += &format!(
-                "http_requests_total{{color=\"{colour}\",status=\"{class}xx\"}} {count}\n"
-            );
-        }
+        text.extend(self.requests.iter().enumerate().skip(2).map(line));
         Answer { content_type: "text/plain; version=0.0.4", ..plain(200, text) }
     }
 }

@@ -211,18 +211,18 @@ fn measure(metric: &MetricSpec, pods: &[&Pod], replicas: i32) -> Option<(i32, Me
     let resource = metric.resource.as_ref().filter(|resource| resource.name == "cpu")?;
     let uses: Vec<(i64, i64)> =
         pods.iter().filter_map(|pod| Some((used(pod)?, requested(pod)))).collect();
-    let (used, requested) = uses.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (spent, requested) = uses.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let many = i64::try_from(uses.len()).ok().filter(|many| *many > 0)?;
     let (ratio, percent) = if let Some(target) = resource.target.average_utilization {
-        let percent = (requested > 0).then(|| used * 100 / requested)?;
+        let percent = (requested > 0).then(|| spent * 100 / requested)?;
         (ratio(percent, i64::from(target.max(1))), i32::try_from(percent).ok())
     } else {
         let target = millicores(&resource.target.average_value.as_ref()?.0)?;
-        (ratio(used / many, target.max(1)), None)
+        (ratio(spent / many, target.max(1)), None)
     };
     let current = MetricValueStatus {
         average_utilization: percent,
-        average_value: Some(Quantity(format!("{}m", used / many))),
+        average_value: Some(Quantity(format!("{}m", spent / many))),
         value: None,
     };
     let status = MetricStatus {

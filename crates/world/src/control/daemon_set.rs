@@ -66,7 +66,9 @@ fn report(
         active.iter().filter_map(|pod| available_from(pod, wait)).filter(|at| *at <= now).count();
     let later =
         active.iter().filter_map(|pod| available_from(pod, wait)).filter(|at| *at > now).min();
-    later.into_iter().for_each(|at| decision.wake_at(at));
+    if let Some(at) = later {
+        decision.wake_at(at);
+    }
     let count = |pods: usize| i32::try_from(pods.min(1)).unwrap_or(0);
     let some = |pods: usize| (pods > 0).then(|| count(pods));
     let new = DaemonSetStatus {

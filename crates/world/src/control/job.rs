@@ -10,7 +10,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    batch::v1::{Job, JobCondition, JobSpec, JobStatus},
+    batch::v1::{Job, JobCondition, JobSpec, JobStatus, UncountedTerminatedPods},
     core::v1::Pod,
 };
 use std::time::Duration;
@@ -194,7 +194,7 @@ impl<'a> Look<'a> {
         new.succeeded = (self.succeeded > 0).then_some(self.succeeded);
         new.failed = (self.failed > 0).then_some(self.failed);
         new.terminating = Some(0);
-        new.uncounted_terminated_pods = Some(Default::default());
+        new.uncounted_terminated_pods = Some(UncountedTerminatedPods::default());
         if self.spec.suspend == Some(true) {
             new.start_time = None;
         } else if new.start_time.is_none() {

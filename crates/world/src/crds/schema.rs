@@ -59,7 +59,7 @@ pub(super) fn integer(name: &'static str) -> Field {
 
 /// A list.
 pub(super) fn array(name: &'static str, items: Value) -> Field {
-    Field::of(name, json!({"type": "array", "items": items}))
+    Field::of(name, json!({"type": "array"})).with("items", items)
 }
 
 /// Anything: fields that the embedded gateway does not look at.

@@ -45,12 +45,12 @@ impl Look<'_> {
         let state = status.state.clone().unwrap_or_default();
         let wake = if let Some(waiting) = self.blocked(&image) {
             // A container that runs keeps running whatever becomes of its image.
-            if state.running.is_none() { self.wait(&mut status, waiting) } else { None }
+            if state.running.is_none() { hold(&mut status, waiting) } else { None }
         } else if let Some(running) = &state.running {
             let started = running.started_at.as_ref().map_or(self.now, |time| time.0);
             self.run(&mut status, container, started)
         } else if let Some(ended) = &state.terminated {
-            self.again(&mut status, container, ended.clone())
+            self.again(&mut status, container, ended)
         } else if let Some(ended) = status.last_state.clone().and_then(|last| last.terminated) {
             self.restart(&mut status, container, &ended)
         } else {
@@ -75,17 +75,6 @@ impl Look<'_> {
             return Some(("ErrImagePull", message, Some(later)));
         }
         Some(("ImagePullBackOff", format!("Back-off pulling image \"{image}\""), None))
-    }
-
-    fn wait(
-        &self,
-        status: &mut ContainerStatus,
-        (reason, message, until): (&str, String, Option<Timestamp>),
-    ) -> Option<Timestamp> {
-        status.state = waiting(reason, Some(message));
-        status.ready = false;
-        status.started = Some(false);
-        until
     }
 
     fn start(&self, status: &mut ContainerStatus, container: &Container) -> Option<Timestamp> {
@@ -178,7 +167,7 @@ impl Look<'_> {
         status.started = Some(false);
         status.state =
             Some(ContainerState { terminated: Some(ended.clone()), ..ContainerState::default() });
-        self.again(status, container, ended)
+        self.again(status, container, &ended)
     }
 
     /// An ended container starts again or stays as it is, as the pod's restart policy says.
@@ -186,7 +175,7 @@ impl Look<'_> {
         &self,
         status: &mut ContainerStatus,
         container: &Container,
-        ended: ContainerStateTerminated,
+        ended: &ContainerStateTerminated,
     ) -> Option<Timestamp> {
         let comes_back = match self.restart_policy() {
             "Never" => false,
@@ -198,7 +187,7 @@ impl Look<'_> {
         }
         status.last_state =
             Some(ContainerState { terminated: Some(ended.clone()), ..ContainerState::default() });
-        self.restart(status, container, &ended)
+        self.restart(status, container, ended)
     }
 
     fn restart(
@@ -231,6 +220,17 @@ impl Look<'_> {
     }
 }
 
+/// Makes a container wait; returns until when.
+fn hold(
+    status: &mut ContainerStatus,
+    (reason, message, until): (&str, String, Option<Timestamp>),
+) -> Option<Timestamp> {
+    status.state = waiting(reason, Some(message));
+    status.ready = false;
+    status.started = Some(false);
+    until
+}
+
 fn fresh(container: &Container, image: &str) -> ContainerStatus {
     ContainerStatus {
         name: container.name.clone(),
@@ -241,6 +241,7 @@ fn fresh(container: &Container, image: &str) -> ContainerStatus {
 }
 
 /// The state of a container that waits.
+#[expect(clippy::unnecessary_wraps, reason = "a status holds its state as an option")]
 pub(crate) fn waiting(reason: &str, message: Option<String>) -> Option<ContainerState> {
     let waiting = ContainerStateWaiting { reason: Some(reason.into()), message };
     Some(ContainerState { waiting: Some(waiting), ..ContainerState::default() })

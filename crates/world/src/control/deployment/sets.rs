@@ -80,7 +80,7 @@ pub(super) fn create(look: &Look<'_>, replicas: i32, decision: &mut Decision) {
     labels.insert(TEMPLATE_HASH.into(), hash.clone());
     let labels = labels.clone();
     let mut selector = spec.selector.clone();
-    selector.match_labels.get_or_insert_default().insert(TEMPLATE_HASH.into(), hash.clone());
+    selector.match_labels.get_or_insert_default().insert(TEMPLATE_HASH.into(), hash);
     let name = new_name(look);
     let mut annotations = inherited(look);
     annotations.insert(REVISION.into(), next_revision(look).to_string());
