@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = arguments.next().ok_or("usage: serve FILE [DIRECTORY]")?;
     let mut config = ServerConfig::new(Clock::system(), 1);
     config.token = Some("example".to_owned());
-    //config.data = arguments.next().map(Into::into);
+    config.data = arguments.next().map(Into::into);
     let server = Server::new(config)?;
     let tls = Tls::self_signed(&[])?;
     let handle = server.serve(TcpListener::bind(("127.0.0.1", 0)).await?, Some(&tls))?;

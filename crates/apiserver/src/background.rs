@@ -4,6 +4,8 @@
 
 use crate::hub::Hub;
 use std::sync::{Arc, Weak};
+use store::Store;
+use tokio::sync::watch::Receiver;
 
 /// Starts the work; it ends when the hub shuts down or is gone.
 pub(crate) fn start(hub: &Arc<Hub>) {
@@ -18,12 +20,19 @@ pub(crate) fn start(hub: &Arc<Hub>) {
     });
 }
 
-async fn follow(hub: Weak<Hub>, mut changes: tokio::sync::watch::Receiver<u64>) {
-    while changes.changed().await.is_ok() {
+async fn follow(hub: Weak<Hub>, mut changes: Receiver<u64>) {
+    loop {
+        changes.borrow_and_update();
         let Some(hub) = hub.upgrade() else { return };
         // Requests that are already queued go first, so that a burst of deletes is collected once.
         tokio::task::yield_now().await;
-        changes.borrow_and_update();
+        while hub.read().has_garbage(hub.clock.now()) {
+            hub.write(Store::collect_garbage);
+            tokio::task::yield_now().await;
+        }
         drop(hub);
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
 }

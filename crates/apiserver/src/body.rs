@@ -1,6 +1,7 @@
 //! Request bodies: bounded in size and time, and parsed.
 
 use crate::negotiate::{self, BodyFormat};
+use crate::protobuf::{self, Unreadable};
 use crate::respond;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -10,6 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
 use store::ApiError;
+use store::json::Parsed;
 
 /// The largest request body.
 pub const BODY_MAX: usize = 3 << 20;
@@ -76,16 +78,29 @@ pub(crate) fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Document, Ap
     match negotiate::body_format(headers) {
         Ok(BodyFormat::Json) => json(bytes),
         Ok(BodyFormat::Yaml) => yaml(bytes),
-        Err(_) => Err(respond::unsupported_media_type(&["application/json", "application/yaml"])),
+        Ok(BodyFormat::Protobuf) => protobuf(bytes),
+        Err(_) => Err(respond::unsupported_media_type(BODIES)),
+    }
+}
+
+/// The media types of a create or replace.
+const BODIES: &[&str] =
+    &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+
+fn protobuf(bytes: &[u8]) -> Result<Document, ApiError> {
+    match protobuf::decode(bytes) {
+        Ok(value) => Ok(Document { value, duplicates: Vec::new() }),
+        Err(Unreadable::Unknown) => Err(respond::unsupported_media_type(&BODIES[..2])),
+        Err(Unreadable::Malformed) => {
+            Err(ApiError::bad_request("couldn't parse the body as Kubernetes protobuf"))
+        }
     }
 }
 
 /// Parses a JSON body.
 pub(crate) fn json(bytes: &[u8]) -> Result<Document, ApiError> {
-    let value = serde_json::from_slice(bytes).map_err(|error| {
-        ApiError::bad_request(format!("couldn't parse the body as JSON: {error}"))
-    })?;
-    Ok(Document { value, duplicates: Vec::new() })
+    let Parsed { value, duplicates } = store::json::parse(bytes)?;
+    Ok(Document { value, duplicates })
 }
 
 /// Parses a YAML body, of which JSON is a part.

@@ -3,6 +3,7 @@
 //! **Invariant.** The lock is held for one call of the pure store (and the journal's append, so that the
 //! file has the order of the changes); nothing is serialised, sent or awaited under it.
 
+use crate::journal::Journal;
 use clock::Clock;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 /// The state that every request, watch and background task shares.
 pub(crate) struct Hub {
     store: RwLock<Store>,
+    journal: Option<Mutex<Journal>>,
     pub(crate) clock: Clock,
     pub(crate) shutdown: CancellationToken,
     topics: Mutex<BTreeMap<GroupResource, watch::Sender<u64>>>,
@@ -21,11 +23,12 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(mut store: Store, clock: Clock) -> Self {
+    pub(crate) fn new(mut store: Store, journal: Option<Journal>, clock: Clock) -> Self {
         store.record_changes();
         Self {
             any: watch::Sender::new(store.resource_version()),
             store: RwLock::new(store),
+            journal: journal.map(Mutex::new),
             clock,
             shutdown: CancellationToken::new(),
             topics: Mutex::default(),
@@ -43,6 +46,9 @@ impl Hub {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         let done = change(&mut store, now);
         let changes = store.take_changes();
+        if let Some(journal) = &self.journal {
+            journal.lock().unwrap_or_else(PoisonError::into_inner).append(&changes, now);
+        }
         drop(store);
         self.announce(&changes);
         done

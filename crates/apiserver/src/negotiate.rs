@@ -1,7 +1,7 @@
 //! Which shape the client wants back, and in which shape its body came.
 //!
 //! **Invariant.** Only JSON leaves the server (a watch is JSON lines); a client that insists on another
-//! format gets 406, a body in another format than JSON or YAML gets 415, and client-go falls back.
+//! format gets 406, a body in a format that is not read gets 415.
 
 use crate::table::Include;
 use http::HeaderMap;
@@ -23,6 +23,7 @@ pub(crate) enum Shape {
 pub(crate) enum BodyFormat {
     Json,
     Yaml,
+    Protobuf,
 }
 
 /// The kind of a PATCH body.
@@ -101,6 +102,7 @@ pub(crate) fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Unsupported
     match media_type(headers) {
         "" | "application/json" | "*/*" => Ok(BodyFormat::Json),
         "application/yaml" => Ok(BodyFormat::Yaml),
+        "application/vnd.kubernetes.protobuf" => Ok(BodyFormat::Protobuf),
         _ => Err(Unsupported),
     }
 }
@@ -151,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn a_protobuf_body_is_not_read() {
-        let media = HeaderValue::from_static("application/vnd.kubernetes.protobuf");
+    fn a_cbor_body_is_not_read() {
+        let media = HeaderValue::from_static("application/cbor");
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, media)]);
         assert_eq!(body_format(&headers), Err(Unsupported));
     }

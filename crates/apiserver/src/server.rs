@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::background;
 use crate::client;
 use crate::hub::Hub;
+use crate::journal::{Journal, JournalError};
 use crate::kubeconfig::Kubeconfig;
 use crate::logs::LogSource;
 use crate::router::{self, Context};
@@ -12,6 +13,7 @@ use crate::tls::Tls;
 use axum::Router;
 use clock::Clock;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use store::Store;
 use tokio::net::TcpListener;
@@ -25,18 +27,24 @@ pub struct ServerConfig {
     pub seed: u64,
     /// The bearer token that clients must send; `None` lets everybody in.
     pub token: Option<String>,
+    /// The directory of the journal; `None` keeps everything in memory.
+    pub data: Option<PathBuf>,
 }
 
 impl ServerConfig {
     /// A server in memory that lets everybody in.
     pub fn new(clock: Clock, seed: u64) -> Self {
-        Self { clock, seed, token: None }
+        Self { clock, seed, token: None, data: None }
     }
 }
 
 /// Why a server could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ServerError {}
+pub enum ServerError {
+    /// The journal could not be read or written.
+    #[error("journal in the data directory was not usable")]
+    Journal(#[from] JournalError),
+}
 
 /// A Kubernetes API server. It lives as long as it, a client of it or a listener of it is held.
 pub struct Server {
@@ -58,8 +66,14 @@ impl Server {
     /// When the data directory cannot be used.
     pub fn new(config: ServerConfig) -> Result<Arc<Self>, ServerError> {
         let now = config.clock.now();
-        let store = Store::new(config.seed, now);
-        let hub = Arc::new(Hub::new(store, config.clock));
+        let (store, journal) = match &config.data {
+            None => (Store::new(config.seed, now), None),
+            Some(directory) => {
+                let (store, journal) = Journal::open(directory, config.seed, now)?;
+                (store, Some(journal))
+            }
+        };
+        let hub = Arc::new(Hub::new(store, journal, config.clock));
         background::start(&hub);
         let auth = config.token.clone().map_or(Auth::Open, Auth::Token);
         let context = Context { hub, logs: Arc::default(), auth: Arc::new(auth) };

@@ -74,9 +74,11 @@ async fn a_hundred_megabytes_are_refused_with_a_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn formats_that_are_not_spoken_are_refused() {
     let (_server, handle) = served(None, None).await;
-    let protobuf = "application/vnd.kubernetes.protobuf";
-    let (code, status) = exchange(handle.addr(), &post(MAPS, protobuf, 2), b"{}");
+    let cbor = "application/cbor";
+    let (code, status) = exchange(handle.addr(), &post(MAPS, cbor, 2), b"{}");
     assert_eq!((code, &status["reason"]), (415, &json!("UnsupportedMediaType")));
+    let protobuf = "application/vnd.kubernetes.protobuf";
+    assert_eq!(exchange(handle.addr(), &post(MAPS, protobuf, 2), b"{}").0, 400);
     let accept = format!("accept: {protobuf}\r\n");
     let (code, status) = exchange(handle.addr(), &get(MAPS, &accept), b"");
     assert_eq!((code, &status["reason"]), (406, &json!("NotAcceptable")));
