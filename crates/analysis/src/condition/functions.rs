@@ -2,13 +2,18 @@
 
 use super::bounds::AT;
 use expr::{Environment, Error, Result, Value};
-use jiff::Timestamp;
+use std::sync::LazyLock;
 
 /// Longest text that `repeat` makes, in bytes.
 const MAX_REPEATED_BYTES: usize = 1 << 20;
 
-/// The functions a condition may call; `now()` is the given time.
-pub(crate) fn environment(now: Timestamp) -> Environment<'static> {
+/// Under this name the context holds the time that `now()` answers, as text.
+pub(crate) const NOW: &str = "__now";
+
+/// The functions a condition may call. They are the same for every condition and hold nothing.
+pub(crate) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.add_function("isNaN", |call| Ok(number("isNaN", &call.args)?.is_nan().into()));
     environment.add_function("isInf", |call| Ok(number("isInf", &call.args)?.is_infinite().into()));
@@ -23,10 +28,7 @@ pub(crate) fn environment(now: Timestamp) -> Environment<'static> {
     });
     environment.add_function("repeat", |call| repeat(&call.args));
     environment.add_function(AT, |call| at(&call.args));
-    environment.add_function("now", move |call| {
-        let code = format!("date(\"{now}\")");
-        Environment::new().eval(&code, call.ctx)
-    });
+    environment.add_function("now", |call| call.env.eval(&format!("date({NOW})"), call.ctx));
     environment
 }
 

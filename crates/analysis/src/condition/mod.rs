@@ -19,7 +19,7 @@ pub use limits::{
     MAX_CONDITION_RANGE, MAX_CONDITION_STEPS, MAX_CONDITION_WORDS,
 };
 
-use expr::{Context, Value};
+use expr::{Context, Program, Value};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -109,20 +109,27 @@ pub(crate) fn simple_comparison(condition: &str) -> Option<(&str, &str)> {
 fn evaluate(condition: &str, result: &Measured, now: Timestamp) -> Result<bool, String> {
     let tokens = tokens::tokens(condition);
     limits::check(condition, &tokens, result.size())?;
-    // The original text is compiled first so that a syntax error shows what the user wrote.
-    expr::compile(condition).map_err(|error| in_gos_words(&error))?;
     let value = result.to_value();
     kinds::check(&tokens, &value)?;
+    let program = compile(condition, &bounds::with_checked_indexes(&tokens))?;
     let mut context = Context::default();
     context.insert("result", value);
-    let checked = bounds::with_checked_indexes(&tokens);
-    let answer = functions::environment(now)
-        .eval(&checked, &context)
-        .map_err(|error| in_gos_words(&error))?;
+    context.insert(functions::NOW, now.to_string());
+    let answer =
+        functions::ENVIRONMENT.run(&program, &context).map_err(|error| in_gos_words(&error))?;
     match answer {
         Value::Bool(answer) => Ok(answer),
         other => Err(format!("expected bool, but got {}", kinds::type_name(&other))),
     }
+}
+
+/// Compiles the checked form; an error shows what the user wrote.
+fn compile(written: &str, checked: &str) -> Result<Program, String> {
+    let shown = |error: &expr::Error| match expr::compile(written) {
+        Ok(_) => in_gos_words(error),
+        Err(error) => in_gos_words(&error),
+    };
+    expr::compile(checked).map_err(|error| shown(&error))
 }
 
 fn in_gos_words(error: &expr::Error) -> String {
