@@ -92,7 +92,7 @@ fn unknown_fields_are_refused_or_warned_about() {
 #[test]
 fn replace_needs_the_object_and_keeps_it() {
     let Some(cluster) = start() else { return };
-    let map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: m}, data: {a: VALUE}}";
+    let map = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": "VALUE"}}"#;
     assert!(cluster.fed("replace -f -", map).err.contains("not found"));
     cluster.good_fed("create -f -", map);
     assert!(cluster.fed("create -f -", map).err.contains("AlreadyExists"));

@@ -99,13 +99,12 @@ fn get_watch_prints_a_line_for_each_change() {
 fn describe_tells_an_object_and_its_events() {
     let Some(cluster) = start() else { return };
     cluster.apply_web("nginx:1");
-    cluster.good_fed(
-        "create -f -",
-        r#"{"apiVersion": "v1", "kind": "Event", "metadata": {"name": "web.1", "namespace": "default"},
-            "involvedObject": {"kind": "Deployment", "name": "web", "namespace": "default"},
+    let event = r#"{"apiVersion": "v1", "kind": "Event", "metadata": {"name": "web.1", "namespace": "default"},
+            "involvedObject": {"kind": "Deployment", "name": "web", "namespace": "default", "uid": "UID"},
             "type": "Normal", "reason": "Tested", "message": "it was seen", "count": 1,
-            "source": {"component": "walk"}}"#,
-    );
+            "source": {"component": "walk"}}"#;
+    let uid = cluster.good("get deploy web -o jsonpath={.metadata.uid}");
+    cluster.good_fed("create -f -", &event.replace("UID", &uid));
     let expected = [
         "Name: web",
         "Replicas: 2 desired",
@@ -143,8 +142,11 @@ fn custom_kinds_are_discovered_printed_and_explained() {
     let Some(cluster) = start() else { return };
     cluster.good_fed("apply -f -", CRD);
     cluster.good("wait --for=condition=Established crd/toys.example.io --timeout=5s");
-    let toy =
-        "{apiVersion: example.io/v1, kind: Toy, metadata: {name: t}, spec: {size: 3, colour: red}}";
+    let toy = "apiVersion: example.io/v1
+kind: Toy
+metadata: {name: t}
+spec: {size: 3, colour: red}
+";
     assert_eq!(cluster.good_fed("apply -f -", toy), "toy.example.io/t created\n");
     cluster.check_has("get ty", &["NAME SIZE AGE t 3 "]);
     cluster.check_has("get toys -o wide", &["NAME SIZE COLOUR AGE t 3 red "]);

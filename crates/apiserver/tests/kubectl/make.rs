@@ -15,7 +15,7 @@ fn generators_make_objects() {
     check("create service clusterip c --tcp=80:8080", "service/c created");
     check("create serviceaccount bot", "serviceaccount/bot created");
     check("create job j --image=busybox -- true", "job.batch/j created");
-    check("create cronjob cj --image=busybox --schedule='*/5 * * * *'", "cronjob.batch/cj created");
+    check("create cronjob cj --image=busybox '--schedule=*/5 * * * *'", "cronjob.batch/cj created");
     check("create ingress i --rule=a.example/=c:80", "ingress.networking.k8s.io/i created");
     check("create role r --verb=get --resource=pods", "role.rbac.authorization.k8s.io/r created");
     check(
