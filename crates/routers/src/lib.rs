@@ -20,6 +20,7 @@ pub type Objects = BTreeMap<ObjectRef, Option<Value>>;
 
 /// What a router can do; declared only if kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each capability is independent of the others")]
 pub struct Capabilities {
     /// Splits by weight.
     pub weights: bool,

@@ -100,7 +100,7 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
 
 /// Objects the rollout names: its services and what its routers read.
 fn is_named(case: &Case<'_>, target: &ObjectRef) -> bool {
-    let reads = reads::reads(case.subject.rollout);
+    let reads = reads(case.subject.rollout);
     let service = target.kind == "Service" && target.namespace == case.subject.namespace();
     (service && reads.services.contains(&target.name)) || reads.objects.contains(target)
 }

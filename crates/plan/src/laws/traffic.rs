@@ -68,7 +68,7 @@ fn apply(object: &mut Value, patch_type: PatchType, body: &Value) {
             }
         }
         PatchType::Merge | PatchType::Strategic | PatchType::Apply => {
-            json_patch::merge(object, body)
+            json_patch::merge(object, body);
         }
     }
 }

@@ -58,7 +58,9 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
     }
     let others: Vec<&AnalysisRun> =
         subject.observed.analysis_runs.iter().filter(|run| !kept.contains(name(run))).collect();
-    others.iter().for_each(|run| cancel(run, draft));
+    for run in &others {
+        cancel(run, draft);
+    }
     for run in beyond_history(subject, &others) {
         draft.delete(target(run), sets::precondition(&run.metadata));
     }
@@ -77,17 +79,17 @@ fn is_moot(subject: &Subject<'_>, draft: &Draft) -> bool {
 fn next(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<AnalysisRun> {
     let found = current(subject, part);
     if is_moot(subject, draft) {
-        found.into_iter().for_each(|run| cancel(run, draft));
+        cancel_all(found, draft);
         // Blue-green goes on showing its runs, a canary does not.
         return found.filter(|_| part.is_blue_green()).cloned();
     }
     let Some(analysis) = asked(subject, part) else {
-        found.into_iter().for_each(|run| cancel(run, draft));
+        cancel_all(found, draft);
         return None;
     };
     match readiness(subject, part, found) {
         Readiness::Skip => {
-            found.into_iter().for_each(|run| cancel(run, draft));
+            cancel_all(found, draft);
             found.filter(|_| part.is_blue_green()).cloned()
         }
         Readiness::Hold => found.cloned(),
@@ -95,7 +97,9 @@ fn next(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<Analysis
             start(subject, part, analysis, draft).or(found.cloned())
         }
         Readiness::Go => {
-            found.into_iter().for_each(|run| judge(part, run, draft));
+            if let Some(run) = found {
+                judge(part, run, draft);
+            }
             found.cloned()
         }
     }
@@ -262,6 +266,12 @@ fn record(part: Part, run: &AnalysisRun, draft: &mut Draft) {
         Part::PostPromotion => &mut status.blue_green.post_promotion_analysis_run_status,
     };
     *place = Some(entry);
+}
+
+fn cancel_all(runs: Option<&AnalysisRun>, draft: &mut Draft) {
+    for run in runs {
+        cancel(run, draft);
+    }
 }
 
 /// Ends a run that has no say any more.

@@ -156,7 +156,7 @@ fn conclude(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &mut Dra
         Some(reason) => promote::promote(subject, &reason, draft),
         None => {
             draft.status.blue_green.scale_up_preview_check_point =
-                check_point(subject, strategy, draft)
+                check_point(subject, strategy, draft);
         }
     }
     count(subject, draft);
@@ -177,19 +177,15 @@ fn check_point(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &Draf
 /// Counts what users reach, so that an autoscaler sees nothing else.
 fn count(subject: &Subject<'_>, draft: &mut Draft) {
     let active = draft.status.blue_green.active_selector.clone().unwrap_or_default();
-    match subject.set_of(&active) {
-        Some(set) => {
-            draft.status.hpa_replicas = set.actual();
-            draft.status.available_replicas = set.available();
-            draft.status.ready_replicas = set.ready();
-            draft.status.selector =
-                set.spec.as_ref().map(|spec| status::selector_text(&spec.selector));
-        }
-        None => {
-            draft.status.hpa_replicas = total_actual(subject.sets());
-            draft.status.available_replicas = total_available(subject.sets());
-            draft.status.selector = Some(status::selector_text(&subject.selector));
-        }
+    if let Some(set) = subject.set_of(&active) {
+        draft.status.hpa_replicas = set.actual();
+        draft.status.available_replicas = set.available();
+        draft.status.ready_replicas = set.ready();
+        draft.status.selector = set.spec.as_ref().map(|spec| status::selector_text(&spec.selector));
+    } else {
+        draft.status.hpa_replicas = total_actual(subject.sets());
+        draft.status.available_replicas = total_available(subject.sets());
+        draft.status.selector = Some(status::selector_text(&subject.selector));
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn set(status: &mut RolloutStatus, mut condition: RolloutCondition) -
             condition.last_transition_time = found.last_transition_time.clone();
         }
     }
-    remove(status, &condition.type_.clone());
+    remove(status, &condition.type_);
     status.conditions.push(condition);
     true
 }

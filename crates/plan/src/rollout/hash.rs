@@ -6,6 +6,7 @@
 
 use api::argo::CanaryStep;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use std::fmt::Write as _;
 
 const FNV_OFFSET: u32 = 0x811c_9dc5;
 const FNV_PRIME: u32 = 0x0100_0193;
@@ -41,7 +42,7 @@ fn escaped_for_html(json: &str) -> String {
     for character in json.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
             }
             _ => escaped.push(character),
         }

@@ -43,8 +43,9 @@ use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
-    core::v1::{Pod, Service},
+    core::v1::{Pod, PodTemplateSpec, Service},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use revision::Prepared;
 use sets::SetExt;
 use std::collections::BTreeMap;
@@ -89,7 +90,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     match resolve::resolve(observed, now) {
         Ok(subject) => plan_resolved(subject),
         Err(problem) => {
-            let subject = Subject::of(observed, Default::default(), Default::default(), now);
+            let subject =
+                Subject::of(observed, PodTemplateSpec::default(), LabelSelector::default(), now);
             let wait =
                 Wait::InvalidSpec { path: "spec.workloadRef".to_owned(), problem: problem.clone() };
             invalid(&subject, &problem, vec![wait])

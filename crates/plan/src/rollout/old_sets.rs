@@ -119,9 +119,9 @@ fn held_by_traffic(
 ) -> bool {
     let through = traffic::leads_to(subject, view, set.hash());
     let held = through.is_some();
-    through.into_iter().for_each(|through| {
-        draft.wait(Wait::Traffic { replica_set: set.name().to_owned(), through })
-    });
+    if let Some(through) = through {
+        draft.wait(Wait::Traffic { replica_set: set.name().to_owned(), through });
+    }
     held
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn note(subject: &mut Subject<'_>) {
         match (paused, reason.as_deref()) {
             (true, _) => progressing(conditions::PAUSED, "Rollout is paused"),
             (false, Some(conditions::PAUSED)) => {
-                progressing(conditions::RESUMED, "Rollout is resumed")
+                progressing(conditions::RESUMED, "Rollout is resumed");
             }
             (false, _) => {}
         }

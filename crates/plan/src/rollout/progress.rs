@@ -190,17 +190,14 @@ fn has_progressed(subject: &Subject<'_>, after: &RolloutStatus) -> bool {
 fn is_healthy(subject: &Subject<'_>, after: &RolloutStatus) -> bool {
     let replicas = subject.replicas();
     let current = &after.current_pod_hash;
-    let strategy = match subject.blue_green() {
-        Some(blue_green) => {
-            let previewed = blue_green.preview_service.is_none()
-                || after.blue_green.preview_selector == *current;
-            after.blue_green.active_selector == *current && previewed
-        }
-        None => {
-            let stepped = subject.step_count() == 0
-                || after.current_step_index.is_none_or(|index| index == subject.step_count());
-            stepped && is_completed(after) && after.replicas == replicas
-        }
+    let strategy = if let Some(blue_green) = subject.blue_green() {
+        let previewed =
+            blue_green.preview_service.is_none() || after.blue_green.preview_selector == *current;
+        after.blue_green.active_selector == *current && previewed
+    } else {
+        let stepped = subject.step_count() == 0
+            || after.current_step_index.is_none_or(|index| index == subject.step_count());
+        stepped && is_completed(after) && after.replicas == replicas
     };
     strategy
         && after.updated_replicas == replicas

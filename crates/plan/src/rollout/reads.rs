@@ -13,9 +13,9 @@ pub struct Reads {
     pub services: BTreeSet<String>,
     /// Objects that traffic routers read.
     pub objects: BTreeSet<ObjectRef>,
-    /// Names of AnalysisTemplates in the rollout's namespace; see [`nested_templates`].
+    /// Names of `AnalysisTemplates` in the rollout's namespace; see [`nested_templates`].
     pub templates: BTreeSet<String>,
-    /// Names of ClusterAnalysisTemplates; see [`nested_templates`].
+    /// Names of `ClusterAnalysisTemplates`; see [`nested_templates`].
     pub cluster_templates: BTreeSet<String>,
     /// The workload that supplies the pod template.
     pub workload: Option<ObjectRef>,

@@ -51,7 +51,7 @@ pub(crate) fn is_template_empty(rollout: &Rollout) -> bool {
     let metadata = template.metadata.as_ref();
     let no_labels = metadata
         .and_then(|metadata| metadata.labels.as_ref())
-        .is_none_or(|labels| labels.is_empty());
+        .is_none_or(std::collections::BTreeMap::is_empty);
     let no_pods = template.spec.as_ref().is_none_or(|spec| spec.containers.is_empty());
     no_labels && no_pods
 }

@@ -49,7 +49,8 @@ pub(crate) fn reconcile_canary(
         return Scaled::No;
     }
     let in_force = view.map_or_else(InForce::default, |view| view.in_force(subject));
-    let targets = canary_targets(subject, in_force);
+    let targets =
+        canary_targets(subject, in_force.or_steered(draft.status.canary.weights.as_ref()));
     if let Some(stable) = subject.distinct_stable() {
         let target = guarded(subject, view, stable, targets.stable, draft);
         if scale(subject, stable, target, Deadline::Drop, draft) == Scaled::Yes {
@@ -80,7 +81,9 @@ pub(crate) fn blue_green_target(subject: &Subject<'_>) -> i32 {
         return subject.replicas();
     };
     let active = subject.status.blue_green.active_selector.as_deref().unwrap_or_default();
-    let is_active = subject.set_of(active).is_none() || active == new.hash();
+    let is_active = subject.set_of(active).is_none()
+        || active == new.hash()
+        || subject.stable_hash() == new.hash();
     let is_current = subject.status.current_pod_hash.as_deref() == Some(new.hash());
     let is_paused = subject.rollout.spec.paused || !subject.status.pause_conditions.is_empty();
     let may_grow =

@@ -5,7 +5,7 @@ use super::{
     sets::{SetExt, total_available, total_wanted},
     subject::{AbortDelay, Subject},
 };
-use api::argo::SetCanaryScale;
+use api::argo::{SetCanaryScale, TrafficWeights};
 
 /// The split in force, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub(crate) struct InForce {
     pub(crate) canary: Option<i32>,
     /// Stable's weight.
     pub(crate) stable: Option<i32>,
+}
+
+impl InForce {
+    /// The greater shares of the split in force and the one that this plan brings about.
+    pub(crate) fn or_steered(self, weights: Option<&TrafficWeights>) -> Self {
+        let greater = |one: Option<i32>, other: Option<i32>| one.max(other);
+        Self {
+            canary: greater(self.canary, weights.map(|weights| weights.canary.weight)),
+            stable: greater(self.stable, weights.map(|weights| weights.stable.weight)),
+        }
+    }
 }
 
 /// Whether the canary counts as aborted in this question.

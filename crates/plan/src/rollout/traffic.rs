@@ -146,9 +146,9 @@ pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draf
     match view.writes(subject, &traffic(subject, desired.weight, &desired.canary_hash)) {
         Ok(writes) => {
             let settled = writes.is_empty();
-            writes.into_iter().for_each(|write| {
+            for write in writes {
                 draft.write(write);
-            });
+            }
             record(subject, view, &desired, settled, draft);
         }
         Err(reason) => report(subject, &reason, draft),
@@ -172,7 +172,9 @@ fn may_move(subject: &Subject<'_>, desired: &Desired, in_force: i32, draft: &mut
         std::cmp::Ordering::Less => why_not_stable(subject, desired),
     };
     let may = wait.is_none();
-    wait.into_iter().for_each(|wait| draft.wait(wait));
+    if let Some(wait) = wait {
+        draft.wait(wait);
+    }
     may
 }
 

@@ -73,8 +73,9 @@ fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
                 "Rollout has missing field '.spec.selector'",
             )),
             Some(selector) => {
-                let empty = selector.match_labels.as_ref().is_none_or(|labels| labels.is_empty())
-                    && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
+                let empty =
+                    selector.match_labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty)
+                        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
                 if empty {
                     let detail = "empty selector is invalid for deployment";
                     problems.push(Problem::invalid("spec.selector", &json!({}), detail));
@@ -283,13 +284,13 @@ fn check_step(subject: &Subject<'_>, step: &CanaryStep, path: &str, problems: &m
         }
         StepKind::SetCanaryScale(_) | StepKind::Analysis(_) => {}
         StepKind::Experiment(_) => {
-            problems.push(Problem::unsupported(format!("{path}.experiment")))
+            problems.push(Problem::unsupported(format!("{path}.experiment")));
         }
         StepKind::SetHeaderRoute(_) => {
-            problems.push(Problem::unsupported(format!("{path}.setHeaderRoute")))
+            problems.push(Problem::unsupported(format!("{path}.setHeaderRoute")));
         }
         StepKind::SetMirrorRoute(_) => {
-            problems.push(Problem::unsupported(format!("{path}.setMirrorRoute")))
+            problems.push(Problem::unsupported(format!("{path}.setMirrorRoute")));
         }
         StepKind::Plugin(_) => problems.push(Problem::unsupported(format!("{path}.plugin"))),
         StepKind::Empty | StepKind::Ambiguous => {

@@ -179,6 +179,27 @@ impl Wait {
                 format!("{replica_set} keeps its pods because {through} still leads there"),
                 [("replicaSet", replica_set.clone()), ("through", through.clone())],
             ),
+            _ => self.keeping(),
+        }
+    }
+
+    /// The order in which people should read several waits, most important first.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::InvalidSpec { .. } | Self::Unsupported { .. } => 0,
+            Self::UserPause | Self::Pause { .. } => 1,
+            Self::PrePromotion { .. } | Self::PostPromotion { .. } | Self::Analysis { .. } => 2,
+            Self::Pods { .. } | Self::Stable { .. } => 3,
+            Self::Router(_) => 4,
+            Self::Endpoints { .. } | Self::Service { .. } => 5,
+            Self::Weight { .. } | Self::OldPods { .. } => 6,
+            Self::Traffic { .. } | Self::ScaleDownDelay { .. } => 7,
+        }
+    }
+
+    /// Waits for pods that must stay a while longer.
+    fn keeping(&self) -> Reason {
+        match self {
             Self::Stable { replica_set, available, needed } => Reason::new(
                 "WaitingForStable",
                 format!(
@@ -201,20 +222,6 @@ impl Wait {
                 [("left", left.to_string())],
             ),
             _ => self.decision(),
-        }
-    }
-
-    /// The order in which people should read several waits, most important first.
-    pub(crate) fn rank(&self) -> u8 {
-        match self {
-            Self::InvalidSpec { .. } | Self::Unsupported { .. } => 0,
-            Self::UserPause | Self::Pause { .. } => 1,
-            Self::PrePromotion { .. } | Self::PostPromotion { .. } | Self::Analysis { .. } => 2,
-            Self::Pods { .. } | Self::Stable { .. } => 3,
-            Self::Router(_) => 4,
-            Self::Endpoints { .. } | Self::Service { .. } => 5,
-            Self::Weight { .. } | Self::OldPods { .. } => 6,
-            Self::Traffic { .. } | Self::ScaleDownDelay { .. } => 7,
         }
     }
 

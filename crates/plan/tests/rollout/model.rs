@@ -1,8 +1,6 @@
 //! A cluster in one value: enough of an API server, a ReplicaSet controller, endpoints and a route to walk
 //! a whole update through without a clock.
 
-#![allow(dead_code, reason = "each test file uses its part of the model")]
-
 use api::argo::{AnalysisRun, AnalysisTemplate, Rollout, keys};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Service};

@@ -1,8 +1,6 @@
 //! Each law meets a plan that breaks it.
 
-mod model;
-
-use model::{World, rollout, routed, routed_world};
+use crate::model::{World, rollout, routed, routed_world};
 use plan::laws::{self, Law};
 use serde_json::{Value, json};
 use vocab::{ObjectRef, PatchType, Plan, Precondition, Propagation, Subresource, Write};

@@ -1,9 +1,7 @@
 //! Whole updates, walked without a clock: every plan is held against the laws, and every story is cut after
 //! every write and resumed.
 
-mod model;
-
-use model::{World, crash_everywhere, rollout, routed, routed_world};
+use crate::model::{World, crash_everywhere, rollout, routed, routed_world};
 use serde_json::json;
 
 #[test]
@@ -356,4 +354,184 @@ fn template() -> serde_json::Value {
         "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": "ok"},
         "spec": {"metrics": [{"name": "m", "provider": {"prometheus": {"address": "http://p", "query": "up"}}}]},
     })
+}
+
+#[test]
+fn a_rollback_within_the_window_skips_steps_and_pauses() {
+    let mut world = routed_world(3, &routed(&json!([{"setWeight": 50}, {"pause": {}}])));
+    world.edit(&json!({"spec": {"rollbackWindow": {"revisions": 2}}}));
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"promoteFull": true}}));
+    world.settle();
+    assert_eq!(world.outcome().stable, "v2");
+    world.set_image("v1");
+    world.settle();
+    let outcome = world.outcome();
+    assert_eq!(
+        (outcome.phase.as_str(), outcome.stable.as_str()),
+        ("Healthy", "v1"),
+        "{:#?}",
+        world.status()
+    );
+    let hash = world.hash_of("v1");
+    let message =
+        format!("Rollout completed update to revision 3 ({hash}): Rollback within window");
+    assert!(world.has_event("RolloutCompleted", &message), "{:#?}", world.events);
+}
+
+#[test]
+fn a_background_analysis_starts_at_its_step_and_aborts_when_it_fails() {
+    let mut strategy = routed(
+        &json!([{"setWeight": 25}, {"pause": {"duration": 10}}, {"setWeight": 50}, {"pause": {}}]),
+    );
+    strategy["canary"]["analysis"] =
+        json!({"templates": [{"templateName": "ok"}], "startingStep": 2});
+    let mut world = World::new(rollout(4, &strategy))
+        .with_service("stable")
+        .with_service("canary")
+        .with_route()
+        .with_template(template());
+    world.settle();
+    world.set_image("v2");
+    world.run_for(8);
+    assert!(world.status()["canary"]["currentBackgroundAnalysisRunStatus"].is_null());
+    world.settle();
+    let run = format!("shop-{}-2", world.hash_of("v2"));
+    assert_eq!(
+        world.status()["canary"]["currentBackgroundAnalysisRunStatus"]["name"],
+        run.as_str()
+    );
+    world.verdicts.insert(run, "Failed");
+    world.settle();
+    assert_eq!(world.weight(), Some(0));
+    assert_eq!(
+        world.outcome().message,
+        "RolloutAborted: Rollout aborted update to revision 2: Background analysis phase error/failed"
+    );
+}
+
+#[test]
+fn a_preview_stays_small_until_it_may_grow() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "previewService": "preview", "previewReplicaCount": 1, "autoPromotionEnabled": false}});
+    let mut world =
+        World::new(rollout(3, &strategy)).with_service("active").with_service("preview");
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(
+        (world.pods("v1"), world.pods("v2"), world.outcome().message.as_str()),
+        (3, 1, "BlueGreenPause")
+    );
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!(
+        (world.pods("v1"), world.pods("v2"), world.outcome().phase.as_str()),
+        (0, 3, "Healthy"),
+        "{:#?}",
+        world.status()
+    );
+}
+
+#[test]
+fn an_aborted_canary_without_a_delay_keeps_its_pods_for_ever() {
+    let mut strategy = routed(&json!([{"setWeight": 50}, {"pause": {}}]));
+    strategy["canary"]["abortScaleDownDelaySeconds"] = json!(0);
+    let mut world = routed_world(4, &strategy);
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!((world.weight(), world.pods("v2")), (Some(0), 2));
+}
+
+#[test]
+fn old_revisions_beyond_the_history_are_deleted() {
+    let mut world = World::new(rollout(1, &json!({"canary": {}})));
+    world.edit(&json!({"spec": {"revisionHistoryLimit": 2}}));
+    for image in ["v1", "v2", "v3", "v4", "v5"] {
+        world.set_image(image);
+        world.settle();
+    }
+    let kept: Vec<String> = world.outcome().pods.into_keys().collect();
+    assert_eq!(kept, ["v3", "v4", "v5"]);
+    assert_eq!(world.rollout()["metadata"]["annotations"]["rollout.argoproj.io/revision"], "5");
+}
+
+#[test]
+fn a_version_that_comes_back_gets_a_new_number_and_keeps_the_old_one_in_its_history() {
+    let mut world = World::new(rollout(1, &json!({"canary": {}})));
+    for image in ["v1", "v2", "v1"] {
+        world.set_image(image);
+        world.settle();
+    }
+    let name = format!("shop-{}", world.hash_of("v1"));
+    let annotations = &world.get("ReplicaSet", &name)["metadata"]["annotations"];
+    assert_eq!(annotations["rollout.argoproj.io/revision"], "3");
+    assert_eq!(annotations["rollout.argoproj.io/revision-history"], "1");
+}
+
+#[test]
+fn somebody_elses_edit_of_the_route_is_taken_back() {
+    let mut world = routed_world(4, &routed(&json!([{"setWeight": 25}, {"pause": {}}])));
+    world.set_image("v2");
+    world.settle();
+    let mut route = world.get("HTTPRoute", "shop").clone();
+    route["spec"]["rules"][0]["backendRefs"][1]["weight"] = json!(90);
+    world.put("HTTPRoute", route);
+    world.settle();
+    assert_eq!(world.weight(), Some(25));
+}
+
+#[test]
+fn a_lost_route_holds_everything_and_says_so() {
+    let mut world = routed_world(4, &routed(&json!([{"setWeight": 25}, {"pause": {}}])));
+    world.set_image("v2");
+    world.settle();
+    let route = world.objects.remove(&("HTTPRoute".to_owned(), "shop".to_owned())).unwrap();
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!(
+        (world.pods("v1"), world.pods("v2")),
+        (4, 1),
+        "nothing shrinks while the split is unknown"
+    );
+    let codes: Vec<&str> = world.status()["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|reason| reason["code"].as_str())
+        .collect();
+    assert!(codes.contains(&"WaitingForRouter"), "{codes:?}");
+    world.put("HTTPRoute", route);
+    world.settle();
+    assert_eq!((world.weight(), world.pods("v2")), (Some(0), 0));
+}
+
+#[test]
+fn a_promoted_step_is_skipped_by_the_client_and_the_rest_follows() {
+    let mut world = routed_world(
+        4,
+        &routed(&json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}])),
+    );
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"pauseConditions": null, "controllerPause": false, "currentStepIndex": 2}}));
+    world.settle();
+    assert_eq!((world.weight(), world.outcome().index), (Some(50), Some(3)));
+}
+
+#[test]
+fn a_long_wait_is_explained_in_the_message() {
+    let mut world = routed_world(2, &routed(&json!([{"setWeight": 50}])));
+    world.broken.insert("bad".to_owned());
+    world.set_image("bad");
+    world.run_for(20);
+    assert_eq!(world.outcome().message, "more replicas need to be updated");
+    world.run_for(20);
+    let hash = world.hash_of("bad");
+    assert_eq!(
+        world.outcome().message,
+        format!("more replicas need to be updated: shop-{hash} has 0 of 1 pods available")
+    );
 }

@@ -1,0 +1,8 @@
+//! The rollout planner on whole updates: stories, laws, and what users do at any moment.
+
+#![expect(clippy::unwrap_used, reason = "a model that lacks what a story needs is a broken test")]
+
+mod laws;
+mod model;
+mod stories;
+mod users;
