@@ -2,6 +2,7 @@
 
 use crate::{
     cluster::Cluster,
+    config::Recording,
     effect::{Effect, Grace, Part},
 };
 use http::{Request, header};
@@ -21,16 +22,19 @@ pub(crate) async fn carry_out(
     client: &Client,
     cluster: &mut Cluster,
     effect: Effect,
-    now: Timestamp,
+    (recording, now): (Recording, Timestamp),
 ) -> Result<(), kube::Error> {
     match effect {
+        Effect::Tell(_) if recording == Recording::Nothing => Ok(()),
         Effect::Tell(event) => {
             tell(client, &event, now).await;
             Ok(())
         }
         Effect::Create(object) => {
             let created = send(client, create(&object)).await?;
-            announce(client, &created, now).await;
+            if recording == Recording::Events {
+                announce(client, &created, now).await;
+            }
             cluster.put(created);
             Ok(())
         }

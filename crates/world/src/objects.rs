@@ -69,10 +69,14 @@ pub(crate) fn is_controlled_by(meta: &ObjectMeta, uid: &str) -> bool {
     controller_of(meta).is_some_and(|owner| owner.uid == uid)
 }
 
-/// Whether a selector chooses these labels; a selector that cannot be read or is empty chooses none.
-pub(crate) fn selects(selector: &LabelSelector, labels: &Words) -> bool {
-    Selector::try_from(selector.clone())
-        .is_ok_and(|selector| !selector.selects_all() && selector.matches(labels))
+/// A selector ready for use; `None` when it cannot be read or would choose everything.
+pub(crate) fn selector(selector: &LabelSelector) -> Option<Selector> {
+    Selector::try_from(selector.clone()).ok().filter(|selector| !selector.selects_all())
+}
+
+/// Whether a selector chooses these labels; one that cannot be read or is empty chooses none.
+pub(crate) fn selects(wanted: &LabelSelector, labels: &Words) -> bool {
+    selector(wanted).is_some_and(|selector| selector.matches(labels))
 }
 
 /// Whether every pair of `wanted` is among `labels`; an empty `wanted` chooses none.

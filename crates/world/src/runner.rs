@@ -12,7 +12,7 @@ use crate::{
     control::{
         autoscaler, daemon_set, deployment, endpoints, gateway, job, replica_set, stateful_set,
     },
-    effect::{Decision, Effect},
+    effect::Decision,
     feed::{self, News},
     kinds::FOR_CONTROLLERS,
     kubelet::{house::House, lifecycle},
@@ -24,6 +24,7 @@ use kube::Client;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     sync::Arc,
     time::Duration,
 };
@@ -91,14 +92,17 @@ impl Runner {
 
     /// Runs until `stop` is dropped.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) {
+        let mut settled = false;
         loop {
             while let Ok(news) = self.news.try_recv() {
                 self.cluster.hear(news);
             }
             self.note_changes();
-            if self.cluster.has_heard(FOR_CONTROLLERS)
-                && let Some(key) = self.queue.pop_first()
-            {
+            if !settled && self.cluster.has_heard(FOR_CONTROLLERS) {
+                self.cluster.pods.iter().for_each(|pod| self.house.reserve(pod));
+                settled = true;
+            }
+            if settled && let Some(key) = self.queue.pop_first() {
                 self.handle(key).await;
                 continue;
             }
@@ -160,10 +164,7 @@ impl Runner {
             self.wake(key, at);
         }
         for effect in decision.effects {
-            if self.recording == Recording::Nothing && matches!(effect, Effect::Tell(_)) {
-                continue;
-            }
-            carry_out(&self.client, &mut self.cluster, effect, now).await?;
+            carry_out(&self.client, &mut self.cluster, effect, (self.recording, now)).await?;
         }
         if key.desk == Desk::Kubelet
             && let Some(pod) = self.cluster.pods.get(&key.namespace, &key.name)
@@ -227,16 +228,23 @@ impl Runner {
             self.house.leave(&key.namespace, &key.name);
             return Ok(Decision::default());
         };
-        let facts = self.house.facts(pod, now);
-        let decision = lifecycle::decide(pod, &facts, now);
-        self.house.write_logs(pod, &decision);
         let (nudge, key) = (self.nudge.clone(), key.clone());
         let changed: OnChange = Arc::new(move || {
             // Nobody listens any more when the world stops.
             let _ = nudge.send(key.clone());
         });
-        self.house.prepare(pod, &decision, now, changed).await?;
-        Ok(decision)
+        loop {
+            let facts = self.house.facts(pod, now);
+            let decision = lifecycle::decide(pod, &facts, now);
+            match self.house.prepare(pod, &decision, now, changed.clone()).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse && self.house.rehouse(pod) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    self.house.write_logs(pod, &decision);
+                    return Ok(decision);
+                }
+            }
+        }
     }
 
     async fn autoscaler(&mut self, key: &Key, now: Timestamp) -> Result<Decision, Failed> {

@@ -264,7 +264,7 @@ mod tests {
         serde_json::from_value(json!({"metadata": {"name": "j", "namespace": "default", "uid": "uid-j"}, "spec": spec})).unwrap()
     }
 
-    fn check(spec: &serde_json::Value, phases: &[&str], creates: usize, condition: Option<&str>) {
+    fn check(spec: &serde_json::Value, phases: &[&str], fresh: usize, condition: Option<&str>) {
         let job = job(spec);
         let pod =
             |(n, phase): (usize, &&str)| build::pod(&format!("p{n}"), &job).phase(phase).done();
@@ -272,7 +272,7 @@ mod tests {
         let decision = decide(&job, &pods.iter().collect::<Vec<_>>(), second(0));
         let created =
             decision.effects.iter().filter(|effect| matches!(effect, Effect::Create(_))).count();
-        assert_eq!(created, creates, "{spec} {phases:?}");
+        assert_eq!(created, fresh, "{spec} {phases:?}");
         let status = decision.effects.iter().find_map(|effect| match effect {
             Effect::Patch { body, .. } => body["status"]["conditions"][1]["type"].as_str(),
             _ => None,

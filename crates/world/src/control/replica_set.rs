@@ -5,7 +5,7 @@ use crate::{
     objects::{
         available_from, contains_all, controlled_by, controller_of, created_at, has_ended,
         is_active, is_controlled_by, labels_of, name_of, phase_of, pod_from, ready_since,
-        reference, selects, uid_of, whole,
+        reference, selector, uid_of, whole,
     },
 };
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use k8s_openapi::api::{
     apps::v1::{ReplicaSet, ReplicaSetStatus},
     core::v1::Pod,
 };
+use kube::core::SelectorExt;
 use serde_json::json;
 use std::cmp::Reverse;
 
@@ -49,15 +50,12 @@ fn owned_pods<'a>(set: &ReplicaSet, pods: &[&'a Pod]) -> Vec<&'a Pod> {
         .collect()
 }
 
-fn chooses(set: &ReplicaSet, pod: &Pod) -> bool {
-    set.spec.as_ref().is_some_and(|spec| selects(&spec.selector, labels_of(&pod.metadata)))
-}
-
 fn adopt_and_release(set: &ReplicaSet, pods: &[&Pod], decision: &mut Decision) {
+    let selector = set.spec.as_ref().and_then(|spec| selector(&spec.selector));
     for pod in pods {
         let owned = is_controlled_by(&pod.metadata, uid_of(&set.metadata));
         let orphan = controller_of(&pod.metadata).is_none() && is_active(pod);
-        let wanted = chooses(set, pod);
+        let wanted = selector.as_ref().is_some_and(|s| s.matches(labels_of(&pod.metadata)));
         if wanted && orphan && set.metadata.deletion_timestamp.is_none() {
             decision.push(owners(pod, &json!([controlled_by(set)])));
         } else if owned && !wanted && pod.metadata.deletion_timestamp.is_none() {

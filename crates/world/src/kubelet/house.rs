@@ -102,6 +102,23 @@ impl House {
         }
     }
 
+    /// Keeps the address that a pod has from before the house was built.
+    pub(crate) fn reserve(&mut self, pod: &Pod) {
+        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
+        if let Some(address) = address {
+            self.addresses.reserve(address);
+        }
+    }
+
+    /// Gives a pod another address because somebody else listens on its own; `false` when its
+    /// address is known to others already or there is none left. The old address is not used again.
+    pub(crate) fn rehouse(&mut self, pod: &Pod) -> bool {
+        let told = pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some());
+        let Some(room) = self.rooms.get_mut(&key(pod)).filter(|_| !told) else { return false };
+        room.address = self.addresses.take().ok();
+        room.address.is_some()
+    }
+
     /// Opens the listeners of a pod that a decision starts, before anybody is told of it.
     ///
     /// # Errors

@@ -340,3 +340,88 @@ fn tell_changes(pod: &Pod, old: &PodStatus, new: &[ContainerStatus], decision: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::{self, second};
+
+    fn pod(annotations: &[(&str, &str)]) -> Pod {
+        let owner = build::replica_set("web", 1);
+        let pod = annotations
+            .iter()
+            .fold(build::pod("a", &owner), |pod, (key, value)| pod.annotated(key, value));
+        let mut pod = pod.done();
+        pod.status = None;
+        pod
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            address: "127.77.0.1".into(),
+            bound_at: second(0),
+            serves: Some(Behaviour::default()),
+            accepting: true,
+            ..Facts::default()
+        }
+    }
+
+    fn status(pod: &Pod, at: i64) -> (PodStatus, Option<Timestamp>) {
+        let decision = decide(pod, &facts(), second(at));
+        let body = decision.effects.iter().find_map(|effect| match effect {
+            Effect::Patch { part: Part::Status, body, .. } => Some(body["status"].clone()),
+            _ => None,
+        });
+        (serde_json::from_value(body.unwrap()).unwrap(), decision.wake)
+    }
+
+    fn check(annotations: &[(&str, &str)], at: i64, phase: &str, ready: &str) -> Option<Timestamp> {
+        let (status, wake) = status(&pod(annotations), at);
+        let condition =
+            status.conditions.iter().flatten().find(|condition| condition.type_ == "Ready");
+        assert_eq!(
+            (status.phase.as_deref(), condition.map(|c| c.status.as_str())),
+            (Some(phase), Some(ready))
+        );
+        wake
+    }
+
+    #[test]
+    fn orders_shape_the_first_status() {
+        assert_eq!(check(&[], 0, "Running", "True"), None);
+        assert_eq!(
+            check(&[("ringfence.dev/start-delay", "5s")], 0, "Pending", "False"),
+            Some(second(5))
+        );
+        assert_eq!(check(&[("ringfence.dev/start-delay", "5s")], 5, "Running", "True"), None);
+        assert_eq!(
+            check(&[("ringfence.dev/ready-delay", "7s")], 0, "Running", "False"),
+            Some(second(7))
+        );
+        assert_eq!(check(&[("ringfence.dev/not-ready", "true")], 0, "Running", "False"), None);
+        assert_eq!(
+            check(&[("ringfence.dev/crash-loop", "true")], 0, "Running", "False"),
+            Some(second(1))
+        );
+        assert_eq!(
+            check(&[("ringfence.dev/image-pull-error", "true")], 0, "Pending", "False"),
+            Some(second(10))
+        );
+        assert_eq!(check(&[("ringfence.dev/run-for", "x")], 0, "Pending", "False"), None);
+    }
+
+    #[test]
+    fn a_pod_that_has_all_it_should_have_is_left_alone() {
+        let mut pod = pod(&[]);
+        pod.status = Some(status(&pod, 0).0);
+        assert_eq!(decide(&pod, &facts(), second(60)), Decision::default());
+    }
+
+    #[test]
+    fn a_pod_that_never_ran_goes_at_once() {
+        let mut pod = pod(&[]);
+        pod.metadata.deletion_timestamp = Some(Time(second(30)));
+        let decision = decide(&pod, &facts(), second(0));
+        assert!(matches!(decision.effects[..], [Effect::Delete { grace: Grace::None, .. }]));
+    }
+}

@@ -1,7 +1,6 @@
 //! Modelled users against the server in the same process, on paused time.
 
-mod support;
-
+use crate::support::{Stage, deployment, is_complete, service};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
 use kube::{
     Api,
@@ -14,7 +13,6 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use support::{Stage, deployment, is_complete, service};
 use world::traffic::{Fault, Target, TrafficConfig, TrafficHandle, TrafficModel};
 
 fn users(stage: &Stage) -> (TrafficHandle, Arc<Mutex<SeriesStore>>) {
@@ -75,7 +73,12 @@ async fn users_meet_versions_by_the_weights_of_the_route() {
 
     let now = stage.clock.now();
     let query = r#"sum(increase(istio_requests_total{destination_service_name="canary"}[60s]))"#;
-    let found = metrics::promql::query_instant(&series.lock().unwrap(), query, now);
+    let found = metrics::promql::query_instant(
+        &series.lock().unwrap(),
+        query,
+        now,
+        &metrics::promql::Options::default(),
+    );
     let text = format!("{found:?}");
     assert!(text.contains("600"), "{text}");
 }

@@ -21,21 +21,21 @@ use world::{ServePods, World, WorldConfig, WorldHandle};
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// A running world.
-pub struct Stage {
-    pub client: Client,
-    pub clock: Clock,
-    pub world: WorldHandle,
-    pub server: Arc<Server>,
+pub(crate) struct Stage {
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) world: WorldHandle,
+    pub(crate) server: Arc<Server>,
 }
 
 impl Stage {
     /// A world whose pods do not listen.
-    pub async fn quiet() -> Self {
+    pub(crate) async fn quiet() -> Self {
         Self::with(WorldConfig { serve_pods: ServePods::None, ..WorldConfig::default() }).await
     }
 
     /// A world with these settings.
-    pub async fn with(config: WorldConfig) -> Self {
+    pub(crate) async fn with(config: WorldConfig) -> Self {
         let clock = Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let server = Server::new(ServerConfig::new(clock, 7)).unwrap();
         let client = server.client();
@@ -44,7 +44,7 @@ impl Stage {
     }
 
     /// The objects of one kind in the namespace `default`.
-    pub fn api<K>(&self) -> Api<K>
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -52,7 +52,7 @@ impl Stage {
     }
 
     /// Creates an object in the namespace `default`.
-    pub async fn create<K>(&self, object: Value) -> K
+    pub(crate) async fn create<K>(&self, object: Value) -> K
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -65,7 +65,7 @@ impl Stage {
     }
 
     /// Merge-patches an object in the namespace `default`.
-    pub async fn patch<K>(&self, name: &str, patch: Value) -> K
+    pub(crate) async fn patch<K>(&self, name: &str, patch: Value) -> K
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -76,7 +76,7 @@ impl Stage {
     }
 
     /// Waits until an object is as `wanted` says.
-    pub async fn until<K>(&self, name: &str, wanted: impl Fn(&K) -> bool) -> K
+    pub(crate) async fn until<K>(&self, name: &str, wanted: impl Fn(&K) -> bool) -> K
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -98,19 +98,19 @@ impl Stage {
     }
 
     /// The pods that a label selector chooses.
-    pub async fn pods(&self, labels: &str) -> Vec<Pod> {
+    pub(crate) async fn pods(&self, labels: &str) -> Vec<Pod> {
         self.api().list(&ListParams::default().labels(labels)).await.unwrap().items
     }
 
     /// Seconds since the world began.
-    pub fn elapsed(&self) -> i64 {
+    pub(crate) fn elapsed(&self) -> i64 {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         self.clock.now().duration_since(start).as_secs()
     }
 }
 
 /// A Deployment of the demo application.
-pub fn deployment(name: &str, replicas: i32, tag: &str) -> Value {
+pub(crate) fn deployment(name: &str, replicas: i32, tag: &str) -> Value {
     json!({
         "metadata": {"name": name},
         "spec": {
@@ -130,7 +130,7 @@ pub fn deployment(name: &str, replicas: i32, tag: &str) -> Value {
 }
 
 /// A Service in front of it.
-pub fn service(name: &str) -> Value {
+pub(crate) fn service(name: &str) -> Value {
     json!({
         "metadata": {"name": name},
         "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": "http"}]},
@@ -138,7 +138,7 @@ pub fn service(name: &str) -> Value {
 }
 
 /// Whether a Deployment has finished what it was told.
-pub fn is_complete(deployment: &Deployment) -> bool {
+pub(crate) fn is_complete(deployment: &Deployment) -> bool {
     let (Some(spec), Some(status)) = (&deployment.spec, &deployment.status) else { return false };
     let wanted = spec.replicas.unwrap_or(1);
     let counts = [status.replicas, status.updated_replicas, status.available_replicas];
@@ -147,13 +147,13 @@ pub fn is_complete(deployment: &Deployment) -> bool {
 }
 
 /// The reason why the first container of a pod waits.
-pub fn waits_for(pod: &Pod) -> Option<String> {
+pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     status.state.as_ref()?.waiting.as_ref()?.reason.clone()
 }
 
 /// Whether a pod's condition holds.
-pub fn holds(pod: &Pod, kind: &str) -> bool {
+pub(crate) fn holds(pod: &Pod, kind: &str) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions
         .into_iter()

@@ -1,7 +1,6 @@
 //! The controllers and the kubelet stand-in against the server in the same process, on paused time.
 
-mod support;
-
+use crate::support::{Stage, deployment, holds, is_complete, service, waits_for};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
@@ -15,7 +14,6 @@ use kube::{
     runtime::wait::{await_condition, conditions},
 };
 use serde_json::{Value, json};
-use support::{Stage, deployment, holds, is_complete, service, waits_for};
 
 fn pod(name: &str, annotations: Value) -> Value {
     json!({

@@ -1,11 +1,9 @@
 //! Pods on real sockets and in real time.
 
-mod support;
-
+use crate::support::{Stage, holds};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use support::{Stage, holds};
 use world::WorldConfig;
 
 async fn stage(network: u8) -> Stage {
