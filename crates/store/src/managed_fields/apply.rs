@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::compare::{claims, compare};
-use super::merge::{merge, remove};
+use super::merge::{Cut, merge, remove};
 use super::set::FieldSet;
 use super::{Entry, Operation, Writer, read, write};
 use crate::error::{ApiError, Cause};
@@ -78,13 +78,13 @@ fn drop_unapplied(
 ) {
     let Some(mine) = entries.iter().find(|entry| is_mine(entry, writer)) else { return };
     let mut gone = mine.fields.clone();
-    gone.subtract(claimed);
+    let mut wanted = claimed.clone();
     for entry in entries.iter().filter(|entry| !is_mine(entry, writer)) {
-        gone.subtract(&entry.fields);
-        spare_parents(&mut gone, &entry.fields);
+        wanted.merge(entry.fields.clone());
     }
-    spare_parents(&mut gone, claimed);
-    remove(Some(schema), merged, &gone);
+    gone.subtract(&wanted);
+    spare_parents(&mut gone, &wanted);
+    remove(Some(schema), merged, Cut { gone: &gone, wanted: Some(&wanted) });
 }
 
 /// A path stays when somebody owns something below it.

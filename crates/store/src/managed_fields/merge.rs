@@ -44,18 +44,36 @@ fn merge_lists(schema: Option<&Schema>, live: &[Value], config: &[Value]) -> Vec
     merged
 }
 
-/// Takes the given paths out of a value; a parent that becomes empty by it stays unless it is given too.
-pub(crate) fn remove(schema: Option<&Schema>, value: &mut Value, gone: &FieldSet) {
+/// What to take out of a value, and what somebody still wants in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Cut<'a> {
+    pub(crate) gone: &'a FieldSet,
+    pub(crate) wanted: Option<&'a FieldSet>,
+}
+
+impl<'a> Cut<'a> {
+    fn below(self, step: &Step) -> Option<Self> {
+        let gone = self.gone.at(step).filter(|gone| !gone.is_empty())?;
+        Some(Self { gone, wanted: self.wanted.and_then(|wanted| wanted.at(step)) })
+    }
+
+    fn wants(self, step: &Step) -> bool {
+        self.wanted.is_some_and(|wanted| wanted.has(step))
+    }
+}
+
+/// Takes paths out of a value; a parent that becomes empty by it goes too, unless somebody wants it.
+pub(crate) fn remove(schema: Option<&Schema>, value: &mut Value, cut: Cut<'_>) {
     match value {
-        Value::Object(map) => remove_fields(schema, map, gone),
+        Value::Object(map) => remove_fields(schema, map, cut),
         Value::Array(list) => {
             let inner = schema.and_then(|schema| schema.items.as_deref());
             list.retain_mut(|item| {
                 let Some(step) = step_of(schema, item) else { return true };
-                if gone.has(&step) {
+                if cut.gone.has(&step) {
                     return false;
                 }
-                if let Some(below) = gone.at(&step) {
+                if let Some(below) = cut.below(&step) {
                     remove(inner, item, below);
                 }
                 true
@@ -65,18 +83,18 @@ pub(crate) fn remove(schema: Option<&Schema>, value: &mut Value, gone: &FieldSet
     }
 }
 
-fn remove_fields(schema: Option<&Schema>, map: &mut Map<String, Value>, gone: &FieldSet) {
+fn remove_fields(schema: Option<&Schema>, map: &mut Map<String, Value>, cut: Cut<'_>) {
     let mut doomed = Vec::new();
     for (key, value) in map.iter_mut() {
         let step = Step::field(key);
-        if gone.has(&step) {
+        if cut.gone.has(&step) {
             doomed.push(key.clone());
             continue;
         }
-        let Some(below) = gone.at(&step).filter(|below| !below.is_empty()) else { continue };
+        let Some(below) = cut.below(&step) else { continue };
         let (field, _) = field_of(schema, key);
         remove(field, value, below);
-        if is_hollow(value) {
+        if is_hollow(value) && !cut.wants(&step) {
             doomed.push(key.clone());
         }
     }

@@ -13,6 +13,8 @@ use crate::store::Store;
 
 /// The longest name `generateName` makes, suffix included.
 const GENERATED_NAME_LIMIT: usize = 63;
+/// How often a generated name that is taken is tried anew.
+const NAME_ATTEMPTS: usize = 8;
 /// Letters the suffix of a generated name takes.
 const SUFFIX_LENGTH: usize = 5;
 
@@ -65,7 +67,15 @@ impl Store {
             return Err(ApiError::invalid(&resource.group, &resource.kind, "", &[problem]));
         }
         let kept = base.floor_char_boundary(GENERATED_NAME_LIMIT - SUFFIX_LENGTH);
-        let name = format!("{}{}", &base[..kept], self.generator.suffix());
+        let (base, namespace) = (base[..kept].to_owned(), meta_str(body, "namespace"));
+        let key = resource.storage();
+        let mut name = format!("{base}{}", self.generator.suffix());
+        for _ in 0..NAME_ATTEMPTS {
+            if self.found(&key, namespace, &name).is_none() {
+                break;
+            }
+            name = format!("{base}{}", self.generator.suffix());
+        }
         metadata_mut(body).insert("name".into(), json!(name));
         Ok(())
     }
