@@ -109,9 +109,8 @@ impl Controller {
         others.extend(
             [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
         );
-        let engine = Engine::new(authority.clone(), worker, config.workers);
+        let engine = Engine::new(authority.clone(), worker, http, &config);
         let senses = Senses { news, pings, leads, stop: stopped };
-        let _ = http;
         Ok(ControllerHandle {
             client: HandleClient(client),
             authority,

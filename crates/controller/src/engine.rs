@@ -8,20 +8,25 @@
 
 use crate::{
     authority::Authority,
-    cache::{Cache, Changed, Entry, Kept, Kind, News},
+    cache::{Cache, Changed, Kept, Kind, News},
+    calls::Calls,
+    config::ControllerConfig,
     endpoints::{Health, Ping},
     events::Identity,
     fence::{Fence, Passage},
     gather,
+    http_caller::HttpCaller,
     interest::Interests,
-    job::{Done, Failure, Subject, Worker},
+    job::{Done, Failure, Measuring, Subject, Worker},
     key::Key,
     metrics::{Metrics, rollout_samples, run_samples, template_samples},
     queue::Queue,
 };
+use api::argo::AnalysisRun;
 use clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
+use plan::analysis_run;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -56,18 +61,27 @@ pub(crate) struct Engine {
     interests: Interests,
     told: BTreeMap<Key, String>,
     jobs: JoinSet<(Key, Done)>,
+    calls: Calls,
+    prometheus_address: Option<String>,
     led: bool,
 }
 
 impl Engine {
     /// A loop that has seen nothing yet.
-    pub(crate) fn new(authority: Authority, worker: Worker, workers: usize) -> Self {
+    pub(crate) fn new(
+        authority: Authority,
+        worker: Worker,
+        http: Arc<dyn HttpCaller>,
+        config: &ControllerConfig,
+    ) -> Self {
         Self {
+            calls: Calls::new(http, Arc::clone(&worker.metrics)),
+            prometheus_address: config.prometheus_address.clone(),
             clock: worker.clock,
             authority,
             metrics: Arc::clone(&worker.metrics),
             worker,
-            workers: workers.max(1),
+            workers: config.workers.max(1),
             cache: Cache::default(),
             queue: Queue::new(),
             fence: Fence::default(),
@@ -87,6 +101,7 @@ impl Engine {
                 _ = &mut senses.stop => break,
                 Some((kind, news)) = senses.news.recv() => self.learn(kind, news),
                 Some(done) = self.jobs.join_next() => self.conclude(done),
+                Some(key) = self.calls.next() => self.queue.push(key, self.clock.now()),
                 Some(ping) = senses.pings.recv() => self.answer(ping),
                 Ok(()) = senses.leads.changed() => {}
                 () = self.clock.sleep_until(until) => {}
@@ -116,9 +131,12 @@ impl Engine {
             && self.cache.missing().is_empty()
     }
 
-    /// A process that begins to lead looks at everything.
+    /// A process that begins to lead looks at everything; one that ceases to forgets its measurements.
     fn notice_leadership(&mut self) {
         let leads = self.authority.is_leader();
+        if self.led && !leads {
+            self.calls.clear();
+        }
         if leads && !self.led {
             let now = self.clock.now();
             let rollouts =
@@ -183,37 +201,50 @@ impl Engine {
                 self.queue.push(key, until);
             }
             Passage::Overdue(targets) => {
-                let subject = self.subject(&key, None);
+                let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.refresh(subject, targets));
             }
         }
     }
 
     fn start_open(&mut self, key: Key) {
-        match &key {
-            Key::Rollout(name) => match self.cache.get(Kind::Rollout, name).cloned() {
-                Some(Entry { object: Kept::Rollout(rollout), .. }) => {
-                    let gathered = Box::new(gather::rollout(&self.cache, name, &rollout));
-                    self.interests.note(&key, gathered.rests_on.clone());
-                    let subject = self.subject(&key, Some(Kind::Rollout));
-                    self.spawn(key, move |worker| worker.rollout(subject, gathered));
-                }
-                Some(Entry { object: Kept::Broken(why), .. }) => self.report_broken(key, &why),
-                _ => self.forget(&key),
-            },
-            Key::Run(_) => self.forget(&key),
+        let object = self.cache.find(&key.object()).map(|entry| entry.object.clone());
+        match (&key, object) {
+            (Key::Rollout(name), Some(Kept::Rollout(rollout))) => {
+                let gathered = Box::new(gather::rollout(&self.cache, name, &rollout));
+                self.interests.note(&key, gathered.rests_on.clone());
+                let subject = self.subject(&key);
+                self.spawn(key, move |worker| worker.rollout(subject, gathered));
+            }
+            (Key::Run(_), Some(Kept::AnalysisRun(run))) => {
+                let measuring = Box::new(self.measuring(&key, &run));
+                let subject = self.subject(&key);
+                self.spawn(key, move |worker| worker.run(subject, measuring));
+            }
+            (_, Some(Kept::Broken(why))) => self.report_broken(key, &why),
+            _ => self.forget(&key),
         }
+    }
+
+    fn measuring(&self, key: &Key, run: &AnalysisRun) -> Measuring {
+        let observed = analysis_run::Observed {
+            run: run.clone(),
+            secrets: BTreeMap::new(),
+            in_flight: self.calls.in_flight(key),
+            prometheus_address: self.prometheus_address.clone(),
+        };
+        Measuring { observed, answers: self.calls.answers(key) }
     }
 
     fn report_broken(&mut self, key: Key, why: &str) {
         let message = format!("the object cannot be understood: {why}");
         let failure = Failure::invalid(message);
-        let subject = self.subject(&key, Some(Kind::Rollout));
+        let subject = self.subject(&key);
         self.spawn(key, move |worker| worker.give_up(subject, failure));
     }
 
-    fn subject(&self, key: &Key, kind: Option<Kind>) -> Subject {
-        let entry = kind.and_then(|_| self.cache.find(&key.object()));
+    fn subject(&self, key: &Key) -> Subject {
+        let entry = self.cache.find(&key.object());
         let identity = Identity {
             uid: entry.and_then(|entry| entry.uid.clone()),
             resource_version: entry.and_then(|entry| entry.version.clone()),
@@ -252,6 +283,8 @@ impl Engine {
         }
         self.fence.raise(&key, done.written, now);
         self.fence.settle(&key, &read);
+        self.calls.used(&key, &done.used);
+        self.calls.make(&key, done.calls);
         match done.failure {
             None => {
                 self.told.remove(&key);
@@ -274,6 +307,7 @@ impl Engine {
         self.queue.forget(key);
         self.fence.forget(key);
         self.interests.forget(key);
+        self.calls.forget(key);
         self.told.remove(key);
     }
 }

@@ -12,12 +12,16 @@ use crate::{
     gather::Gathered,
     key::Key,
     metrics::Metrics,
+    secrets,
     writer::{Writer, Written},
 };
 use api::argo::keys::CONTROLLER_INSTANCE_ID;
 use clock::Clock;
 use jiff::Timestamp;
-use plan::{laws, rollout};
+use plan::{
+    analysis_run::{self, Answers, MeasurementCall},
+    laws, rollout,
+};
 use serde_json::{Value, json};
 use std::{
     any::Any,
@@ -54,6 +58,15 @@ pub(crate) struct Subject {
     pub(crate) told: Option<String>,
 }
 
+/// What a plan for an analysis run rests on, but for its secrets.
+#[derive(Debug)]
+pub(crate) struct Measuring {
+    /// The planner's input.
+    pub(crate) observed: analysis_run::Observed,
+    /// What metrics answered since the last plan.
+    pub(crate) answers: Answers,
+}
+
 /// What came of a piece of work.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -63,6 +76,10 @@ pub(crate) struct Done {
     pub(crate) read: Vec<(ObjectRef, Option<Value>)>,
     /// When to look again in any case.
     pub(crate) wake: Option<Timestamp>,
+    /// Calls to metric providers to make.
+    pub(crate) calls: Vec<MeasurementCall>,
+    /// Metrics whose answers were used.
+    pub(crate) used: Vec<String>,
     /// What went wrong, if anything.
     pub(crate) failure: Option<Failure>,
 }
@@ -85,6 +102,16 @@ impl Worker {
     pub(crate) async fn rollout(self, subject: Subject, gathered: Box<Gathered>) -> Done {
         let mut done = Done::default();
         if let Err(failure) = self.try_rollout(&subject, *gathered, &mut done).await {
+            self.tell(&subject, &failure).await;
+            done.failure = Some(failure);
+        }
+        done
+    }
+
+    /// Plans one analysis run, or takes in what its metrics answered, and carries the plan out.
+    pub(crate) async fn run(self, subject: Subject, measuring: Box<Measuring>) -> Done {
+        let mut done = Done::default();
+        if let Err(failure) = self.try_run(&subject, *measuring, &mut done).await {
             self.tell(&subject, &failure).await;
             done.failure = Some(failure);
         }
@@ -131,8 +158,31 @@ impl Worker {
         self.carry_out(subject, plan, done).await
     }
 
+    async fn try_run(
+        &self,
+        subject: &Subject,
+        measuring: Measuring,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        let Measuring { mut observed, answers } = measuring;
+        observed.secrets = secrets::read(&self.writer, &observed.run).await?;
+        let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();
+        let now = self.clock.now();
+        let planned = caught(|| match answers.is_empty() {
+            true => analysis_run::plan(&observed, now),
+            false => analysis_run::absorb(&observed, answers, now),
+        })?;
+        done.wake = planned.plan.wake;
+        self.carry_out(subject, planned.plan, done).await?;
+        done.calls = planned.calls;
+        done.used = used;
+        Ok(())
+    }
+
     fn obey_laws(&self, broken: Vec<laws::Violation>) -> Result<(), Failure> {
-        broken.iter().for_each(|violation| self.metrics.count_broken_law(violation.law));
+        broken
+            .iter()
+            .for_each(|violation| self.metrics.count_broken_law(&format!("{:?}", violation.law)));
         let sentences = broken.iter().map(ToString::to_string).collect::<Vec<_>>();
         if sentences.is_empty() {
             return Ok(());

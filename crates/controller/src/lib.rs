@@ -12,6 +12,7 @@
 
 mod authority;
 mod cache;
+mod calls;
 mod config;
 mod controller;
 mod endpoints;
@@ -27,6 +28,7 @@ mod key;
 mod lease;
 mod metrics;
 mod queue;
+mod secrets;
 mod writer;
 
 pub use config::ControllerConfig;

@@ -1,0 +1,195 @@
+//! Calls to metric providers, made beside the loop.
+//!
+//! The planner asks for a call; its answer waits here until the plan that used it has been carried out.
+//! A slow provider therefore blocks nobody, and after a restart the same call is simply made again.
+//!
+//! **Invariant.** One call of a key and an id is under way at a time, and never more than
+//! [`CALLS_MAX`] in all.
+
+use crate::{http_caller::HttpCaller, key::Key, metrics::Metrics};
+use plan::analysis_run::{Answers, MeasurementCall};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+use tokio::task::JoinSet;
+use vocab::{Reply, ReplyError};
+
+/// How many calls are under way at once.
+const CALLS_MAX: usize = 64;
+
+/// What came of a call.
+type Answer = Result<Reply, ReplyError>;
+/// A run and the name of one of its metrics.
+type Id = (Key, String);
+
+/// Calls under way and answers not used yet.
+pub(crate) struct Calls {
+    http: Arc<dyn HttpCaller>,
+    metrics: Arc<Metrics>,
+    known: BTreeMap<Key, BTreeMap<String, Entry>>,
+    waiting: VecDeque<Id>,
+    running: JoinSet<(Id, Answer)>,
+}
+
+struct Entry {
+    call: MeasurementCall,
+    answer: Option<Answer>,
+}
+
+impl Calls {
+    /// No calls yet; they will be made through `http`.
+    pub(crate) fn new(http: Arc<dyn HttpCaller>, metrics: Arc<Metrics>) -> Self {
+        let (known, waiting, running) = (BTreeMap::new(), VecDeque::new(), JoinSet::new());
+        Self { http, metrics, known, waiting, running }
+    }
+
+    /// Makes the calls of a plan, one a metric.
+    pub(crate) fn make(&mut self, key: &Key, calls: Vec<MeasurementCall>) {
+        for call in calls {
+            let metric = call.metric.clone();
+            let of_key = self.known.entry(key.clone()).or_default();
+            if of_key.insert(metric.clone(), Entry { call, answer: None }).is_none() {
+                self.waiting.push_back((key.clone(), metric));
+            }
+        }
+        self.start_waiting();
+    }
+
+    /// The next key that has an answer; nothing while no call is under way.
+    pub(crate) async fn next(&mut self) -> Option<Key> {
+        let ((key, metric), answer) = self.running.join_next().await?.ok()?;
+        self.metrics.count_call(outcome(&answer));
+        if let Some(entry) = self.known.get_mut(&key).and_then(|known| known.get_mut(&metric)) {
+            entry.answer = Some(answer);
+        }
+        self.start_waiting();
+        Some(key)
+    }
+
+    /// Names of the metrics of a key that wait for an answer.
+    pub(crate) fn in_flight(&self, key: &Key) -> BTreeSet<String> {
+        let known = self.known.get(key).into_iter().flatten();
+        let open = known.filter(|(_, entry)| entry.answer.is_none());
+        open.map(|(metric, _)| metric.clone()).collect()
+    }
+
+    /// The answers that wait for a key's next plan.
+    pub(crate) fn answers(&self, key: &Key) -> Answers {
+        let known = self.known.get(key).into_iter().flatten();
+        known.filter_map(|(_, entry)| Some((entry.call.clone(), entry.answer.clone()?))).collect()
+    }
+
+    /// Drops answers that a plan has used.
+    pub(crate) fn used(&mut self, key: &Key, metrics: &[String]) {
+        if let Some(known) = self.known.get_mut(key) {
+            known.retain(|metric, _| !metrics.contains(metric));
+        }
+    }
+
+    /// Forgets a key that is gone; what is under way ends unheard.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        self.known.remove(key);
+    }
+
+    /// Forgets everything, because somebody else measures now.
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+        self.running.abort_all();
+    }
+
+    fn start_waiting(&mut self) {
+        while self.running.len() < CALLS_MAX {
+            let Some(id) = self.waiting.pop_front() else { return };
+            let entry = self.known.get(&id.0).and_then(|known| known.get(&id.1));
+            let Some(call) = entry.map(|entry| entry.call.call.clone()) else { continue };
+            let http = Arc::clone(&self.http);
+            self.running.spawn(async move {
+                let answer = http.call(call).await;
+                (id, answer)
+            });
+        }
+    }
+}
+
+fn outcome(answer: &Answer) -> &'static str {
+    match answer {
+        Ok(Reply { status: 200..=299, .. }) => "ok",
+        Ok(_) => "refused",
+        Err(ReplyError::Unreachable { .. }) => "unreachable",
+        Err(ReplyError::TimedOut { .. }) => "timeout",
+        Err(ReplyError::TooLong { .. }) => "tooLong",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Name;
+    use futures::future::BoxFuture;
+    use std::time::Duration;
+    use vocab::Call;
+
+    struct Slow;
+
+    impl HttpCaller for Slow {
+        fn call(&self, call: Call) -> BoxFuture<'_, Answer> {
+            Box::pin(async move {
+                tokio::time::sleep(call.timeout).await;
+                Ok(Reply { status: 200, headers: BTreeMap::new(), body: Vec::new() })
+            })
+        }
+    }
+
+    fn call(metric: &str, seconds: u64) -> MeasurementCall {
+        let call = Call {
+            method: "GET".to_owned(),
+            url: "http://prometheus/".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_secs(seconds),
+            insecure: false,
+        };
+        let (metric, state) = (metric.to_owned(), serde_json::Value::Null);
+        MeasurementCall { metric, call, state, started_at: jiff::Timestamp::UNIX_EPOCH }
+    }
+
+    fn run(name: &str) -> Key {
+        Key::Run(Name::new("shop", name))
+    }
+
+    fn calls() -> Calls {
+        Calls::new(Arc::new(Slow), Arc::new(Metrics::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_provider_does_not_hold_back_a_quick_one() {
+        let mut calls = calls();
+        calls.make(&run("slow"), vec![call("rate", 60)]);
+        calls.make(&run("quick"), vec![call("rate", 1)]);
+        assert_eq!(calls.next().await, Some(run("quick")));
+        assert_eq!(calls.next().await, Some(run("slow")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_waits_until_it_is_used() {
+        let mut calls = calls();
+        calls.make(&run("a"), vec![call("rate", 1), call("latency", 2)]);
+        calls.next().await;
+        assert_eq!(calls.in_flight(&run("a")), BTreeSet::from(["latency".to_owned()]));
+        assert_eq!(calls.answers(&run("a")).len(), 1);
+        calls.used(&run("a"), &["rate".to_owned()]);
+        assert!(calls.answers(&run("a")).is_empty());
+        assert!(calls.next().await.is_some());
+        assert_eq!(calls.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_no_longer_leads_forgets_what_it_asked() {
+        let mut calls = calls();
+        calls.make(&run("a"), vec![call("rate", 1)]);
+        calls.clear();
+        assert_eq!(calls.next().await, None);
+        assert!(calls.in_flight(&run("a")).is_empty());
+    }
+}

@@ -1,0 +1,230 @@
+//! Whole stories: real planner, real API server, real workload controllers, virtual time.
+
+mod support;
+
+use controller::ControllerConfig;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use support::{
+    Cluster, Gate, NoHttp, Prometheus, pass,
+    story::{ARGO, canary, success_rate},
+};
+use world::{Recording, ServePods, World, WorldConfig, WorldHandle};
+
+async fn world(cluster: &Cluster) -> WorldHandle {
+    let config = WorldConfig {
+        serve_pods: ServePods::None,
+        recording: Recording::Nothing,
+        ..WorldConfig::default()
+    };
+    World::start(cluster.client.clone(), cluster.clock, config).await.unwrap()
+}
+
+fn with_pause() -> Value {
+    json!([{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {"duration": "30s"}}])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_basic_canary_pauses_and_goes_on_when_promoted() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let _controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    cluster.create(canary(&with_pause(), &Value::Null)).await;
+    let first = cluster.until("Healthy", 120).await;
+    cluster.set_image("argoproj/rollouts-demo:yellow").await;
+    let paused = cluster.until("Paused", 120).await;
+    assert_eq!(paused["status"]["message"], "CanaryPauseStep");
+    assert_eq!(paused["status"]["currentStepIndex"], 1);
+    let available = cluster.sets().await.into_iter().map(|set| set.3).collect::<Vec<_>>();
+    assert_eq!(available.iter().sum::<i64>(), 5, "{available:?}");
+    assert!(available.contains(&1), "{available:?}");
+    cluster.promote().await;
+    let done = cluster.until("Healthy", 240).await;
+    assert_ne!(done["status"]["stableRS"], first["status"]["stableRS"]);
+    assert_eq!(done["status"]["currentPodHash"], done["status"]["stableRS"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_routed_canary_moves_the_weights_of_its_route() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let _controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    cluster.create_routed(&with_pause()).await;
+    assert_eq!(cluster.canary_weight().await, 0);
+    cluster.set_image("argoproj/rollouts-demo:yellow").await;
+    cluster.until("Paused", 120).await;
+    assert_eq!(cluster.canary_weight().await, 20);
+    cluster.promote().await;
+    cluster.until("Healthy", 240).await;
+    assert_eq!(cluster.canary_weight().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn abort_returns_traffic_before_it_scales_down() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create_routed(&with_pause()).await;
+    cluster.set_image("argoproj/rollouts-demo:yellow").await;
+    cluster.until("Paused", 120).await;
+    let before = gate.writes().len();
+    cluster.patch_status(ARGO, "Rollout", "web", json!({"status": {"abort": true}})).await;
+    cluster.until("Degraded", 120).await;
+    pass(120).await;
+    assert_eq!(cluster.canary_weight().await, 0);
+    let writes = gate.writes().split_off(before);
+    let first = |part: &str| writes.iter().position(|write| write.contains(part));
+    let (route, sets) = (first("/httproutes/"), first("/replicasets/"));
+    assert!(route.is_some() && (sets.is_none() || route < sets), "{writes:#?}");
+    let canary = cluster.sets().await.into_iter().filter(|set| set.1 == 0).count();
+    assert_eq!(canary, 1, "{:?}", cluster.sets().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_analysis_rolls_back_and_says_why() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let rate = Arc::new(Prometheus(Mutex::new(0.84)));
+    let config = ControllerConfig::alone();
+    let _controller = cluster.controller_asking(&Gate::open(), config, rate.clone()).await;
+    cluster.create(success_rate()).await;
+    let steps = json!([{"setWeight": 20}, {"analysis": {"templates": [{"templateName": "success-rate"}]}}, {"setWeight": 60}]);
+    cluster.create_routed(&steps).await;
+    cluster.set_image("argoproj/rollouts-demo:bad-yellow").await;
+    let web = cluster.until("Degraded", 240).await;
+    assert_eq!(web["status"]["abort"], true);
+    let message = web["status"]["message"].as_str().unwrap();
+    assert!(message.contains("success-rate"), "{message}");
+    assert_eq!(cluster.canary_weight().await, 0);
+    *rate.0.lock().unwrap() = 0.99;
+    cluster.set_image("argoproj/rollouts-demo:green").await;
+    let web = cluster.until("Healthy", 240).await;
+    let runs = cluster.list(ARGO, "AnalysisRun").await;
+    let phases = runs.iter().map(|run| run["status"]["phase"].clone()).collect::<Vec<_>>();
+    assert!(
+        phases.contains(&json!("Failed")) && phases.contains(&json!("Successful")),
+        "{phases:?} {web}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_killed_after_any_write_is_replaced_without_a_trace() {
+    let (_, writes) = story(None).await;
+    assert!(writes > 8, "{writes}");
+    let (expected, _) = story(None).await;
+    for cut in 1..=writes {
+        let (outcome, _) = story(Some(cut)).await;
+        assert_eq!(outcome, expected, "killed after write {cut}");
+    }
+}
+
+/// A whole update, with the controller killed after a write if asked; the end state and the writes.
+async fn story(cut: Option<usize>) -> (Value, usize) {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let first = cluster.controller(&gate, ControllerConfig::alone()).await;
+    let steps = json!([{"setWeight": 20}, {"pause": {"duration": "10s"}}]);
+    if let Some(cut) = cut {
+        gate.cut_after(cut);
+    }
+    let drama = async {
+        if cut.is_some() {
+            gate.reached(cut.unwrap_or_default()).await;
+            pass(1).await;
+            first.abort();
+        } else {
+            futures::future::pending::<()>().await;
+            drop(first);
+        }
+        cluster.controller(&Gate::open(), ControllerConfig::alone()).await
+    };
+    let plot = async {
+        cluster.create_routed(&steps).await;
+        cluster.set_image("argoproj/rollouts-demo:yellow").await;
+        let web = cluster.until("Healthy", 240).await;
+        pass(60).await;
+        web
+    };
+    tokio::pin!(drama);
+    tokio::pin!(plot);
+    let mut second = None;
+    let web = loop {
+        tokio::select! {
+            biased;
+            controller = &mut drama, if second.is_none() => second = Some(controller),
+            web = &mut plot => break web,
+        }
+    };
+    let sets = cluster.sets().await;
+    let status = &web["status"];
+    let outcome = json!({
+        "sets": sets,
+        "weight": cluster.canary_weight().await,
+        "stable": status["stableRS"],
+        "current": status["currentPodHash"],
+        "step": status["currentStepIndex"],
+    });
+    (outcome, gate.writes().iter().filter(|write| !write.contains("/events")).count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_planned_on_a_picture_older_than_our_own_writes() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    cluster.until("Healthy", 120).await;
+    gate.freeze(Some("/replicasets"));
+    cluster.set_image("argoproj/rollouts-demo:yellow").await;
+    pass(4).await;
+    let made = gate
+        .writes()
+        .iter()
+        .filter(|write| write.starts_with("POST") && write.ends_with("/replicasets"))
+        .count();
+    assert_eq!(made, 2, "one set for each revision, none made twice: {:#?}", gate.writes());
+    gate.freeze(None);
+    cluster.until("Healthy", 120).await;
+    assert_eq!(cluster.sets().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_is_told_once_and_tried_again() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.deny(Some("/replicasets"));
+    let controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    pass(300).await;
+    let told = cluster.events().await;
+    let told =
+        told.iter().filter(|(reason, _)| reason == "ReconciliationError").collect::<Vec<_>>();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.ends_with("the test does not allow it"), "{told:?}");
+    let reasons = &cluster.web().await["status"]["reasons"];
+    assert_eq!(reasons[0]["code"], "Forbidden", "{reasons}");
+    assert!(gate.writes().len() < 80, "{}", gate.writes().len());
+    assert!(controller.metrics_text().contains("code=\"Forbidden\""));
+    gate.deny(None);
+    cluster.until("Healthy", 120).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_rollout_is_left_alone_for_a_day() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let config = ControllerConfig::alone();
+    let _controller = cluster.controller_asking(&gate, config, Arc::new(NoHttp)).await;
+    cluster.create_routed(&json!([{"setWeight": 20}, {"pause": {"duration": "10s"}}])).await;
+    cluster.set_image("argoproj/rollouts-demo:yellow").await;
+    cluster.until("Healthy", 240).await;
+    pass(600).await;
+    let before = gate.writes();
+    pass(24 * 3600).await;
+    assert_eq!(gate.writes()[before.len()..], [] as [String; 0]);
+}
