@@ -76,21 +76,15 @@ fn apply(object: &mut Value, patch_type: PatchType, body: &Value) {
 /// Whichever version gains traffic must show endpoints behind its service.
 fn check_endpoints(case: &Case<'_>, before: i32, after: i32, violations: &mut Vec<Violation>) {
     let Some(canary) = case.subject.canary() else { return };
-    let gains = match after.cmp(&before) {
+    let (gains, loses) = match after.cmp(&before) {
         std::cmp::Ordering::Equal => return,
-        std::cmp::Ordering::Greater => canary.canary_service.as_deref(),
-        std::cmp::Ordering::Less => canary.stable_service.as_deref(),
+        std::cmp::Ordering::Greater => (&canary.canary_service, None),
+        std::cmp::Ordering::Less => (&canary.stable_service, canary.canary_service.as_deref()),
     };
-    let service = gains.unwrap_or_default();
-    let visible: i32 = case
-        .subject
-        .observed
-        .endpoints
-        .get(service)
-        .into_iter()
-        .flat_map(|hashes| hashes.values())
-        .sum();
-    if visible == 0 && case.subject.replicas() > 0 {
+    let service = gains.as_deref().unwrap_or_default();
+    // Taking traffic from a canary that answers nobody harms nobody: so begins every first deployment.
+    let harms = loses.is_none_or(|loser| visible(case, loser) > 0);
+    if harms && visible(case, service) == 0 && case.subject.replicas() > 0 {
         let detail = format!("weight {before} to {after}, and service {service} has no endpoints");
         violations.push(violation(Law::TrafficNeedsEndpoints, detail));
     }
@@ -100,6 +94,12 @@ fn check_endpoints(case: &Case<'_>, before: i32, after: i32, violations: &mut Ve
         let detail = format!("service {service} is switched in the plan that sends it more");
         violations.push(violation(Law::TrafficNeedsEndpoints, detail));
     }
+}
+
+/// Ready endpoints of a service.
+fn visible(case: &Case<'_>, service: &str) -> i32 {
+    let hashes = case.subject.observed.endpoints.get(service);
+    hashes.into_iter().flat_map(|hashes| hashes.values()).sum()
 }
 
 /// Stable keeps pods for the greatest share it has before, during and after the plan.
