@@ -1,4 +1,4 @@
-//! Requests per second through the gateway and through HAProxy, with the same backends.
+//! Requests per second through the gateway and through `HAProxy`, with the same backends.
 //!
 //! Needs `wrk`; compares with `haproxy` when it is there. Run with
 //! `cargo bench -p gateway --bench throughput`. Rounds alternate so that a busy machine slows both.

@@ -32,7 +32,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -70,7 +70,7 @@ impl Pool {
     }
 
     /// An idle connection that is still open, or a new one.
-    pub(crate) async fn connection(&self) -> io::Result<Connection> {
+    pub(crate) async fn connection(&self) -> io::Result<Box<Connection>> {
         while let Some(mut idle) = self.pop() {
             if idle.is_usable() {
                 return Ok(idle.connection);
@@ -89,7 +89,7 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: Box<Connection>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(Idle { connection, since: Instant::now() });
@@ -97,13 +97,13 @@ impl Pool {
     }
 
     /// A new connection.
-    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+    pub(crate) async fn connect(&self) -> io::Result<Box<Connection>> {
         let connecting = TcpStream::connect(self.address);
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await??;
         stream.set_nodelay(true)?;
         let made = http1::handshake(TokioIo::new(stream)).await;
         let (sender, driver) = made.map_err(io::Error::other)?;
-        Ok(Connection { sender, driver, state: State::Open, reused: false })
+        Ok(Box::new(Connection { sender, driver, state: State::Open, reused: false }))
     }
 }
 
@@ -116,13 +116,12 @@ impl Idle {
 impl Connection {
     /// Sends a request and waits for the head of its response.
     pub(crate) async fn exchange(
-        mut self,
+        mut self: Box<Self>,
         request: Request<OutBody>,
         pool: &Arc<Pool>,
     ) -> Result<Response<BackendBody>, Unanswered> {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let driver = &mut self.driver;
-        let state = &mut self.state;
+        let Self { driver, state, .. } = &mut *self;
         let answer = poll_fn(|cx| {
             drive(driver, state, cx);
             answer.as_mut().poll(cx)
@@ -160,7 +159,7 @@ fn drive(
 #[derive(Debug)]
 pub(crate) struct BackendBody {
     body: Incoming,
-    connection: Option<(Connection, Arc<Pool>)>,
+    connection: Option<(Box<Connection>, Arc<Pool>)>,
 }
 
 impl Body for BackendBody {

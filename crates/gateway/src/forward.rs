@@ -52,23 +52,21 @@ pub(crate) async fn forward(destination: &Destination, request: Request<OutBody>
         let copy = if connection.reused { copy_of(&request) } else { None };
         match connection.exchange(request, &endpoint.pool).await {
             Ok(response) => return forwarded(endpoint, Ok(response)),
-            Err(Unanswered { error, unsent }) => match unsent.or(copy) {
-                Some(again) => {
-                    reason = error.to_string();
-                    request = again;
-                }
-                None => {
+            Err(Unanswered { error, unsent }) => {
+                let Some(again) = unsent.or(copy) else {
                     let broken = ForwardError::BrokenOff(endpoint.pool.address(), error);
                     return forwarded(endpoint, Err(broken));
-                }
-            },
+                };
+                reason = error.to_string();
+                request = again;
+            }
         }
     }
     let recorder = destination.unreached.clone();
     Forwarded { result: Err(ForwardError::Unreachable(reason)), recorder }
 }
 
-async fn connection(endpoint: &LiveEndpoint, attempt: usize) -> std::io::Result<Connection> {
+async fn connection(endpoint: &LiveEndpoint, attempt: usize) -> std::io::Result<Box<Connection>> {
     if attempt == 0 { endpoint.pool.connection().await } else { endpoint.pool.connect().await }
 }
 

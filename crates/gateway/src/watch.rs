@@ -71,12 +71,12 @@ impl Follower {
             };
             let Some(change) = change else { return };
             let listed = mirror.is_listed();
-            let mut changed = mirror.apply(change);
+            let mut differs = mirror.apply(change);
             // What is there already goes into the same table.
             while let Some(Some(change)) = changes.next().now_or_never() {
-                changed |= mirror.apply(change);
+                differs |= mirror.apply(change);
             }
-            if changed || listed != mirror.is_listed() {
+            if differs || listed != mirror.is_listed() {
                 self.put_in_force(&mirror);
             }
         }

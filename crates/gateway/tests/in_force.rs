@@ -208,6 +208,12 @@ impl Caller {
         self.send(Request::get("/").header("host", host)).await
     }
 
+    async fn get_all(&mut self, host: &str, count: usize) {
+        for _ in 0..count {
+            assert_eq!(self.get(host).await.0, 200);
+        }
+    }
+
     async fn send(&mut self, request: http::request::Builder) -> (u16, String) {
         self.sender.ready().await.unwrap();
         let request = request.body(Empty::new()).unwrap();
@@ -292,12 +298,7 @@ async fn twenty_thousand_requests_across_changes_lose_none_and_split_exactly() {
         let mut callers = tokio::task::JoinSet::new();
         for _ in 0..CALLERS {
             let mut caller = shop.connect().await;
-            callers.spawn(async move {
-                for _ in 0..PER_ROUND {
-                    let (code, _) = caller.get("shop.example").await;
-                    assert_eq!(code, 200);
-                }
-            });
+            callers.spawn(async move { caller.get_all("shop.example", PER_ROUND).await });
         }
         while let Some(done) = callers.join_next().await {
             done.unwrap();
@@ -322,11 +323,7 @@ async fn requests_under_way_while_weights_change_are_all_answered() {
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let mut caller = shop.connect().await;
-        callers.spawn(async move {
-            for _ in 0..1500 {
-                assert_eq!(caller.get("shop.example").await.0, 200);
-            }
-        });
+        callers.spawn(async move { caller.get_all("shop.example", 1500).await });
     }
     let mut weight = 0;
     while !callers.is_empty() {

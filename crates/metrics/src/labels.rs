@@ -71,6 +71,11 @@ impl Labels {
         Builder { pairs: self.0.to_vec() }
     }
 
+    /// Where in memory the set is: the same for copies, and for no other set while one is held.
+    pub(crate) fn place(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
     pub(crate) fn shared_pairs(&self) -> &[Pair] {
         &self.0
     }

@@ -77,14 +77,29 @@ pub enum AppendError {
 /// The samples of one series, oldest first.
 pub(crate) type Ring = VecDeque<Point>;
 
+type Id = usize;
+
+#[derive(Clone, Debug)]
+struct Series {
+    labels: Labels,
+    ring: Ring,
+    /// The scrape that had it last.
+    scrape: u64,
+}
+
 /// Every series kept, by name and labels.
 #[derive(Clone, Debug, Default)]
 pub struct SeriesStore {
     limits: Limits,
-    names: BTreeMap<Arc<str>, BTreeMap<Labels, Ring>>,
-    count: usize,
+    names: BTreeMap<Arc<str>, BTreeMap<Labels, Id>>,
+    series: BTreeMap<Id, Series>,
+    next: Id,
+    /// Series by where in memory the labels of a scraped sample are. A source that scrapes the same
+    /// labels again and again is spared comparing them; the labels are held so that they stay there.
+    places: BTreeMap<usize, (Labels, Id)>,
     strings: BTreeSet<Arc<str>>,
-    scraped: BTreeSet<Labels>,
+    scraped: Vec<Id>,
+    scrape: u64,
 }
 
 impl SeriesStore {
@@ -100,16 +115,95 @@ impl SeriesStore {
         at: Timestamp,
         value: f64,
     ) -> Result<(), AppendError> {
-        let point = Point { at: at.as_millisecond(), value };
+        let id = self.admitted(labels)?;
+        self.push(id, Point { at: at.as_millisecond(), value })
+    }
+
+    /// Takes one scrape: appends each sample and ends the series that the last scrape had and this
+    /// one has not. The samples that were refused are returned with the reason; the others are in.
+    pub fn ingest(
+        &mut self,
+        at: Timestamp,
+        samples: impl IntoIterator<Item = Sample>,
+    ) -> Vec<AppendError> {
+        let millis = at.as_millisecond();
+        self.scrape += 1;
+        let mut refused = Vec::new();
+        let mut present = Vec::with_capacity(self.scraped.len());
+        for Sample { labels, value } in samples {
+            match self.placed(&labels) {
+                Ok(id) => {
+                    refused.extend(self.push(id, Point { at: millis, value }).err());
+                    self.mark(id);
+                    present.push(id);
+                }
+                Err(error) => refused.push(error),
+            }
+        }
+        let before = std::mem::replace(&mut self.scraped, present);
+        for id in before {
+            if self.series.get(&id).is_some_and(|series| series.scrape != self.scrape) {
+                refused.extend(self.push(id, stale(millis)).err());
+            }
+        }
+        refused
+    }
+
+    /// Ends a series with a staleness marker: from `at` on it has no value.
+    pub fn end(&mut self, labels: &Labels, at: Timestamp) -> Result<(), AppendError> {
+        let id = self.admitted(labels)?;
+        self.push(id, stale(at.as_millisecond()))
+    }
+
+    /// Forgets the series whose newest sample is older than the retention.
+    pub fn prune(&mut self, now: Timestamp) {
+        let oldest = now.as_millisecond().saturating_sub(span_millis(self.limits.retention));
+        self.series.retain(|_, series| series.ring.back().is_some_and(|point| point.at >= oldest));
+        for ids in self.names.values_mut() {
+            ids.retain(|_, id| self.series.contains_key(id));
+        }
+        self.names.retain(|_, ids| !ids.is_empty());
+        self.places.retain(|_, (_, id)| self.series.contains_key(id));
+        self.strings.retain(|text| Arc::strong_count(text) > 1);
+    }
+
+    /// How many series are kept.
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// The series of one name, or all of them, in the order of their labels.
+    pub(crate) fn series(&self, name: Option<&str>) -> Vec<(&Labels, &Ring)> {
+        let of = |id: &Id| self.series.get(id).map(|series| (&series.labels, &series.ring));
+        if let Some(name) = name {
+            return self
+                .names
+                .get(name)
+                .into_iter()
+                .flatten()
+                .filter_map(|(_, id)| of(id))
+                .collect();
+        }
+        let mut all: Vec<_> = self.series.values().map(|s| (&s.labels, &s.ring)).collect();
+        all.sort_by(|a, b| a.0.cmp(b.0));
+        all
+    }
+
+    fn push(&mut self, id: Id, point: Point) -> Result<(), AppendError> {
         let oldest = point.at.saturating_sub(span_millis(self.limits.retention));
         let most = self.limits.samples_per_series.max(1);
-        let ring = self.ring(labels)?;
+        let Some(Series { labels, ring, .. }) = self.series.get_mut(&id) else { return Ok(()) };
         if let Some(newest) = ring.back() {
             if newest.at > point.at {
                 return Err(AppendError::OutOfOrder(labels.clone()));
             }
             if newest.at == point.at {
-                let same = newest.value.to_bits() == value.to_bits();
+                let same = newest.value.to_bits() == point.value.to_bits();
                 return if same { Ok(()) } else { Err(AppendError::Contradicted(labels.clone())) };
             }
         }
@@ -120,85 +214,41 @@ impl SeriesStore {
         Ok(())
     }
 
-    /// Takes one scrape: appends each sample and ends the series that the last scrape had and this
-    /// one has not. The samples that were refused are returned with the reason; the others are in.
-    pub fn ingest(
-        &mut self,
-        at: Timestamp,
-        samples: impl IntoIterator<Item = Sample>,
-    ) -> Vec<AppendError> {
-        let mut refused = Vec::new();
-        let mut present = BTreeSet::new();
-        for sample in samples {
-            refused.extend(self.append(&sample.labels, at, sample.value).err());
-            present.insert(sample.labels);
+    fn mark(&mut self, id: Id) {
+        if let Some(series) = self.series.get_mut(&id) {
+            series.scrape = self.scrape;
         }
-        let before = std::mem::replace(&mut self.scraped, present);
-        let gone: Vec<_> = before.difference(&self.scraped).cloned().collect();
-        for labels in gone {
-            refused.extend(self.end(&labels, at).err());
+    }
+
+    fn placed(&mut self, labels: &Labels) -> Result<Id, AppendError> {
+        let place = labels.place();
+        if let Some((_, id)) = self.places.get(&place) {
+            return Ok(*id);
         }
-        refused
-    }
-
-    /// Ends a series with a staleness marker: from `at` on it has no value.
-    pub fn end(&mut self, labels: &Labels, at: Timestamp) -> Result<(), AppendError> {
-        self.append(labels, at, f64::from_bits(number::STALE_BITS))
-    }
-
-    /// Forgets the series whose newest sample is older than the retention.
-    pub fn prune(&mut self, now: Timestamp) {
-        let oldest = now.as_millisecond().saturating_sub(span_millis(self.limits.retention));
-        for series in self.names.values_mut() {
-            series.retain(|_, ring| ring.back().is_some_and(|point| point.at >= oldest));
+        let id = self.admitted(labels)?;
+        if self.places.len() > self.limits.series {
+            self.places.clear();
         }
-        self.names.retain(|_, series| !series.is_empty());
-        self.count = self.names.values().map(BTreeMap::len).sum();
-        self.strings.retain(|text| Arc::strong_count(text) > 1);
+        self.places.insert(place, (labels.clone(), id));
+        Ok(id)
     }
 
-    /// How many series are kept.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether nothing is kept.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The series of one name, or all of them, in the order of their labels.
-    pub(crate) fn series(&self, name: Option<&str>) -> Vec<(&Labels, &Ring)> {
-        if let Some(name) = name {
-            return self.names.get(name).into_iter().flatten().collect();
-        }
-        let mut all: Vec<_> = self.names.values().flatten().collect();
-        all.sort_by(|a, b| a.0.cmp(b.0));
-        all
-    }
-
-    fn ring(&mut self, labels: &Labels) -> Result<&mut Ring, AppendError> {
+    fn admitted(&mut self, labels: &Labels) -> Result<Id, AppendError> {
         let name = labels.metric_name();
-        if !self.names.get(name).is_some_and(|series| series.contains_key(labels)) {
-            self.admit(labels)?;
+        if let Some(id) = self.names.get(name).and_then(|ids| ids.get(labels)) {
+            return Ok(*id);
         }
         let limit = self.limits.series;
-        self.names
-            .get_mut(name)
-            .and_then(|series| series.get_mut(labels))
-            .ok_or(AppendError::TooManySeries { labels: labels.clone(), limit })
-    }
-
-    fn admit(&mut self, labels: &Labels) -> Result<(), AppendError> {
-        let limit = self.limits.series;
-        if self.count >= limit {
+        if self.series.len() >= limit {
             return Err(AppendError::TooManySeries { labels: labels.clone(), limit });
         }
-        let kept = self.interned(labels);
-        let name = self.intern(&Arc::from(kept.get(METRIC_NAME)));
-        self.names.entry(name).or_default().insert(kept, Ring::new());
-        self.count += 1;
-        Ok(())
+        let labels = self.interned(labels);
+        let name = self.intern(&Arc::from(labels.get(METRIC_NAME)));
+        let id = self.next;
+        self.next += 1;
+        self.names.entry(name).or_default().insert(labels.clone(), id);
+        self.series.insert(id, Series { labels, ring: Ring::new(), scrape: 0 });
+        Ok(id)
     }
 
     fn interned(&mut self, labels: &Labels) -> Labels {
@@ -213,6 +263,10 @@ impl SeriesStore {
         self.strings.insert(text.clone());
         text.clone()
     }
+}
+
+fn stale(at: i64) -> Point {
+    Point { at, value: f64::from_bits(number::STALE_BITS) }
 }
 
 fn span_millis(span: SignedDuration) -> i64 {
