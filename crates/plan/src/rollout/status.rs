@@ -6,11 +6,13 @@
 use super::{
     conditions,
     draft::Draft,
-    pause, phase, progress, reads,
+    duration, pause, phase, progress, reads,
+    restart::{self, Restart},
     sets::{self, SetExt, total_actual, total_available},
     subject::Subject,
 };
 use api::argo::{CanaryStatus, RolloutStatus, keys};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use serde_json::{Map, Value, json};
 use vocab::{PatchType, Plan, Subresource, Write};
@@ -105,8 +107,31 @@ pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     progress::set_conditions(subject, &mut draft);
     draft.waits.sort_by_key(super::Wait::rank);
     phase::set(subject, &mut draft);
+    duration::set(subject, &mut draft);
     tell_pauses(subject, &mut draft);
-    into_plan(subject, draft)
+    restart(subject, into_plan(subject, draft))
+}
+
+/// Adds what a restart asks for to a plan that has nothing else to do.
+fn restart(subject: &Subject<'_>, mut plan: Plan) -> Plan {
+    let mut wake_at =
+        |time: Timestamp| plan.wake = Some(plan.wake.map_or(time, |wake| wake.min(time)));
+    match restart::next(subject) {
+        Restart::None => {}
+        Restart::At(time) => wake_at(time),
+        Restart::Evict(..) | Restart::Done(_)
+            if !plan.writes.is_empty() || plan.status.is_some() => {}
+        Restart::Evict(writes, look_again) => {
+            wake_at(look_again);
+            plan.writes = writes;
+        }
+        Restart::Done(time) => {
+            let mut status = subject.rollout.status.clone().unwrap_or_default();
+            status.restarted_at = Some(time);
+            plan.status = patch(subject, &status);
+        }
+    }
+    plan
 }
 
 fn tell_pauses(subject: &Subject<'_>, draft: &mut Draft) {

@@ -4,6 +4,7 @@
 
 use super::{
     draft::Draft,
+    replicas::pods_for,
     sets::SetExt,
     subject::Subject,
     targets::{self, InForce, at_desired_counts},
@@ -59,7 +60,7 @@ pub(crate) fn desired(subject: &Subject<'_>, view: &View, draft: &Draft) -> Desi
     if subject.status.promote_full {
         return want(weight_on_full_promotion(subject, in_force), Urgency::None);
     }
-    want(weight_of_steps(subject), Urgency::None)
+    want(weight_of_steps(subject, in_force), Urgency::None)
 }
 
 /// The version that had the canary's traffic when the rollout turned back to a stable version that is not
@@ -102,11 +103,13 @@ fn weight_on_full_promotion(subject: &Subject<'_>, in_force: i32) -> i32 {
     }
 }
 
-/// The present step's weight once the pods are there, the one before until then, and always the smaller one
-/// when a step goes down: traffic leaves before pods do.
-fn weight_of_steps(subject: &Subject<'_>) -> i32 {
+/// The present step's weight once the pods are there, and the one before until then. A step that goes down
+/// is followed at once: traffic leaves before pods do.
+fn weight_of_steps(subject: &Subject<'_>, in_force: i32) -> i32 {
     let current = targets::current_set_weight(subject);
-    if at_desired_counts(subject, InForce::default()) {
+    let needed = pods_for(subject.replicas(), subject.share(current));
+    let able = subject.new_set().is_some_and(|set| set.available() >= needed);
+    if at_desired_counts(subject, InForce::default()) || (in_force > current && able) {
         return current;
     }
     targets::previous_set_weight(subject).min(current)

@@ -1,0 +1,116 @@
+//! How long updates take: when the present one began, how long people held it, how it ended.
+
+use super::{conditions, draft::Draft, sets::SetExt, subject::Subject};
+use api::argo::{RolloutDurationStatus, RolloutStatus, keys};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+const PROMOTED: &str = "Promoted";
+const FAST_PROMOTED: &str = "FastPromoted";
+const ABORTED: &str = "Aborted";
+const SUPERSEDED: &str = "Superseded";
+const ROLLED_BACK: &str = "RolledBack";
+const FAST_ROLLED_BACK: &str = "FastRolledBack";
+
+/// Brings the times in the status to be up to date.
+pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
+    let now = Time(subject.now);
+    let mut duration = subject.status.duration.clone();
+    let reached = is_reached(subject, &draft.status);
+    if let Some(running) = duration.as_mut().filter(|duration| is_running(duration)) {
+        end(subject, draft, running, reached);
+    }
+    let ended = duration.as_ref().is_none_or(|duration| duration.finished_at.is_some());
+    if ended && !reached && begins(subject, draft) {
+        duration = Some(RolloutDurationStatus {
+            rollout_started_at: Some(now),
+            ..RolloutDurationStatus::default()
+        });
+    }
+    if let Some(running) = duration.as_mut().filter(|duration| is_running(duration)) {
+        count_pause(subject, &draft.status, running);
+    }
+    draft.status.duration = duration;
+}
+
+fn is_running(duration: &RolloutDurationStatus) -> bool {
+    duration.rollout_started_at.is_some() && duration.finished_at.is_none()
+}
+
+/// Whether the wanted version is stable and has all its pods.
+fn is_reached(subject: &Subject<'_>, after: &RolloutStatus) -> bool {
+    let available = subject.new_set().map_or(0, SetExt::available);
+    after.stable_rs == after.current_pod_hash && available >= subject.replicas()
+}
+
+fn is_new_version(subject: &Subject<'_>) -> bool {
+    let changed = match subject.blue_green() {
+        Some(_) => subject.template_changed(),
+        None => subject.template_or_steps_changed(),
+    };
+    subject.status.current_pod_hash.is_none() || changed
+}
+
+/// Whether an update begins now: another version is wanted, or an aborted one is tried again.
+fn begins(subject: &Subject<'_>, draft: &Draft) -> bool {
+    let stored = subject.rollout.status.as_ref();
+    let progressing =
+        stored.and_then(|status| conditions::get(status, keys::CONDITION_PROGRESSING));
+    let was_aborted = progressing.is_some_and(|found| found.reason == conditions::ABORTED);
+    is_new_version(subject) || (was_aborted && !draft.status.abort)
+}
+
+fn end(subject: &Subject<'_>, draft: &Draft, duration: &mut RolloutDurationStatus, reached: bool) {
+    let mut outcome = None;
+    if is_new_version(subject) {
+        if subject.is_rollback() {
+            let word = if subject.is_fast_rollback() { FAST_ROLLED_BACK } else { ROLLED_BACK };
+            duration.completion_status = Some(word.to_owned());
+        } else {
+            outcome = Some(SUPERSEDED);
+        }
+    }
+    let promoted = draft.status.stable_rs != subject.status.stable_rs;
+    if promoted && duration.completion_status.is_none() {
+        let word = if subject.status.promote_full { FAST_PROMOTED } else { PROMOTED };
+        duration.completion_status = Some(word.to_owned());
+    }
+    if reached {
+        outcome = outcome.or(Some(PROMOTED));
+    } else if draft.status.abort {
+        outcome = outcome.or(Some(ABORTED));
+    }
+    let Some(outcome) = outcome else { return };
+    close_pause(subject, duration);
+    duration.completion_status.get_or_insert_with(|| outcome.to_owned());
+    duration.finished_at = Some(Time(subject.now));
+}
+
+fn count_pause(subject: &Subject<'_>, after: &RolloutStatus, duration: &mut RolloutDurationStatus) {
+    let manual = subject.rollout.spec.paused
+        || after.pause_conditions.iter().any(|pause| needs_somebody(subject, &pause.reason));
+    if manual {
+        duration.manual_pause_started_at.get_or_insert(Time(subject.now));
+    } else {
+        close_pause(subject, duration);
+    }
+}
+
+fn close_pause(subject: &Subject<'_>, duration: &mut RolloutDurationStatus) {
+    let Some(started) = duration.manual_pause_started_at.take() else { return };
+    let seconds = subject.now.duration_since(started.0).as_secs();
+    *duration.total_manual_pause_duration_seconds.get_or_insert(0) += seconds;
+}
+
+/// Whether a pause ends only when somebody ends it.
+fn needs_somebody(subject: &Subject<'_>, reason: &str) -> bool {
+    match reason {
+        keys::PAUSE_CANARY_STEP => {
+            let pause = subject.current_step().and_then(|step| step.pause.as_ref());
+            pause.is_some_and(|pause| pause.duration.is_none())
+        }
+        keys::PAUSE_BLUE_GREEN => subject
+            .blue_green()
+            .is_some_and(|blue_green| blue_green.auto_promotion_enabled == Some(false)),
+        _ => true,
+    }
+}
