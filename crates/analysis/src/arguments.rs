@@ -42,8 +42,11 @@ pub fn resolve_metric(metric: &Metric, args: &[Argument]) -> Result<Metric, Argu
     let values = values(args)?;
     let malformed =
         |error: serde_json::Error| ArgumentError::Malformed { cause: error.to_string() };
-    let resolved = resolve_json(serde_json::to_value(metric).map_err(malformed)?, &values)?;
-    serde_json::from_value(resolved).map_err(malformed)
+    let json = serde_json::to_value(metric).map_err(malformed)?;
+    if !holds_tag(&json) {
+        return Ok(metric.clone());
+    }
+    serde_json::from_value(resolve_json(json, &values)?).map_err(malformed)
 }
 
 /// The arguments with [`SECRET_PLACEHOLDER`] in place of every secret.
@@ -79,6 +82,17 @@ fn values(args: &[Argument]) -> Result<BTreeMap<String, String>, ArgumentError> 
         Ok((format!("args.{}", arg.name), value))
     };
     args.iter().map(named).collect()
+}
+
+fn holds_tag(json: &Value) -> bool {
+    match json {
+        Value::String(text) => text.contains("{{"),
+        Value::Array(items) => items.iter().any(holds_tag),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| key.contains("{{") || holds_tag(value))
+        }
+        _ => false,
+    }
 }
 
 fn resolve_json(json: Value, values: &BTreeMap<String, String>) -> Result<Value, ArgumentError> {

@@ -47,10 +47,21 @@ pub fn metrics(metrics: &[Metric]) -> Vec<Problem> {
 
 /// The keys of the providers a metric has, plugins by their own names.
 pub fn provider_names(provider: &MetricProvider) -> Vec<String> {
-    let json = serde_json::to_value(provider).unwrap_or_default();
-    let keys = json.as_object().into_iter().flatten().map(|(key, _)| key.clone());
-    let built_in = keys.filter(|key| key != "plugin");
-    built_in.chain(provider.plugin.keys().map(|name| format!("plugin {name}"))).collect()
+    let built_in = [
+        ("prometheus", provider.prometheus.is_some()),
+        ("kayenta", provider.kayenta.is_some()),
+        ("web", provider.web.is_some()),
+        ("datadog", provider.datadog.is_some()),
+        ("wavefront", provider.wavefront.is_some()),
+        ("newRelic", provider.new_relic.is_some()),
+        ("job", provider.job.is_some()),
+        ("cloudWatch", provider.cloud_watch.is_some()),
+        ("graphite", provider.graphite.is_some()),
+        ("influxdb", provider.influxdb.is_some()),
+        ("skywalking", provider.skywalking.is_some()),
+    ];
+    let set = built_in.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name.to_owned());
+    set.chain(provider.plugin.keys().map(|name| format!("plugin {name}"))).collect()
 }
 
 fn metric_problems(metric: &Metric) -> Vec<String> {
