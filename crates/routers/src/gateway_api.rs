@@ -303,6 +303,7 @@ fn invalid_at(path: &str, problem: &str) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use vocab::Destination;
 
     fn config() -> Value {
@@ -313,7 +314,7 @@ mod tests {
         ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "default", "shop")
     }
 
-    fn route(stable: Value, canary: Value) -> Value {
+    fn route(stable: &Value, canary: &Value) -> Value {
         json!({
             "metadata": {"name": "shop", "namespace": "default", "uid": "u", "resourceVersion": "7", "generation": 3},
             "spec": {"rules": [
@@ -345,7 +346,7 @@ mod tests {
             stable: destination("stable"),
             canary: destination("canary"),
             canary_weight: Weight::parse(weight, Weight::HUNDRED).unwrap(),
-            additional: Default::default(),
+            additional: BTreeMap::default(),
             max: Weight::HUNDRED,
         }
     }
@@ -360,7 +361,7 @@ mod tests {
             (json!(999), json!(1), 1),
             (json!(0), json!(0), 0),
         ] {
-            let seen = with(&config(), route(stable, canary), |context, objects| {
+            let seen = with(&config(), route(&stable, &canary), |context, objects| {
                 GatewayApi.observe(context, objects)
             })
             .unwrap();
@@ -373,7 +374,7 @@ mod tests {
 
     #[test]
     fn steering_touches_the_two_weights_and_nothing_else() {
-        let writes = with(&config(), route(json!(100), json!(0)), |context, objects| {
+        let writes = with(&config(), route(&json!(100), &json!(0)), |context, objects| {
             GatewayApi.steer(context, objects, &traffic(20))
         })
         .unwrap();
@@ -396,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_split_in_force_is_not_written_again() {
-        let writes = with(&config(), route(json!(80), json!(20)), |context, objects| {
+        let writes = with(&config(), route(&json!(80), &json!(20)), |context, objects| {
             GatewayApi.steer(context, objects, &traffic(20))
         });
         assert_eq!(writes, Ok(Vec::new()));
@@ -407,7 +408,7 @@ mod tests {
         for (observed, status, expected) in
             [(3, "True", Some(true)), (2, "True", Some(false)), (3, "False", Some(false))]
         {
-            let mut route = route(json!(80), json!(20));
+            let mut route = route(&json!(80), &json!(20));
             route["status"] = json!({"parents": [{"conditions": [{"type": "Accepted", "status": status, "observedGeneration": observed}]}]});
             let seen =
                 with(&config(), route, |context, objects| GatewayApi.observe(context, objects))
@@ -418,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_route_that_is_missing_or_lacks_a_backend_is_named() {
-        let mut bare = route(json!(1), json!(1));
+        let mut bare = route(&json!(1), &json!(1));
         bare["spec"]["rules"][1]["backendRefs"][1]["name"] = json!("other");
         let reason = with(&config(), bare, |context, objects| GatewayApi.observe(context, objects))
             .unwrap_err();
@@ -450,7 +451,7 @@ mod tests {
     #[test]
     fn weights_may_have_another_maximum() {
         let config = json!({"maxTrafficWeight": 1000, "plugins": {PLUGIN_KEY: {"httpRoutes": [{"name": "shop"}]}}});
-        let seen = with(&config, route(json!(995), json!(5)), |context, objects| {
+        let seen = with(&config, route(&json!(995), &json!(5)), |context, objects| {
             GatewayApi.observe(context, objects)
         })
         .unwrap();

@@ -79,17 +79,17 @@ fn is_moot(subject: &Subject<'_>, draft: &Draft) -> bool {
 fn next(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<AnalysisRun> {
     let found = current(subject, part);
     if is_moot(subject, draft) {
-        cancel_all(found, draft);
+        cancel_if_any(found, draft);
         // Blue-green goes on showing its runs, a canary does not.
         return found.filter(|_| part.is_blue_green()).cloned();
     }
     let Some(analysis) = asked(subject, part) else {
-        cancel_all(found, draft);
+        cancel_if_any(found, draft);
         return None;
     };
     match readiness(subject, part, found) {
         Readiness::Skip => {
-            cancel_all(found, draft);
+            cancel_if_any(found, draft);
             found.filter(|_| part.is_blue_green()).cloned()
         }
         Readiness::Hold => found.cloned(),
@@ -268,8 +268,8 @@ fn record(part: Part, run: &AnalysisRun, draft: &mut Draft) {
     *place = Some(entry);
 }
 
-fn cancel_all(runs: Option<&AnalysisRun>, draft: &mut Draft) {
-    for run in runs {
+fn cancel_if_any(found: Option<&AnalysisRun>, draft: &mut Draft) {
+    if let Some(run) = found {
         cancel(run, draft);
     }
 }

@@ -396,7 +396,7 @@ impl World {
             }
             match plan.wake {
                 Some(wake) if until.is_none_or(|until| wake <= until) && wake > self.now => {
-                    self.now = wake
+                    self.now = wake;
                 }
                 Some(wake) if wake <= self.now => panic!("asked to wake in the past: {plan:#?}"),
                 _ => return,

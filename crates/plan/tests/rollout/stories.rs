@@ -182,7 +182,7 @@ fn a_blue_green_abort_after_the_switch_gives_users_the_stable_version_back() {
     world.set_image("v2");
     world.settle();
     let run = format!("shop-{}-2-post", world.hash_of("v2"));
-    world.verdicts.insert(run.clone(), "Failed");
+    world.verdicts.insert(run, "Failed");
     world.settle();
     let hash = world.hash_of("v1");
     assert_eq!(
