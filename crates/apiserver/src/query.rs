@@ -67,13 +67,9 @@ impl Query {
         }
     }
 
-    pub(crate) fn selectors(&self) -> Result<Selectors, ApiError> {
-        Selectors::parse(self.get("labelSelector"), self.get("fieldSelector"))
-    }
-
     pub(crate) fn list(&self) -> Result<ListOptions, ApiError> {
         Ok(ListOptions {
-            selectors: self.selectors()?,
+            selectors: Selectors::parse(self.get("labelSelector"), self.get("fieldSelector"))?,
             limit: self.number("limit")?,
             continue_token: self.get("continue").map(str::to_owned),
             resource_version: self.get("resourceVersion").map(str::to_owned),
@@ -81,7 +77,8 @@ impl Query {
         })
     }
 
-    pub(crate) fn watch(&self) -> Result<WatchOptions, ApiError> {
+    /// Options of a watch, of one object when a name is given.
+    pub(crate) fn watch(&self, name: Option<&str>) -> Result<WatchOptions, ApiError> {
         let timeout = self.number::<u64>("timeoutSeconds")?.filter(|seconds| *seconds > 0);
         let initial_events =
             self.get("sendInitialEvents").map(|_| self.switch("sendInitialEvents"));
@@ -91,8 +88,11 @@ impl Query {
                 "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
             ));
         }
+        let fields = self.get("fieldSelector").map(str::to_owned);
+        let name = name.map(|name| format!("metadata.name={name}"));
+        let fields: Vec<String> = fields.into_iter().chain(name).collect();
         Ok(WatchOptions {
-            selectors: self.selectors()?,
+            selectors: Selectors::parse(self.get("labelSelector"), Some(&fields.join(",")))?,
             resource_version: self.get("resourceVersion").map(str::to_owned),
             initial_events,
             bookmarks: self.switch("allowWatchBookmarks"),
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(Query::parse(Some(query)).write("").unwrap_err().code, 400, "{query}");
         }
         assert_eq!(Query::parse(Some("limit=many")).list().unwrap_err().code, 400);
-        assert_eq!(Query::parse(Some("sendInitialEvents=true")).watch().unwrap_err().code, 400);
+        assert_eq!(Query::parse(Some("sendInitialEvents=true")).watch(None).unwrap_err().code, 400);
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Request {
         let shape = self.shape()?;
         let scope = self.scope();
         if self.query.is_watch() {
-            let options = self.query.watch()?;
+            let options = self.query.watch(self.target.name.as_deref())?;
             let stopping = self.parts.extensions.get::<Stopping>();
             let stop =
                 stopping.map_or_else(|| self.hub.shutdown.clone(), |stopping| stopping.0.clone());

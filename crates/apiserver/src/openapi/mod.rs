@@ -3,9 +3,9 @@
 //! The definitions come from the store. A document is made when it is asked for; the index only needs to
 //! know whether it changed.
 //!
-//! **Invariant.** Version 2 is not served: it exists for clients that ask for protobuf, and they go on
-//! without it when they get 406.
+//! **Invariant.** The kinds of one document are those that discovery lists for the same group and version.
 
+mod legacy;
 mod paths;
 
 use crate::hub::Hub;
@@ -22,6 +22,9 @@ use store::{Address, ApiError, Gvr, Origin, Resource, Store};
 
 /// Answers a path below `/openapi`.
 pub(crate) fn answer(hub: &Hub, parts: &Parts) -> Result<Response<Body>, ApiError> {
+    if parts.uri.path() == "/openapi/v2" {
+        return legacy::answer(&parts.headers);
+    }
     if !MediaRange::of_accept(&parts.headers).iter().any(MediaRange::takes_json) {
         return Err(respond::not_acceptable());
     }

@@ -5,5 +5,6 @@
 mod apply;
 mod change;
 mod cluster;
+mod follow;
 mod look;
 mod make;
