@@ -9,6 +9,7 @@ const OBJECTS: usize = 5_000;
 const WATCHES: usize = 10_000;
 
 #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+#[expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 fn measure(what: &str, count: usize, mut work: impl FnMut(usize)) {
     let start = Instant::now();
     (0..count).for_each(&mut work);

@@ -27,18 +27,23 @@ pub struct ApiError {
     pub reason: &'static str,
     /// Message in upstream's wording.
     pub message: String,
-    /// `details.name`, empty when there is none.
-    pub name: String,
-    /// `details.group`, empty when there is none.
-    pub group: String,
-    /// `details.kind`: the plural for most errors, the kind for `Invalid`.
-    pub kind: String,
-    /// `details.uid`, empty when there is none.
-    pub uid: String,
-    /// `details.causes`.
-    pub causes: Vec<Cause>,
     /// `details.retryAfterSeconds`; zero when there is none.
     pub retry_after_seconds: u32,
+    /// The rest of `details`.
+    pub details: Box<Details>,
+}
+
+/// What a refusal is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Name of the object, empty when there is none.
+    pub name: String,
+    /// API group, empty when there is none.
+    pub group: String,
+    /// The plural for most errors, the kind for `Invalid`.
+    pub kind: String,
+    /// Every broken rule or conflict.
+    pub causes: Vec<Cause>,
 }
 
 impl ApiError {
@@ -48,12 +53,8 @@ impl ApiError {
             code,
             reason,
             message: message.into(),
-            name: String::new(),
-            group: String::new(),
-            kind: String::new(),
-            uid: String::new(),
-            causes: Vec::new(),
             retry_after_seconds: 0,
+            details: Box::default(),
         }
     }
 
@@ -140,19 +141,19 @@ impl ApiError {
         };
         let mut error =
             Self::new(422, "Invalid", format!("{full_kind} \"{name}\" is invalid: {list}"));
-        name.clone_into(&mut error.name);
-        group.clone_into(&mut error.group);
-        kind.clone_into(&mut error.kind);
-        error.causes = problems.iter().map(FieldProblem::cause).collect();
+        name.clone_into(&mut error.details.name);
+        group.clone_into(&mut error.details.group);
+        kind.clone_into(&mut error.details.kind);
+        error.details.causes = problems.iter().map(FieldProblem::cause).collect();
         error
     }
 
     /// Fills `details` with the resource and name.
     #[must_use]
     pub fn about(mut self, resource: &GroupResource, name: &str) -> Self {
-        name.clone_into(&mut self.name);
-        self.group.clone_from(&resource.group);
-        self.kind.clone_from(&resource.resource);
+        name.clone_into(&mut self.details.name);
+        self.details.group.clone_from(&resource.group);
+        self.details.kind.clone_from(&resource.resource);
         self
     }
 
@@ -163,19 +164,15 @@ impl ApiError {
             "message": self.message, "reason": self.reason, "code": self.code,
         });
         let mut details = serde_json::Map::new();
-        let words = [
-            ("name", &self.name),
-            ("group", &self.group),
-            ("kind", &self.kind),
-            ("uid", &self.uid),
-        ];
+        let about = &self.details;
+        let words = [("name", &about.name), ("group", &about.group), ("kind", &about.kind)];
         for (key, word) in words {
             if !word.is_empty() {
                 details.insert(key.into(), json!(word));
             }
         }
-        if !self.causes.is_empty() {
-            details.insert("causes".into(), self.causes.iter().map(cause_json).collect());
+        if !about.causes.is_empty() {
+            details.insert("causes".into(), about.causes.iter().map(cause_json).collect());
         }
         if self.retry_after_seconds > 0 {
             details.insert("retryAfterSeconds".into(), json!(self.retry_after_seconds));

@@ -162,8 +162,8 @@ impl Store {
     fn empty_namespace(&mut self, place: &Place, object: &Object, now: Timestamp) {
         let name = object.name();
         let mut contents = Vec::new();
-        for (kind, shelf) in &self.shelves {
-            let inside = shelf.objects.get(name).into_iter().flat_map(|space| space.values());
+        for (kind, rack) in &self.racks {
+            let inside = rack.objects.get(name).into_iter().flat_map(|space| space.values());
             contents.extend(inside.map(|inner| (Place::of(kind, inner), Arc::clone(inner))));
         }
         for (inner, content) in contents {
@@ -171,7 +171,7 @@ impl Store {
                 self.delete_place(&inner, &content, Some(Propagation::Background), now);
             }
         }
-        let left = self.shelves.values().any(|shelf| shelf.objects.contains_key(name));
+        let left = self.racks.values().any(|rack| rack.objects.contains_key(name));
         if left {
             return;
         }
@@ -182,20 +182,15 @@ impl Store {
 
     fn empty_definition(&mut self, place: &Place, object: &Object, now: Timestamp) {
         let kind = definition::names(object.value());
-        let instances: Vec<Arc<Object>> = self
-            .shelves
-            .get(&kind)
-            .into_iter()
-            .flat_map(|shelf| shelf.within(None))
-            .cloned()
-            .collect();
+        let instances: Vec<Arc<Object>> =
+            self.racks.get(&kind).into_iter().flat_map(|rack| rack.within(None)).cloned().collect();
         for instance in instances {
             if !is_deleting(instance.value()) {
                 let inner = Place::of(&kind, &instance);
                 self.delete_place(&inner, &instance, Some(Propagation::Background), now);
             }
         }
-        let left = self.shelves.get(&kind).is_some_and(|shelf| !shelf.objects.is_empty());
+        let left = self.racks.get(&kind).is_some_and(|rack| !rack.objects.is_empty());
         if !left {
             self.drop_finalizer(place, CLEANUP, now);
         }

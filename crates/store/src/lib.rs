@@ -29,8 +29,8 @@ mod scale;
 mod store;
 mod verbs;
 
-pub use error::{ApiError, Cause, FieldProblem};
-pub use garbage::Collected;
+pub use error::{ApiError, Cause, Details, FieldProblem};
+pub use garbage::{COLLECT_LIMIT, Collected, EVENT_LIFETIME};
 pub use object::Object;
 pub use options::{
     DeleteOptions, DryRun, FieldValidation, Force, ListOptions, Patch, Preconditions, Propagation,
@@ -41,6 +41,6 @@ pub use resource::{
     Subresources,
 };
 pub use selector::{FieldSelector, LabelSelector, Selectors};
-pub use store::{Change, RestoredChange, Store};
+pub use store::{Change, FIRST_NAMESPACES, RestoredChange, Store};
 pub use verbs::{Deleted, List, Written};
 pub use watch::{EventKind, Since, WatchCursor, WatchEvent};

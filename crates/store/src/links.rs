@@ -56,7 +56,9 @@ impl Links {
             self.places.insert(object.uid().to_owned(), place.clone());
         }
         if !same_owners {
-            old.map(|old| self.unlink(old, &place));
+            if let Some(old) = old {
+                self.unlink(old, &place);
+            }
             for owner in owner_uids(value) {
                 self.dependents.entry(owner.to_owned()).or_default().insert(place.clone());
             }

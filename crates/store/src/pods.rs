@@ -11,6 +11,7 @@ use crate::options::{DeleteOptions, WriteOptions};
 use crate::resource::{Address, GroupResource, Subresource};
 use crate::selector::LabelSelector;
 use crate::store::{Store, time_text};
+use crate::verbs::write::{Draft, Ownership};
 use crate::verbs::{Deleted, Written};
 
 /// How long a refused eviction should wait, in seconds.
@@ -58,7 +59,10 @@ impl Store {
         }
         let mut new = old.value().clone();
         crate::path::set(&mut new, "spec.nodeName", json!(node));
-        self.replace(Arc::clone(&resource), Subresource::Main, old, (new, options), now)?;
+        let (ownership, main) = (Ownership::Changed, Arc::clone(&resource));
+        let subresource = Subresource::Main;
+        let old = Some(old);
+        self.replace(Draft { resource: main, subresource, old, new, options, ownership, now })?;
         let old = self.current(&resource, pod)?;
         let mut new = old.value().clone();
         let status = map_mut(field_mut(&mut new, "status"));
@@ -69,14 +73,15 @@ impl Store {
                 "type": "PodScheduled", "status": "True", "lastTransitionTime": time_text(now),
             }));
         }
-        self.replace(resource, Subresource::Status, old, (new, options), now)
+        let (subresource, old) = (Subresource::Status, Some(old));
+        self.replace(Draft { resource, subresource, old, new, options, ownership, now })
     }
 
     /// Budgets are counted from the pods there are, so that nobody has to keep their status.
     fn check_budgets(&self, pod: &Object) -> Result<(), ApiError> {
         let namespace = Some(pod.namespace());
-        let budgets = self.shelves.get(&GroupResource::new("policy", "poddisruptionbudgets"));
-        for budget in budgets.into_iter().flat_map(|shelf| shelf.within(namespace)) {
+        let budgets = self.racks.get(&GroupResource::new("policy", "poddisruptionbudgets"));
+        for budget in budgets.into_iter().flat_map(|rack| rack.within(namespace)) {
             let spec = &budget.value()["spec"];
             let selector = LabelSelector::from_object(&spec["selector"]);
             if !selector.matches(&pod.value()["metadata"]["labels"]) {
@@ -91,8 +96,8 @@ impl Store {
     }
 
     fn count_pods(&self, selector: &LabelSelector, namespace: &str) -> (i64, i64) {
-        let pods = self.shelves.get(&GroupResource::new("", "pods"));
-        let pods = pods.into_iter().flat_map(|shelf| shelf.within(Some(namespace)));
+        let pods = self.racks.get(&GroupResource::new("", "pods"));
+        let pods = pods.into_iter().flat_map(|rack| rack.within(Some(namespace)));
         let mut counts = (0, 0);
         for pod in pods.map(|pod| pod.value()) {
             if selector.matches(&pod["metadata"]["labels"]) {
@@ -134,7 +139,7 @@ fn refused(budget: &Object, healthy: i64) -> ApiError {
         "Cannot evict pod as it would violate the pod's disruption budget.",
         EVICTION_RETRY_SECONDS,
     );
-    error.causes.push(Cause {
+    error.details.causes.push(Cause {
         reason: "DisruptionBudget".into(),
         message: format!(
             "The disruption budget {} does not allow an eviction; {healthy} pods are healthy",

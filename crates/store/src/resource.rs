@@ -139,7 +139,7 @@ pub struct Column {
     pub description: String,
     /// Zero for always, above zero for `-o wide` only.
     pub priority: i32,
-    /// Where the value is, as a Kubernetes JSONPath such as `.spec.replicas`.
+    /// Where the value is, as a Kubernetes `JSONPath` such as `.spec.replicas`.
     pub json_path: String,
 }
 

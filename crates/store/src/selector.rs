@@ -256,13 +256,6 @@ impl FieldSelector {
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.requirements.iter().map(|requirement| requirement.path.as_str())
     }
-
-    /// The name an equality on `metadata.name` demands.
-    pub(crate) fn exact_name(&self) -> Option<&str> {
-        let mut named = self.requirements.iter();
-        let found = named.find(|one| one.equal && one.path == "metadata.name");
-        found.map(|one| one.value.as_str())
-    }
 }
 
 fn field_text(object: &Value, dotted: &str) -> String {

@@ -25,7 +25,7 @@ pub const FIRST_NAMESPACES: [&str; 4] =
 #[derive(Debug)]
 pub struct Store {
     pub(crate) catalogue: Catalogue,
-    pub(crate) shelves: BTreeMap<GroupResource, Shelf>,
+    pub(crate) racks: BTreeMap<GroupResource, Rack>,
     pub(crate) generator: Generator,
     version: u64,
     changes: Option<Vec<Change>>,
@@ -75,12 +75,12 @@ impl Change {
 
 /// All objects of one kind.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf {
+pub(crate) struct Rack {
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
     pub(crate) log: Log,
 }
 
-impl Shelf {
+impl Rack {
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Object>> {
         self.objects.get(namespace)?.get(name)
     }
@@ -107,7 +107,7 @@ impl Store {
     pub fn empty(seed: u64) -> Self {
         Self {
             catalogue: Catalogue::built_in(),
-            shelves: BTreeMap::new(),
+            racks: BTreeMap::new(),
             generator: Generator::new(seed),
             version: 0,
             changes: None,
@@ -154,29 +154,29 @@ impl Store {
                 crate::definition::removed(self, &object);
             }
         } else {
-            self.put(&key, Arc::clone(&object), now);
+            self.put(&key, &object, now);
             if is_definition {
                 crate::definition::changed(self, &object);
             }
         }
-        if let Some(shelf) = self.shelves.get_mut(&key) {
-            shelf.log.forget_through(version);
+        if let Some(rack) = self.racks.get_mut(&key) {
+            rack.log.forget_through(version);
         }
     }
 
     /// Ends a restore: lists and watches start from here, and new identifiers repeat none of before.
     pub fn restored(&mut self) {
         self.generator.reseed(self.version.max(1));
-        for shelf in self.shelves.values_mut() {
-            shelf.log.forget_through(self.version);
+        for rack in self.racks.values_mut() {
+            rack.log.forget_through(self.version);
         }
     }
 
     /// Every object there is, for a snapshot: in the order of their versions.
     pub fn snapshot(&self) -> Vec<Change> {
         let mut all = Vec::new();
-        for (key, shelf) in &self.shelves {
-            all.extend(shelf.within(None).map(|object| Change::of(key, EventKind::Added, object)));
+        for (key, rack) in &self.racks {
+            all.extend(rack.within(None).map(|object| Change::of(key, EventKind::Added, object)));
         }
         all.sort_by_key(|change| change.resource_version);
         all
@@ -222,22 +222,22 @@ impl Store {
         if cursor.seen >= self.version {
             return Ok(Vec::new());
         }
-        let Some(shelf) = self.shelves.get(&cursor.storage) else {
+        let Some(rack) = self.racks.get(&cursor.storage) else {
             cursor.seen = self.version;
             return Ok(Vec::new());
         };
-        let Some(changes) = shelf.log.after(cursor.seen) else {
-            return Err(ApiError::too_old(cursor.seen, shelf.log.forgotten()));
+        let Some(changes) = rack.log.after(cursor.seen) else {
+            return Err(ApiError::too_old(cursor.seen, rack.log.forgotten()));
         };
         let mut events = Vec::new();
         let mut seen = self.version;
-        for change in changes {
+        for logged in changes {
             if events.len() == POLL_LIMIT {
-                seen = change.version - 1;
+                seen = logged.version - 1;
                 break;
             }
-            if let Some((kind, object)) = cursor.view(change) {
-                events.push(self.event(cursor, kind, object, change));
+            if let Some((kind, object)) = cursor.view(logged) {
+                events.push(self.event(cursor, kind, object, logged));
             }
         }
         cursor.seen = seen;
@@ -269,7 +269,7 @@ impl Store {
         storage: &GroupResource,
         version: u64,
     ) -> Result<(), ApiError> {
-        let forgotten = self.shelves.get(storage).map_or(0, |shelf| shelf.log.forgotten());
+        let forgotten = self.racks.get(storage).map_or(0, |rack| rack.log.forgotten());
         if version < forgotten { Err(ApiError::too_old(version, forgotten)) } else { Ok(()) }
     }
 
@@ -278,7 +278,7 @@ impl Store {
     }
 
     pub(crate) fn found(&self, key: &GroupResource, ns: &str, name: &str) -> Option<&Arc<Object>> {
-        self.shelves.get(key)?.get(ns, name)
+        self.racks.get(key)?.get(ns, name)
     }
 
     /// Keeps a new version of an object and tells watchers.
@@ -291,7 +291,7 @@ impl Store {
         self.version += 1;
         metadata_mut(&mut value).insert("resourceVersion".into(), self.version.to_string().into());
         let object = Arc::new(Object::new(value, self.version));
-        self.put(key, Arc::clone(&object), now);
+        self.put(key, &object, now);
         object
     }
 
@@ -310,33 +310,33 @@ impl Store {
         last
     }
 
-    fn put(&mut self, key: &GroupResource, object: Arc<Object>, now: Timestamp) {
-        let shelf = self.shelves.entry(key.clone()).or_default();
+    fn put(&mut self, key: &GroupResource, object: &Arc<Object>, now: Timestamp) {
+        let rack = self.racks.entry(key.clone()).or_default();
         let (namespace, name) = (object.namespace().to_owned(), object.name().to_owned());
-        let space = shelf.objects.entry(namespace).or_default();
-        let before = space.insert(name, Arc::clone(&object));
+        let space = rack.objects.entry(namespace).or_default();
+        let before = space.insert(name, Arc::clone(object));
         let kind = if before.is_some() { EventKind::Modified } else { EventKind::Added };
-        self.links.put(key, before.as_deref(), &object, now);
-        shelf.log.push(LoggedChange::new(kind, before, Arc::clone(&object), now));
+        self.links.put(key, before.as_deref(), object, now);
+        rack.log.push(LoggedChange::new(kind, before, Arc::clone(object), now));
         self.note(key, kind, object);
     }
 
     fn remove(&mut self, key: &GroupResource, last: &Arc<Object>, now: Timestamp) {
-        let Some(shelf) = self.shelves.get_mut(key) else { return };
-        let Some(space) = shelf.objects.get_mut(last.namespace()) else { return };
+        let Some(rack) = self.racks.get_mut(key) else { return };
+        let Some(space) = rack.objects.get_mut(last.namespace()) else { return };
         let Some(before) = space.remove(last.name()) else { return };
         if space.is_empty() {
-            shelf.objects.remove(last.namespace());
+            rack.objects.remove(last.namespace());
         }
         self.links.remove(key, &before);
         let kind = EventKind::Deleted;
-        shelf.log.push(LoggedChange::new(kind, Some(before), Arc::clone(last), now));
-        self.note(key, kind, Arc::clone(last));
+        rack.log.push(LoggedChange::new(kind, Some(before), Arc::clone(last), now));
+        self.note(key, kind, last);
     }
 
-    fn note(&mut self, key: &GroupResource, kind: EventKind, object: Arc<Object>) {
+    fn note(&mut self, key: &GroupResource, kind: EventKind, object: &Arc<Object>) {
         if let Some(changes) = &mut self.changes {
-            changes.push(Change::of(key, kind, &object));
+            changes.push(Change::of(key, kind, object));
         }
     }
 
@@ -346,8 +346,8 @@ impl Store {
         let Some(schema) = self.catalogue.stored(key).map(|resource| resource.schema()) else {
             return;
         };
-        let shelf = self.shelves.get_mut(key).filter(|_| schema.has_defaults);
-        let spaces = shelf.into_iter().flat_map(|shelf| shelf.objects.values_mut());
+        let rack = self.racks.get_mut(key).filter(|_| schema.has_defaults);
+        let spaces = rack.into_iter().flat_map(|rack| rack.objects.values_mut());
         for object in spaces.flat_map(BTreeMap::values_mut) {
             let mut value = object.value().clone();
             crate::schema::default::apply(&schema, &mut value);

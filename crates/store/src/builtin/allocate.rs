@@ -80,8 +80,8 @@ fn taken_addresses(store: &Store, uid: &str) -> BTreeSet<String> {
 }
 
 fn services(store: &Store) -> impl Iterator<Item = &Value> {
-    let shelf = store.shelves.get(&GroupResource::new("", "services"));
-    shelf.into_iter().flat_map(|shelf| shelf.within(None)).map(|object| object.value())
+    let rack = store.racks.get(&GroupResource::new("", "services"));
+    rack.into_iter().flat_map(|rack| rack.within(None)).map(|object| object.value())
 }
 
 fn free_address(store: &mut Store, taken: &BTreeSet<String>) -> Option<String> {

@@ -294,10 +294,10 @@ fn binding(object: &mut Value) {
     let map = map_mut(object);
     if map.contains_key("roleRef") {
         let group = ("apiGroup", json!("rbac.authorization.k8s.io"));
-        fill(child(map, "roleRef"), &[group.clone()]);
+        fill(child(map, "roleRef"), std::slice::from_ref(&group));
         for subject in each(map, "subjects") {
             if subject.get("kind").is_some_and(|kind| kind == "User" || kind == "Group") {
-                fill(subject, &[group.clone()]);
+                fill(subject, std::slice::from_ref(&group));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Server-side apply: merge, conflicts, and the fields a manager applies no more.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::compare::{claims, compare};
@@ -113,10 +115,10 @@ fn conflicts(
 fn describe(entry: &Entry) -> String {
     let mut text = format!("{:?}", entry.manager);
     if !entry.subresource.is_empty() {
-        text.push_str(&format!(" with subresource {:?}", entry.subresource));
+        let _ = write!(text, " with subresource {:?}", entry.subresource);
     }
     if entry.operation == Operation::Update {
-        text.push_str(&format!(" using {}", entry.api_version));
+        let _ = write!(text, " using {}", entry.api_version);
     }
     text
 }
@@ -141,7 +143,7 @@ fn conflict_error(conflicts: &[(String, Vec<String>)]) -> ApiError {
     };
     let mut error = ApiError::new(409, "Conflict", message);
     for (manager, paths) in conflicts {
-        error.causes.extend(paths.iter().map(|path| Cause {
+        error.details.causes.extend(paths.iter().map(|path| Cause {
             reason: "FieldManagerConflict".into(),
             message: format!("conflict with {manager}"),
             field: path.clone(),

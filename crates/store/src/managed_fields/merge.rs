@@ -51,7 +51,7 @@ pub(crate) struct Cut<'a> {
     pub(crate) wanted: Option<&'a FieldSet>,
 }
 
-impl<'a> Cut<'a> {
+impl Cut<'_> {
     fn below(self, step: &Step) -> Option<Self> {
         let gone = self.gone.at(step).filter(|gone| !gone.is_empty())?;
         Some(Self { gone, wanted: self.wanted.and_then(|wanted| wanted.at(step)) })

@@ -225,12 +225,11 @@ fn limit_updates(entries: &mut Vec<Entry>) {
         };
         let Some(place) = oldest(entries) else { return };
         let mut old = entries.remove(place);
-        match entries.iter_mut().find(|entry| entry.manager == ANCIENT) {
-            Some(ancient) => ancient.fields.merge(old.fields),
-            None => {
-                ANCIENT.clone_into(&mut old.manager);
-                entries.push(old);
-            }
+        if let Some(ancient) = entries.iter_mut().find(|entry| entry.manager == ANCIENT) {
+            ancient.fields.merge(old.fields);
+        } else {
+            ANCIENT.clone_into(&mut old.manager);
+            entries.push(old);
         }
         if updates(entries) <= UPDATE_ENTRY_LIMIT {
             return;

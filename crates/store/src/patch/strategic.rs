@@ -37,10 +37,9 @@ fn merge_maps(
         merged.retain(|key, _| items(kept).iter().any(|one| one == key));
     }
     for (key, value) in patch {
-        if let Some(list) = key.strip_prefix(DELETE_FROM) {
-            if let Some(Value::Array(kept)) = merged.get_mut(list) {
-                kept.retain(|item| !items(value).contains(item));
-            }
+        let list = key.strip_prefix(DELETE_FROM).and_then(|list| merged.get_mut(list));
+        if let Some(Value::Array(kept)) = list {
+            kept.retain(|item| !items(value).contains(item));
         }
     }
     for (key, value) in patch.iter().filter(|(key, _)| !key.starts_with('$')) {

@@ -25,7 +25,9 @@ pub(crate) fn apply(schema: &Schema, value: &mut Value) {
         }
         Value::Array(list) => {
             let Some(items) = &schema.items else { return };
-            list.iter_mut().for_each(|item| apply(items, item));
+            for item in list {
+                apply(items, item);
+            }
         }
         _ => {}
     }

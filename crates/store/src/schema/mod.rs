@@ -63,6 +63,7 @@ pub enum MergeRule {
 
 /// One node of a schema.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a JSON schema has this many independent marks")]
 pub struct Schema {
     /// Full name of the definition, such as `io.k8s.api.core.v1.PodSpec`; empty where there is none.
     pub name: String,
@@ -71,11 +72,11 @@ pub struct Schema {
     /// OpenAPI format, such as `int32`.
     pub format: String,
     /// The known fields of an object.
-    pub properties: BTreeMap<String, Arc<Schema>>,
+    pub properties: BTreeMap<String, Arc<Self>>,
     /// The type of a map's values.
-    pub additional: Option<Arc<Schema>>,
+    pub additional: Option<Arc<Self>>,
     /// The type of a list's items.
-    pub items: Option<Arc<Schema>>,
+    pub items: Option<Arc<Self>>,
     /// Whether unknown fields are kept.
     pub preserve_unknown: bool,
     /// Whether null is a value.

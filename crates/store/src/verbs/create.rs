@@ -95,7 +95,7 @@ impl Store {
             "unable to create new content in namespace {ns} because it is being terminated"
         );
         let mut error = ApiError::forbidden(&resource.group_resource(), name, &why);
-        error.causes.push(crate::error::Cause {
+        error.details.causes.push(crate::error::Cause {
             reason: "NamespaceTerminating".into(),
             message: format!("namespace {ns} is being terminated"),
             field: "metadata.namespace".into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::read::show;
 use super::write::is_finished;
 use super::{Deleted, List};
 use crate::error::ApiError;
@@ -72,7 +73,7 @@ impl Store {
         }
         let marked = marked(resource, object.value(), options, now);
         if options.dry_run == DryRun::All {
-            return Ok(Deleted::Gone(self.show(Arc::clone(object), resource)));
+            return Ok(Deleted::Gone(show(Arc::clone(object), resource)));
         }
         if is_finished(&marked) {
             let last = Arc::new(Object::new(marked, object.resource_version()));
@@ -80,13 +81,13 @@ impl Store {
             if key.resource == "customresourcedefinitions" {
                 crate::definition::removed(self, &last);
             }
-            return Ok(Deleted::Gone(self.show(last, resource)));
+            return Ok(Deleted::Gone(show(last, resource)));
         }
         if marked == *object.value() {
-            return Ok(Deleted::Marked(self.show(Arc::clone(object), resource)));
+            return Ok(Deleted::Marked(show(Arc::clone(object), resource)));
         }
         let kept = self.keep(&key, marked, now);
-        Ok(Deleted::Marked(self.show(kept, resource)))
+        Ok(Deleted::Marked(show(kept, resource)))
     }
 }
 

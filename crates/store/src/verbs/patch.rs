@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Written;
 use super::create::{check_kind, check_namespace};
+use super::read::show;
 use super::update::check_name;
 use super::write::{Draft, Ownership};
 use crate::error::ApiError;
@@ -40,7 +41,9 @@ impl Store {
                 };
                 check_kind(&resource, &mut new)?;
                 check_identity(address, &new)?;
-                self.replace(resource, address.subresource, old, (new, options), now)
+                let (subresource, ownership) = (address.subresource, Ownership::Changed);
+                let old = Some(old);
+                self.replace(Draft { resource, subresource, old, new, options, ownership, now })
             }
         }
     }
@@ -74,7 +77,7 @@ impl Store {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
         let old = self.found(&resource.storage(), address.namespace_key(), &address.name).cloned();
-        let old = old.map(|old| self.show(old, &resource));
+        let old = old.map(|old| show(old, &resource));
         if old.is_none() {
             if address.subresource == Subresource::Status {
                 return Err(ApiError::not_found(&resource.group_resource(), &address.name));

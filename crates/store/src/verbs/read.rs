@@ -32,7 +32,7 @@ impl Store {
         let resource = self.catalogue.get(&address.resource)?;
         let object = self.stored_at(&resource, address)?;
         match address.subresource {
-            Subresource::Main | Subresource::Status => Ok(self.show(object, &resource)),
+            Subresource::Main | Subresource::Status => Ok(show(object, &resource)),
             Subresource::Scale => crate::scale::of(&resource, &object),
         }
     }
@@ -56,7 +56,7 @@ impl Store {
             if items.len() < limit { items.push(object) } else { left += 1 }
         }
         let token = items.last().filter(|_| left > 0).map(|last| Place::after(last, version));
-        let items = items.into_iter().map(|object| self.show(object, &resource)).collect();
+        let items = items.into_iter().map(|object| show(object, &resource)).collect();
         let remaining = token.is_some().then_some(left);
         let continue_token = token.map(|place| place.encode());
         Ok(List { items, resource_version: version, continue_token, remaining })
@@ -69,11 +69,10 @@ impl Store {
         selectors: &Selectors,
     ) -> impl Iterator<Item = Arc<Object>> {
         let storage = self.catalogue.find(&scope.resource).map(|resource| resource.storage());
-        let shelf = storage.and_then(|storage| self.shelves.get(&storage));
+        let rack = storage.and_then(|storage| self.racks.get(&storage));
         let namespace = scope.namespace.as_deref();
-        shelf
-            .into_iter()
-            .flat_map(move |shelf| shelf.within(namespace))
+        rack.into_iter()
+            .flat_map(move |rack| rack.within(namespace))
             .filter(|object| selectors.matches(object.value()))
             .cloned()
     }
@@ -81,17 +80,9 @@ impl Store {
     /// The object in the version a client asked for.
     pub(crate) fn in_version(&self, object: &Arc<Object>, gvr: &Gvr) -> Arc<Object> {
         match self.catalogue.find(gvr) {
-            Some(resource) => self.show(Arc::clone(object), resource),
+            Some(resource) => show(Arc::clone(object), resource),
             None => Arc::clone(object),
         }
-    }
-
-    pub(crate) fn show(&self, object: Arc<Object>, resource: &Resource) -> Arc<Object> {
-        if resource.is_stored() {
-            return object;
-        }
-        let value = builtin::convert::from_storage(object.value().clone(), resource);
-        Arc::new(Object::new(value, object.resource_version()))
     }
 
     /// The stored object an address names; 404 if there is none.
@@ -134,15 +125,15 @@ impl Store {
     ) -> Result<Overlay, ApiError> {
         let mut overlay = Overlay::new();
         let storage = resource.storage();
-        let Some(shelf) = self.shelves.get(&storage) else { return Ok(overlay) };
-        let Some(changes) = shelf.log.after(version) else {
-            let oldest = shelf.log.forgotten();
+        let Some(rack) = self.racks.get(&storage) else { return Ok(overlay) };
+        let Some(changes) = rack.log.after(version) else {
+            let oldest = rack.log.forgotten();
             let too_old = ApiError::too_old(version, oldest);
             return Err(if continuing { ApiError::expired(CONTINUE_EXPIRED) } else { too_old });
         };
-        for change in changes {
-            let key = (change.now.namespace().to_owned(), change.now.name().to_owned());
-            overlay.entry(key).or_insert_with(|| change.before.clone());
+        for logged in changes {
+            let key = (logged.now.namespace().to_owned(), logged.now.name().to_owned());
+            overlay.entry(key).or_insert_with(|| logged.before.clone());
         }
         Ok(overlay)
     }
@@ -154,15 +145,15 @@ impl Store {
         overlay: Overlay,
     ) -> Box<dyn Iterator<Item = Arc<Object>> + 'a> {
         let namespace = scope.namespace.as_deref();
-        let Some(shelf) = self.shelves.get(&resource.storage()) else {
+        let Some(rack) = self.racks.get(&resource.storage()) else {
             return Box::new(std::iter::empty());
         };
         if overlay.is_empty() {
-            return Box::new(shelf.within(namespace).cloned());
+            return Box::new(rack.within(namespace).cloned());
         }
         let key = |object: &Arc<Object>| (object.namespace().to_owned(), object.name().to_owned());
         let mut all: BTreeMap<_, _> =
-            shelf.within(namespace).map(|object| (key(object), Arc::clone(object))).collect();
+            rack.within(namespace).map(|object| (key(object), Arc::clone(object))).collect();
         for (key, before) in overlay {
             match before {
                 Some(object) if namespace.is_none_or(|wanted| wanted == key.0) => {
@@ -175,6 +166,15 @@ impl Store {
         }
         Box::new(all.into_values())
     }
+}
+
+/// A stored object in a resource's version.
+pub(crate) fn show(object: Arc<Object>, resource: &Resource) -> Arc<Object> {
+    if resource.is_stored() {
+        return object;
+    }
+    let value = builtin::convert::from_storage(object.value().clone(), resource);
+    Arc::new(Object::new(value, object.resource_version()))
 }
 
 type Overlay = BTreeMap<(String, String), Option<Arc<Object>>>;

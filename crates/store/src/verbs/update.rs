@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Written;
 use super::create::{check_kind, check_namespace};
+use super::read::show;
 use super::write::{Draft, Ownership};
 use crate::error::ApiError;
 use crate::object::{Object, meta_str, metadata_mut};
@@ -33,7 +34,9 @@ impl Store {
             check_namespace(&resource, address.namespace.as_deref(), &mut body)?;
             check_name(address, &mut body)?;
         }
-        self.replace(resource, address.subresource, old, (body, options), now)
+        let (subresource, ownership) = (address.subresource, Ownership::Changed);
+        let (old, new) = (Some(old), body);
+        self.replace(Draft { resource, subresource, old, new, options, ownership, now })
     }
 
     /// The object an address names, in the version asked for.
@@ -45,28 +48,12 @@ impl Store {
         if address.subresource == Subresource::Status && !resource.subresources.status {
             return Err(ApiError::no_such_resource());
         }
-        Ok(self.show(self.stored_at(resource, address)?, resource))
+        Ok(show(self.stored_at(resource, address)?, resource))
     }
 
     /// Writes a changed object; a scale is answered as a scale.
-    pub(crate) fn replace(
-        &mut self,
-        resource: Arc<Resource>,
-        subresource: Subresource,
-        old: Arc<Object>,
-        (new, options): (Value, &WriteOptions),
-        now: Timestamp,
-    ) -> Result<Written, ApiError> {
-        let (ownership, old) = (Ownership::Changed, Some(old));
-        let draft = Draft {
-            resource: Arc::clone(&resource),
-            subresource,
-            old,
-            new,
-            options,
-            ownership,
-            now,
-        };
+    pub(crate) fn replace(&mut self, draft: Draft<'_>) -> Result<Written, ApiError> {
+        let (resource, subresource) = (Arc::clone(&draft.resource), draft.subresource);
         let mut written = self.finish(draft)?;
         if subresource == Subresource::Scale {
             written.object = scale::of(&resource, &written.object)?;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Written;
+use super::read::show;
 use crate::builtin;
 use crate::error::ApiError;
 use crate::managed_fields::{self, Writer};
@@ -52,14 +53,14 @@ impl Store {
         let old = draft.old.clone();
         let old = old.as_deref().map(Object::value);
         self.fill_in(&mut draft, old)?;
-        self.validate(&draft, &schema, old)?;
+        validate(&draft, &schema, old)?;
         bump_generation(&draft.resource, old, &mut draft.new);
         if draft.ownership == Ownership::Changed {
             let mut new = draft.new.take();
             managed_fields::update(&schema, old, &mut new, &Writer::of(&draft));
             draft.new = new;
         }
-        self.settle(draft, warnings)
+        Ok(self.settle(draft, warnings))
     }
 
     /// What Kubernetes fills in: defaults of built-in kinds, and what a definition's controller would.
@@ -77,35 +78,11 @@ impl Store {
         Ok(())
     }
 
-    fn validate(
-        &self,
-        draft: &Draft<'_>,
-        schema: &schema::Schema,
-        old: Option<&Value>,
-    ) -> Result<(), ApiError> {
-        let (resource, new) = (&draft.resource, &draft.new);
-        let mut problems = builtin::metadata::validate(resource, old, new);
-        match resource.origin {
-            Origin::BuiltIn => problems.extend(builtin::validation::validate(resource, old, new)),
-            Origin::Custom => {
-                problems.extend(schema::validate::validate(schema, new));
-                if problems.is_empty() {
-                    problems.extend(schema::cel::validate(schema, new, old));
-                }
-            }
-        }
-        if problems.is_empty() {
-            return Ok(());
-        }
-        Err(ApiError::invalid(&resource.group, &resource.kind, meta_str(new, "name"), &problems))
-    }
-
     fn prepare_new(&mut self, draft: &mut Draft<'_>) {
         let resource = &draft.resource;
-        if resource.subresources.status && resource.plural != "nodes" {
-            if let Some(map) = draft.new.as_object_mut() {
-                map.remove("status");
-            }
+        let drops_status = resource.subresources.status && resource.plural != "nodes";
+        if let Some(map) = draft.new.as_object_mut().filter(|_| drops_status) {
+            map.remove("status");
         }
         let uid = self.generator.uid();
         let metadata = metadata_mut(&mut draft.new);
@@ -122,16 +99,16 @@ impl Store {
         metadata.insert("creationTimestamp".into(), json!(time_text(draft.now)));
     }
 
-    fn settle(&mut self, draft: Draft<'_>, warnings: Vec<String>) -> Result<Written, ApiError> {
+    fn settle(&mut self, draft: Draft<'_>, warnings: Vec<String>) -> Written {
         let Draft { resource, old, new, options, now, .. } = draft;
         let created = old.is_none();
         if let Some(old) = old.filter(|old| *old.value() == new) {
-            return Ok(Written { object: old, created, warnings });
+            return Written { object: old, created, warnings };
         }
         if options.dry_run == DryRun::All {
             let version = meta_str(&new, "resourceVersion").parse().unwrap_or_default();
             let object = Arc::new(Object::new(new, version));
-            return Ok(Written { object, created, warnings });
+            return Written { object, created, warnings };
         }
         let key = resource.storage();
         let gone = !created && is_finished(&new);
@@ -139,7 +116,7 @@ impl Store {
         if key.resource == "customresourcedefinitions" && !gone {
             crate::definition::changed(self, &kept);
         }
-        Ok(Written { object: self.show(kept, &resource), created, warnings })
+        Written { object: show(kept, &resource), created, warnings }
     }
 
     fn keep_or_discard(
@@ -161,6 +138,28 @@ impl Store {
         }
         self.keep(&key, stored, now)
     }
+}
+
+fn validate(
+    draft: &Draft<'_>,
+    schema: &schema::Schema,
+    old: Option<&Value>,
+) -> Result<(), ApiError> {
+    let (resource, new) = (&draft.resource, &draft.new);
+    let mut problems = builtin::metadata::validate(resource, old, new);
+    match resource.origin {
+        Origin::BuiltIn => problems.extend(builtin::validation::validate(resource, old, new)),
+        Origin::Custom => {
+            problems.extend(schema::validate::validate(schema, new));
+            if problems.is_empty() {
+                problems.extend(schema::cel::validate(schema, new, old));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(&resource.group, &resource.kind, meta_str(new, "name"), &problems))
 }
 
 /// Whether nothing holds a deleted object back any more.

@@ -81,8 +81,8 @@ fn a_conflict_names_the_manager_and_the_field() {
         error.message,
         "Apply failed with 1 conflict: conflict with \"one\": .spec.replicas"
     );
-    assert_eq!(error.causes[0].reason, "FieldManagerConflict");
-    assert_eq!(error.causes[0].field, ".spec.replicas");
+    assert_eq!(error.details.causes[0].reason, "FieldManagerConflict");
+    assert_eq!(error.details.causes[0].field, ".spec.replicas");
     let written = cluster.apply("deployments", body, &forced("two")).unwrap();
     assert_eq!(written.object.value()["spec"]["replicas"], 3);
     assert!(owned(written.object.value(), "one")["f:spec"].get("f:replicas").is_none());

@@ -1,5 +1,8 @@
 //! What the store promises, verb by verb: each test is a sentence about Kubernetes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::needless_pass_by_value, reason = "bodies are written where they are used")]
+
 mod apply;
 mod built_in;
 mod custom;
