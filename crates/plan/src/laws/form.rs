@@ -71,14 +71,16 @@ fn is_own(case: &Case<'_>, write: &Write) -> bool {
             ["ReplicaSet", "AnalysisRun"].contains(&kind) && owner == uid && uid.is_some()
         }
         Write::Patch { target, .. } => is_own_target(case, target) || is_named(case, target),
-        Write::Delete { target, .. } => is_own_target(case, target) && target.kind != "Rollout",
+        Write::Delete { target, .. } => {
+            is_own_target(case, target) && !["Rollout", "Pod"].contains(&target.kind.as_str())
+        }
         Write::Evict { target, .. } => {
             target.kind == "Pod" && target.namespace == case.subject.namespace()
         }
     }
 }
 
-/// Objects of the rollout: itself, its ReplicaSets or those nobody owns, its analysis runs.
+/// Objects of the rollout: itself, its ReplicaSets or those nobody owns, their pods, its analysis runs.
 fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
     let observed = case.subject.observed;
     let uid = case.subject.rollout.metadata.uid.as_deref();
@@ -93,6 +95,17 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
             let runs = observed.analysis_runs.iter();
             runs.filter(|run| run.metadata.name.as_deref() == Some(&target.name))
                 .any(|run| sets::controller_uid(&run.metadata) == uid)
+        }
+        "Pod" => {
+            let mut pods = observed.pods.iter();
+            let uids: Vec<_> =
+                case.subject.sets().iter().map(|set| set.metadata.uid.as_deref()).collect();
+            pods.any(|pod| {
+                let owner = sets::controller_uid(&pod.metadata);
+                pod.metadata.name.as_deref() == Some(&target.name)
+                    && owner.is_some()
+                    && uids.contains(&owner)
+            })
         }
         _ => false,
     }

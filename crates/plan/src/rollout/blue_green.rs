@@ -8,7 +8,7 @@ use super::{
     analysis::{self, current, is_saturated, phase},
     analysis_run::Part,
     draft::Draft,
-    old_sets, promote, scaling, services,
+    old_sets, promote, roles, scaling, services,
     sets::{SetExt, total_actual, total_available},
     status,
     subject::Subject,
@@ -33,6 +33,7 @@ pub(crate) fn pass(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &
         old_sets::retain(subject, draft);
         reconcile_pause(subject, strategy, draft);
         analysis::reconcile(subject, draft);
+        roles::reconcile(subject, draft);
     }
     conclude(subject, strategy, draft);
 }

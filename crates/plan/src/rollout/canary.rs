@@ -7,7 +7,7 @@ use super::{
     analysis,
     analysis_run::Part,
     draft::Draft,
-    old_sets, pause, promote, scaling,
+    old_sets, pause, promote, roles, scaling,
     scaling::Scaled,
     services,
     sets::{self, SetExt},
@@ -34,6 +34,7 @@ pub(crate) fn pass(subject: &Subject<'_>, draft: &mut Draft) {
     {
         pause::reconcile_step(subject, draft);
     }
+    roles::reconcile(subject, draft);
     advance(subject, view.as_ref(), draft);
 }
 
@@ -114,8 +115,8 @@ fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -
         StepKind::SetCanaryScale(_) => at_desired_counts(subject, in_force()),
         StepKind::SetWeight(_) => {
             let weight = current_set_weight(subject);
-            at_desired_counts(subject, in_force())
-                && view.is_none_or(|view| view.is_in_force(weight))
+            let split = subject.replicas() == 0 || view.is_none_or(|view| view.is_in_force(weight));
+            split && at_desired_counts(subject, in_force())
         }
         StepKind::Analysis(_) => analysis::current(subject, Part::Step)
             .filter(|run| is_of_step(subject, run))

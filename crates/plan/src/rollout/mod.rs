@@ -25,6 +25,7 @@ pub mod replicas;
 pub(crate) mod resolve;
 mod restart;
 mod revision;
+mod roles;
 mod scaling;
 pub(crate) mod services;
 pub(crate) mod sets;

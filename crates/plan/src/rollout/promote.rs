@@ -38,8 +38,9 @@ fn canary(subject: &Subject<'_>, view: Option<&View>, draft: &Draft) -> Option<S
 
 /// Whether the router sends everything to the new version, as far as one splits at all.
 fn has_all_traffic(subject: &Subject<'_>, view: Option<&View>) -> bool {
-    let same = subject.distinct_stable().is_none();
-    same || view.is_none_or(|view| view.is_in_force(subject.max_weight()))
+    // A rollout of no pods has no traffic to move.
+    let moot = subject.distinct_stable().is_none() || subject.replicas() == 0;
+    moot || view.is_none_or(|view| view.is_in_force(subject.max_weight()))
 }
 
 fn shortcut(subject: &Subject<'_>) -> Option<String> {

@@ -337,6 +337,11 @@ impl World {
 
     /// Users never meet a backend without pods once there was one with pods.
     fn check_service(&mut self) {
+        if self.rollout()["spec"]["replicas"] == 0 {
+            // A rollout of no pods serves nobody, and begins anew when it gets some.
+            self.serving = false;
+            return;
+        }
         if let Some(weight) = self.weight() {
             if self.weights.last() != Some(&weight) {
                 self.weights.push(weight);

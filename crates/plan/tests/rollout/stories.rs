@@ -535,3 +535,66 @@ fn a_long_wait_is_explained_in_the_message() {
         format!("more replicas need to be updated: shop-{hash} has 0 of 1 pods available")
     );
 }
+
+#[test]
+fn a_route_without_weights_gets_them_on_the_first_deploy() {
+    let mut world = World::new(rollout(2, &routed(&json!([{"setWeight": 50}]))))
+        .with_service("stable")
+        .with_service("canary")
+        .with_route();
+    let mut route = world.get("HTTPRoute", "shop").clone();
+    for backend in route["spec"]["rules"][0]["backendRefs"].as_array_mut().unwrap() {
+        backend.as_object_mut().unwrap().remove("weight");
+    }
+    world.put("HTTPRoute", route);
+    world.settle();
+    assert_eq!(
+        (world.weight(), world.outcome().phase.as_str()),
+        (Some(0), "Healthy"),
+        "{:#?}",
+        world.status()
+    );
+}
+
+#[test]
+fn pods_carry_the_metadata_of_their_role() {
+    let mut strategy = routed(&json!([{"setWeight": 50}, {"pause": {}}]));
+    strategy["canary"]["canaryMetadata"] =
+        json!({"labels": {"role": "canary"}, "annotations": {"only": "canary"}});
+    strategy["canary"]["stableMetadata"] = json!({"labels": {"role": "stable"}});
+    let mut world = routed_world(2, &strategy);
+    let metadata = |world: &World, image: &str| {
+        let name = format!("shop-{}", world.hash_of(image));
+        world.get("ReplicaSet", &name)["spec"]["template"]["metadata"].clone()
+    };
+    assert_eq!(metadata(&world, "v1")["labels"]["role"], "stable");
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(
+        (&metadata(&world, "v1")["labels"]["role"], &metadata(&world, "v2")["labels"]["role"]),
+        (&json!("stable"), &json!("canary"))
+    );
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!(world.outcome().phase, "Healthy", "{:#?}", world.status());
+    let promoted = metadata(&world, "v2");
+    assert_eq!(
+        (&promoted["labels"]["role"], &promoted["annotations"]["only"]),
+        (&json!("stable"), &json!(null))
+    );
+}
+
+#[test]
+fn a_rollout_of_no_pods_still_reaches_its_version() {
+    let mut world = routed_world(2, &routed(&json!([{"setWeight": 50}])));
+    world.edit(&json!({"spec": {"replicas": 0}}));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(
+        (world.outcome().phase.as_str(), world.outcome().stable.as_str()),
+        ("Healthy", "v2"),
+        "{:#?}",
+        world.status()
+    );
+}

@@ -32,7 +32,7 @@ fn act(world: &mut World, dice: &mut Dice) {
             world.edit(&json!({"spec": {"paused": paused}}));
         }
         8 => {
-            let replicas = dice.roll(6) + 1;
+            let replicas = dice.roll(7);
             world.edit(&json!({"spec": {"replicas": replicas}}));
         }
         9 => {

@@ -1,0 +1,121 @@
+//! Labels and annotations that pods carry for the role they play, kept in step with the role.
+//!
+//! They are written to the ReplicaSet's template and to the pods that exist; the ReplicaSet remembers what
+//! was written, so that only that is taken away again.
+
+use super::{
+    draft::Draft,
+    sets::{self, SetExt},
+    subject::Subject,
+};
+use api::argo::{PodTemplateMetadata, keys};
+use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use vocab::ObjectRef;
+
+/// Gives every ReplicaSet with pods the metadata of its role.
+pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
+    for set in subject.sets().iter().filter(|set| set.wanted() > 0 || set.has_role()) {
+        let role = role_of(subject, set).cloned().unwrap_or_default();
+        let before = set.role();
+        if before != role {
+            change(subject, set, &before, &role, draft);
+        }
+    }
+}
+
+/// What the pods of `set` shall carry: stable or new, and nothing once it is neither.
+fn role_of<'a>(subject: &'a Subject<'_>, set: &ReplicaSet) -> Option<&'a PodTemplateMetadata> {
+    let is = |other: Option<&ReplicaSet>| other.is_some_and(|other| other.hash() == set.hash());
+    let settled =
+        is(subject.stable_set()) || (subject.stable_set().is_none() && is(subject.new_set()));
+    match (subject.canary(), subject.blue_green()) {
+        (Some(canary), _) if settled => canary.stable_metadata.as_ref(),
+        (Some(canary), _) if is(subject.new_set()) => canary.canary_metadata.as_ref(),
+        (None, Some(blue_green)) if settled => blue_green.active_metadata.as_ref(),
+        (None, Some(blue_green)) if is(subject.new_set()) => blue_green.preview_metadata.as_ref(),
+        _ => None,
+    }
+}
+
+/// What a ReplicaSet remembers of its role.
+trait Role {
+    fn has_role(&self) -> bool;
+    fn role(&self) -> PodTemplateMetadata;
+}
+
+impl Role for ReplicaSet {
+    fn has_role(&self) -> bool {
+        self.annotation(keys::EPHEMERAL_METADATA).is_some()
+    }
+
+    fn role(&self) -> PodTemplateMetadata {
+        let note = self.annotation(keys::EPHEMERAL_METADATA);
+        note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+fn change(
+    subject: &Subject<'_>,
+    set: &ReplicaSet,
+    before: &PodTemplateMetadata,
+    role: &PodTemplateMetadata,
+    draft: &mut Draft,
+) {
+    let body = metadata_patch(before, role);
+    // Pods first: the note on the ReplicaSet says that they are done.
+    let uid = set.metadata.uid.as_deref();
+    let pods = subject.observed.pods.iter();
+    for pod in pods.filter(|pod| uid.is_some() && sets::controller_uid(&pod.metadata) == uid) {
+        if !carries(pod, before, role) {
+            draft.patch(pod_ref(pod), sets::precondition(&pod.metadata), json!({"metadata": body}));
+        }
+    }
+    let empty = role.labels.is_empty() && role.annotations.is_empty();
+    let note = serde_json::to_string(role).ok().filter(|_| !empty);
+    draft.patch_set(
+        set,
+        json!({
+            "metadata": {"annotations": {keys::EPHEMERAL_METADATA: note}},
+            "spec": {"template": {"metadata": body}},
+        }),
+    );
+}
+
+/// Takes away what was written and is not wanted, and writes what is.
+fn metadata_patch(before: &PodTemplateMetadata, role: &PodTemplateMetadata) -> Value {
+    json!({
+        "labels": entries(&before.labels, &role.labels),
+        "annotations": entries(&before.annotations, &role.annotations),
+    })
+}
+
+fn entries(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Map<String, Value> {
+    let gone =
+        before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let written = after.iter().map(|(key, value)| (key.clone(), json!(value)));
+    gone.chain(written).collect()
+}
+
+fn carries(pod: &Pod, before: &PodTemplateMetadata, role: &PodTemplateMetadata) -> bool {
+    let labels = |key: &String| sets::label(&pod.metadata, key);
+    let annotations = |key: &String| sets::annotation(&pod.metadata, key);
+    let has = role.labels.iter().all(|(key, value)| labels(key) == Some(value))
+        && role.annotations.iter().all(|(key, value)| annotations(key) == Some(value));
+    let rid =
+        before.labels.keys().all(|key| role.labels.contains_key(key) || labels(key).is_none())
+            && before
+                .annotations
+                .keys()
+                .all(|key| role.annotations.contains_key(key) || annotations(key).is_none());
+    has && rid
+}
+
+fn pod_ref(pod: &Pod) -> ObjectRef {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    ObjectRef::new("v1", "Pod", &text(&pod.metadata.namespace), &text(&pod.metadata.name))
+}
