@@ -90,8 +90,8 @@ impl Stage {
         });
         match tokio::time::timeout(PATIENCE, condition).await {
             Ok(found) => found.unwrap().unwrap(),
-            Err(_) => panic!(
-                "{name} never became what was waited for: {:#?}",
+            Err(late) => panic!(
+                "{name} never became what was waited for ({late}): {:#?}",
                 self.api::<K>().get_opt(name).await
             ),
         }

@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-fn pod(name: &str, annotations: Value) -> Value {
+fn pod(name: &str, annotations: &Value) -> Value {
     json!({
         "metadata": {"name": name, "labels": {"app": name}, "annotations": annotations},
         "spec": {"containers": [{"name": "app", "image": "argoproj/rollouts-demo:blue"}]},
@@ -87,7 +87,7 @@ async fn scaling_down_takes_the_pods_that_are_not_ready() {
     stage.until::<Pod>(&victim, |pod| !holds(pod, "Ready")).await;
     stage.patch::<Deployment>("web", json!({"spec": {"replicas": 2}})).await;
     stage.until::<Deployment>("web", is_complete).await;
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     let left = stage.pods("app=web").await;
     assert_eq!(left.len(), 2);
     assert!(left.iter().all(|pod| pod.metadata.name.as_ref() != Some(&victim)));
@@ -116,7 +116,7 @@ async fn a_stuck_update_is_reported_after_its_deadline() {
 async fn delays_are_kept_to_the_second() {
     let stage = Stage::quiet().await;
     let mut object =
-        pod("a", json!({"ringfence.dev/start-delay": "5s", "ringfence.dev/ready-delay": "3s"}));
+        pod("a", &json!({"ringfence.dev/start-delay": "5s", "ringfence.dev/ready-delay": "3s"}));
     object["spec"]["containers"][0]["readinessProbe"] = json!({"httpGet": {"path": "/readyz", "port": 8080}, "initialDelaySeconds": 10, "periodSeconds": 5});
     stage.create::<Pod>(object).await;
     stage.until::<Pod>("a", |pod| waits_for(pod).as_deref() == Some("ContainerCreating")).await;
@@ -131,7 +131,7 @@ async fn delays_are_kept_to_the_second() {
 #[tokio::test(start_paused = true)]
 async fn a_crash_loop_backs_off_longer_each_time() {
     let stage = Stage::quiet().await;
-    stage.create::<Pod>(pod("a", json!({"ringfence.dev/crash-loop": "true"}))).await;
+    stage.create::<Pod>(pod("a", &json!({"ringfence.dev/crash-loop": "true"}))).await;
     stage.until::<Pod>("a", |pod| waits_for(pod).as_deref() == Some("CrashLoopBackOff")).await;
     let restarts = |pod: &Pod| {
         pod.status.as_ref().unwrap().container_statuses.as_ref().unwrap()[0].restart_count
@@ -148,18 +148,18 @@ async fn a_crash_loop_backs_off_longer_each_time() {
 #[tokio::test(start_paused = true)]
 async fn images_that_cannot_run_say_why() {
     let stage = Stage::quiet().await;
-    stage.create::<Pod>(pod("missing", json!({"ringfence.dev/image-pull-error": "true"}))).await;
+    stage.create::<Pod>(pod("missing", &json!({"ringfence.dev/image-pull-error": "true"}))).await;
     stage.until::<Pod>("missing", |pod| waits_for(pod).as_deref() == Some("ErrImagePull")).await;
     stage
         .until::<Pod>("missing", |pod| waits_for(pod).as_deref() == Some("ImagePullBackOff"))
         .await;
-    let mut nonsense = pod("nonsense", json!({}));
+    let mut nonsense = pod("nonsense", &json!({}));
     nonsense["spec"]["containers"][0]["image"] = json!("Not An Image");
     stage.create::<Pod>(nonsense).await;
     stage
         .until::<Pod>("nonsense", |pod| waits_for(pod).as_deref() == Some("InvalidImageName"))
         .await;
-    stage.create::<Pod>(pod("misread", json!({"ringfence.dev/start-delay": "soon"}))).await;
+    stage.create::<Pod>(pod("misread", &json!({"ringfence.dev/start-delay": "soon"}))).await;
     stage
         .until::<Pod>("misread", |pod| {
             waits_for(pod).as_deref() == Some("CreateContainerConfigError")
@@ -213,8 +213,8 @@ async fn endpoints_follow_readiness_and_termination() {
         .await;
 }
 
-fn job(name: &str, spec: Value, annotations: Value) -> Value {
-    let mut spec = spec;
+fn job(name: &str, spec: &Value, annotations: &Value) -> Value {
+    let mut spec = spec.clone();
     spec["template"] = json!({
         "metadata": {"annotations": annotations},
         "spec": {"restartPolicy": "Never", "containers": [{"name": "work", "image": "busybox"}]},
@@ -230,18 +230,20 @@ fn ended(job: &Job, kind: &str) -> bool {
 #[tokio::test(start_paused = true)]
 async fn jobs_complete_fail_and_run_out_of_time() {
     let stage = Stage::quiet().await;
-    stage.create::<Job>(job("good", json!({"completions": 3, "parallelism": 2}), json!({}))).await;
+    stage
+        .create::<Job>(job("good", &json!({"completions": 3, "parallelism": 2}), &json!({})))
+        .await;
     let good = stage.until::<Job>("good", |job| ended(job, "Complete")).await;
     assert_eq!(good.status.unwrap().succeeded, Some(3));
 
     let fails = json!({"ringfence.dev/exit-code": "3", "ringfence.dev/run-for": "2s"});
-    stage.create::<Job>(job("bad", json!({"backoffLimit": 1}), fails)).await;
+    stage.create::<Job>(job("bad", &json!({"backoffLimit": 1}), &fails)).await;
     let bad = stage.until::<Job>("bad", |job| ended(job, "Failed")).await;
     assert_eq!(bad.status.unwrap().failed, Some(2));
 
     let long = json!({"ringfence.dev/run-for": "1h"});
     let before = stage.elapsed();
-    stage.create::<Job>(job("long", json!({"activeDeadlineSeconds": 20}), long)).await;
+    stage.create::<Job>(job("long", &json!({"activeDeadlineSeconds": 20}), &long)).await;
     stage.until::<Job>("long", |job| ended(job, "Failed")).await;
     assert!((20..=21).contains(&(stage.elapsed() - before)));
 }
@@ -249,7 +251,7 @@ async fn jobs_complete_fail_and_run_out_of_time() {
 #[tokio::test(start_paused = true)]
 async fn a_deleted_pod_stays_for_its_grace_and_then_goes() {
     let stage = Stage::quiet().await;
-    let mut object = pod("a", json!({"ringfence.dev/stop-delay": "40s"}));
+    let mut object = pod("a", &json!({"ringfence.dev/stop-delay": "40s"}));
     object["spec"]["containers"][0]["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 5}}});
     stage.create::<Pod>(object).await;
     stage.until::<Pod>("a", |pod| holds(pod, "Ready")).await;
@@ -276,7 +278,7 @@ async fn a_namespace_takes_everything_with_it() {
         .unwrap();
     namespaces.delete("shop", &DeleteParams::default()).await.unwrap();
     let gone = await_condition(namespaces, "shop", conditions::is_deleted(&uid));
-    tokio::time::timeout(std::time::Duration::from_secs(120), gone).await.unwrap().unwrap();
+    tokio::time::timeout(std::time::Duration::from_mins(2), gone).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -380,4 +382,27 @@ async fn a_quiet_day_costs_next_to_nothing() {
         .metadata
         .resource_version;
     assert_eq!(version, later, "nothing is written when nothing happens");
+}
+
+/// What a run leaves behind: every event in order, and where the server's history stands.
+async fn history() -> (Vec<String>, Option<String>) {
+    let stage = Stage::quiet().await;
+    stage.create::<Service>(service("web")).await;
+    stage.create::<Deployment>(deployment("web", 3, "blue")).await;
+    stage.until::<Deployment>("web", is_complete).await;
+    stage.patch::<Deployment>("web", image("green")).await;
+    stage.until::<Deployment>("web", is_complete).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    let list = stage.api::<Event>().list(&ListParams::default()).await.unwrap();
+    let told = list.items.into_iter().map(|event| event.message.unwrap_or_default()).collect();
+    (told, list.metadata.resource_version)
+}
+
+#[test]
+fn two_runs_leave_the_same_history() {
+    let run = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().start_paused(true).build().unwrap().block_on(history())
+    };
+    assert_eq!(run(), run());
 }
