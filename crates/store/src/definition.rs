@@ -105,6 +105,10 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldProblem> {
             problems.push(FieldProblem::required(path, "schemas are required"));
             continue;
         }
+        if schema["type"] != "object" {
+            let path = format!("{path}.type");
+            problems.push(FieldProblem::required(path, "must not be empty at the root"));
+        }
         let (_, errors) = structural::compile_custom(schema, &Arc::new(Schema::default()));
         let broken =
             errors.into_iter().map(|error| FieldProblem::invalid(&path, json!("object"), error));
@@ -124,7 +128,7 @@ pub(crate) fn changed(store: &mut Store, definition: &Arc<Object>) {
             store.catalogue.insert(resource(value, version, &metadata));
         }
     }
-    store.refresh_defaults(&key);
+    store.refresh(&key);
 }
 
 /// Takes a removed definition out of the catalogue.

@@ -260,6 +260,10 @@ impl FieldSelector {
 
 fn field_text(object: &Value, dotted: &str) -> String {
     match path::get(object, dotted) {
+        Some(Value::Object(source)) if dotted == "source" => {
+            let component = source.get("component").and_then(Value::as_str);
+            component.unwrap_or_default().to_owned()
+        }
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),

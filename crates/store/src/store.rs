@@ -340,16 +340,18 @@ impl Store {
         }
     }
 
-    /// Fills in the defaults a changed definition brings, in objects kept before it. Reading shows them at once;
-    /// versions stay, for nothing was written.
-    pub(crate) fn refresh_defaults(&mut self, key: &GroupResource) {
-        let Some(schema) = self.catalogue.stored(key).map(|resource| resource.schema()) else {
-            return;
-        };
-        let rack = self.racks.get_mut(key).filter(|_| schema.has_defaults);
-        let spaces = rack.into_iter().flat_map(|rack| rack.objects.values_mut());
+    /// Brings objects kept before a definition changed up to it: new defaults show, and the storage version is
+    /// the new one. Resource versions stay, for nothing was written.
+    pub(crate) fn refresh(&mut self, key: &GroupResource) {
+        let Some(resource) = self.catalogue.stored(key).cloned() else { return };
+        let (schema, api_version) = (resource.schema(), json!(resource.api_version()));
+        let spaces = self.racks.get_mut(key).into_iter().flat_map(|rack| rack.objects.values_mut());
         for object in spaces.flat_map(BTreeMap::values_mut) {
+            if !schema.has_defaults && object.value()["apiVersion"] == api_version {
+                continue;
+            }
             let mut value = object.value().clone();
+            value["apiVersion"].clone_from(&api_version);
             crate::schema::default::apply(&schema, &mut value);
             if value != *object.value() {
                 *object = Arc::new(Object::new(value, object.resource_version()));

@@ -80,6 +80,9 @@ fn namespace(object: &mut Value) {
 fn pod(old: Option<&Value>, object: &mut Value) {
     pod_defaults::pod_spec(spec(object));
     if old.is_none() {
+        fill(spec(object), &[("serviceAccountName", json!("default"))]);
+        let account = object["spec"]["serviceAccountName"].clone();
+        fill(spec(object), &[("serviceAccount", account)]);
         phase(object, "Pending");
         let class = pod_defaults::quality(&object["spec"]);
         fill(map_mut(field_mut(object, "status")), &[("qosClass", json!(class))]);

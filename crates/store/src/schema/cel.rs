@@ -3,15 +3,26 @@
 //! A rule that uses `oldSelf` is a transition rule: it runs only when there is an old value at its place.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Program, Value as CelValue};
+use cel::{Context, Env, Program, Value as CelValue, extensions};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
-use super::{ListKind, Schema, item_keys};
+use super::{ListKind, Schema, Shape, item_keys};
 use crate::error::{FieldProblem, ProblemKind};
 use crate::object::items;
 use crate::path::join;
+
+/// What rules may use: the standard functions and those on strings and lists.
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    for extension in [extensions::strings, extensions::lists] {
+        // An extension that clashed with the standard functions would only leave its own out.
+        let _ = env.add_extension(extension);
+    }
+    Arc::new(env)
+});
 
 /// One compiled rule.
 #[derive(Clone)]
@@ -39,7 +50,7 @@ pub(crate) fn compile(rules: &Value, errors: &mut Vec<String>) -> Vec<Rule> {
 
 fn compile_rule(rule: &Value, errors: &mut Vec<String>) -> Option<Rule> {
     let source = rule["rule"].as_str()?.to_owned();
-    let mut program = |text: &str| match Program::compile(text) {
+    let mut program = |text: &str| match ENVIRONMENT.compile(text) {
         Ok(program) => Some(Arc::new(program)),
         Err(error) => {
             errors.push(format!("rule {text:?} does not compile: {error}"));
@@ -85,7 +96,7 @@ fn check(
     if !schema.has_cel {
         return;
     }
-    problems.extend(schema.cel.iter().filter_map(|rule| run(rule, new, old, path)));
+    problems.extend(schema.cel.iter().filter_map(|rule| run(rule, schema, (new, old), path)));
     match new {
         Value::Object(map) => {
             for (key, value) in map {
@@ -112,14 +123,19 @@ fn old_item<'a>(schema: &Schema, old: &'a Value, item: &Value) -> Option<&'a Val
     items(old).iter().find(|other| identity(other) == identity(item))
 }
 
-fn run(rule: &Rule, new: &Value, old: Option<&Value>, path: &str) -> Option<FieldProblem> {
+fn run(
+    rule: &Rule,
+    schema: &Schema,
+    (new, old): (&Value, Option<&Value>),
+    path: &str,
+) -> Option<FieldProblem> {
     if rule.is_transition && old.is_none() && !rule.runs_without_old {
         return None;
     }
-    let mut context = Context::default();
-    context.add_variable_from_value("self", cel::to_value(new).ok()?);
+    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    context.add_variable_from_value("self", cel::to_value(Typed(Some(schema), new)).ok()?);
     if let Some(old) = old.filter(|_| rule.is_transition) {
-        context.add_variable_from_value("oldSelf", cel::to_value(old).ok()?);
+        context.add_variable_from_value("oldSelf", cel::to_value(Typed(Some(schema), old)).ok()?);
     }
     let detail = match rule.program.execute(&context) {
         Ok(CelValue::Bool(true)) => return None,
@@ -137,6 +153,41 @@ fn run(rule: &Rule, new: &Value, old: Option<&Value>, path: &str) -> Option<Fiel
         scalar => scalar.clone(),
     };
     Some(FieldProblem { path, kind: rule.reason, value, detail })
+}
+
+/// A value with its schema: whole numbers become `int`, others `double`, as the schema says.
+struct Typed<'a>(Option<&'a Schema>, &'a Value);
+
+impl Serialize for Typed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(schema, value) = *self;
+        match value {
+            Value::Object(map) => {
+                let mut fields = serializer.serialize_map(Some(map.len()))?;
+                for (key, value) in map {
+                    let field = schema.and_then(|schema| schema.field(key)).map(AsRef::as_ref);
+                    fields.serialize_entry(key, &Typed(field, value))?;
+                }
+                fields.end()
+            }
+            Value::Array(list) => {
+                let inner = schema.and_then(|schema| schema.items.as_deref());
+                let mut items = serializer.serialize_seq(Some(list.len()))?;
+                for item in list {
+                    items.serialize_element(&Typed(inner, item))?;
+                }
+                items.end()
+            }
+            Value::Number(number) => {
+                let decimal = schema.is_some_and(|schema| schema.shape == Shape::Number);
+                match number.as_i64().filter(|_| !decimal) {
+                    Some(whole) => serializer.serialize_i64(whole),
+                    None => serializer.serialize_f64(number.as_f64().unwrap_or(f64::NAN)),
+                }
+            }
+            scalar => scalar.serialize(serializer),
+        }
+    }
 }
 
 fn message(rule: &Rule, context: &Context<'_, '_>) -> String {
@@ -171,6 +222,27 @@ mod tests {
         assert!(said(&schema, &json!({"spec": {"min": 1, "max": 2}}), None).is_empty());
         let bad = said(&schema, &json!({"spec": {"min": 3, "max": 2}}), None);
         assert_eq!(bad, ["spec: Invalid value: \"object\": min above max"]);
+    }
+
+    #[test]
+    fn rules_calculate_with_the_schemas_types() {
+        let check = |rule: &str, value: Value, good: bool| {
+            let schema = json!({"type": "object", "properties": {
+                "n": {"type": "integer"}, "d": {"type": "number"}, "s": {"type": "string"},
+                "l": {"type": "array", "items": {"type": "integer"}},
+            }, "x-kubernetes-validations": [{"rule": rule}]});
+            assert_eq!(said(&schema, &value, None).is_empty(), good, "{rule}");
+        };
+        check("self.n + 1 > 3", json!({"n": 3}), true);
+        check("self.n - 5 < 0", json!({"n": 3}), true);
+        check("self.d * 2.0 == 4.0", json!({"d": 2}), true);
+        check("!has(self.n) || self.n > 0", json!({}), true);
+        check("self.l.all(x, x < 3)", json!({"l": [1, 2]}), true);
+        check("self.l.exists(x, x == 9)", json!({"l": [1, 2]}), false);
+        check("self.s.matches('^a+$') && size(self.s) == 2", json!({"s": "aa"}), true);
+        check("self.s.startsWith('b') ? false : true", json!({"s": "aa"}), true);
+        check("self.s.lowerAscii() == 'aa'", json!({"s": "AA"}), true);
+        check("self.n in [1, 2]", json!({"n": 3}), false);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Store {
         }
         let token = items.last().filter(|_| left > 0).map(|last| Place::after(last, version));
         let items = items.into_iter().map(|object| show(object, &resource)).collect();
-        let remaining = token.is_some().then_some(left);
+        let remaining = (token.is_some() && options.selectors.is_empty()).then_some(left);
         let continue_token = token.map(|place| place.encode());
         Ok(List { items, resource_version: version, continue_token, remaining })
     }

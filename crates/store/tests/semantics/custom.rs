@@ -171,6 +171,22 @@ fn a_new_default_shows_in_old_objects() {
 }
 
 #[test]
+fn a_new_storage_version_is_what_objects_are_kept_in() {
+    let mut cluster = cluster();
+    cluster.make("widgets", widget(json!({"size": 9})));
+    let mut versions = widgets(&schema())["spec"]["versions"].clone();
+    versions[0]["storage"] = json!(false);
+    versions[1]["storage"] = json!(true);
+    let patch = Patch::Merge(json!({"spec": {"versions": versions}}));
+    cluster.patch("customresourcedefinitions", "widgets.example.com", patch).unwrap();
+    let definition = cluster.value("customresourcedefinitions", "widgets.example.com");
+    assert_eq!(definition["status"]["storedVersions"], json!(["v1", "v2"]));
+    assert_eq!(cluster.value("widgets", "w")["apiVersion"], "example.com/v1");
+    let address = Address::new(Gvr::new("example.com", "v2", "widgets"), Some("default"), "w");
+    assert_eq!(cluster.store.get(&address).unwrap().value()["apiVersion"], "example.com/v2");
+}
+
+#[test]
 fn strategic_patches_are_for_built_in_kinds() {
     let mut cluster = cluster();
     cluster.make("widgets", widget(json!({"size": 9})));
