@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 
 use crate::error::{ApiError, Cause};
 use crate::object::{Object, field_mut, is_deleting, items, map_mut};
-use crate::options::{DeleteOptions, WriteOptions};
-use crate::resource::{Address, GroupResource, Subresource};
+use crate::options::{DeleteOptions, DryRun, WriteOptions};
+use crate::resource::{Address, GroupResource};
 use crate::selector::LabelSelector;
 use crate::store::{Store, time_text};
-use crate::verbs::write::{Draft, Ownership};
 use crate::verbs::{Deleted, Written};
 
 /// How long a refused eviction should wait, in seconds.
@@ -59,12 +58,6 @@ impl Store {
         }
         let mut new = old.value().clone();
         crate::path::set(&mut new, "spec.nodeName", json!(node));
-        let (ownership, main) = (Ownership::Changed, Arc::clone(&resource));
-        let subresource = Subresource::Main;
-        let old = Some(old);
-        self.replace(Draft { resource: main, subresource, old, new, options, ownership, now })?;
-        let old = self.current(&resource, pod)?;
-        let mut new = old.value().clone();
         let status = map_mut(field_mut(&mut new, "status"));
         let conditions = status.entry("conditions").or_insert_with(|| json!([]));
         if let Value::Array(list) = conditions {
@@ -73,8 +66,11 @@ impl Store {
                 "type": "PodScheduled", "status": "True", "lastTransitionTime": time_text(now),
             }));
         }
-        let (subresource, old) = (Subresource::Status, Some(old));
-        self.replace(Draft { resource, subresource, old, new, options, ownership, now })
+        let object = match options.dry_run {
+            DryRun::All => Arc::new(Object::new(new, old.resource_version())),
+            DryRun::No => self.keep(&resource.storage(), new, now),
+        };
+        Ok(Written { object, created: false, warnings: Vec::new() })
     }
 
     /// Budgets are counted from the pods there are, so that nobody has to keep their status.

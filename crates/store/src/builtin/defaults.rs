@@ -16,7 +16,7 @@ pub(crate) fn apply(resource: &Resource, old: Option<&Value>, new: &mut Value) {
         ("", "pods") => pod(old, new),
         ("", "services") => service(new),
         ("", "secrets") => secret(new),
-        ("", "nodes") => {}
+        ("", "endpoints") => endpoints(new),
         ("", "persistentvolumeclaims") => {
             fill(spec(new), &[("volumeMode", json!("Filesystem"))]);
             phase(new, "Pending");
@@ -303,6 +303,12 @@ fn binding(object: &mut Value) {
                 fill(subject, std::slice::from_ref(&group));
             }
         }
+    }
+}
+
+fn endpoints(object: &mut Value) {
+    for subset in each(map_mut(object), "subsets") {
+        each(subset, "ports").for_each(|port| fill(port, &[("protocol", json!("TCP"))]));
     }
 }
 

@@ -171,10 +171,12 @@ impl Walk {
         }
         let (found, wanted) = (found(schema, value), go_type(schema));
         let (owner, field) = (&place.owner, &place.go);
-        self.mistyped = Some(if schema.format == "date-time" {
+        self.mistyped = Some(if schema.format == "date-time" && value.is_string() {
             format!(
                 "parsing time {value} as \"2006-01-02T15:04:05Z07:00\": cannot parse {value} as \"2006\""
             )
+        } else if schema.format == "byte" && value.is_string() {
+            format!("illegal base64 data in {}", place.path)
         } else if field.is_empty() {
             format!("json: cannot unmarshal {found} into Go value of type {wanted}")
         } else {
@@ -190,7 +192,8 @@ fn fits(schema: &Schema, value: &Value) -> bool {
         (_, Value::Null) | (Shape::Any, _) => true,
         (Shape::Object, Value::Object(_)) | (Shape::Array, Value::Array(_)) => true,
         (Shape::String, Value::String(text)) => {
-            schema.format != "date-time" || text.parse::<jiff::Timestamp>().is_ok()
+            let checked = matches!(schema.format.as_str(), "date-time" | "byte");
+            !checked || super::format::holds(&schema.format, text)
         }
         (Shape::Integer, Value::Number(number)) => {
             let whole = number.as_i64();

@@ -44,12 +44,13 @@ impl Store {
         let place = options.continue_token.as_deref().map(Place::decode).transpose()?;
         let version = self.list_version(options, place.as_ref())?;
         let overlay = self.changed_since(&resource, version, place.is_some())?;
+        let selects_all = options.selectors.is_empty();
         let limit = options.limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         let mut items: Vec<Arc<Object>> = Vec::new();
         let mut left = 0;
         for object in self.objects_at(scope, &resource, overlay) {
             if place.as_ref().is_some_and(|place| !place.is_before(&object))
-                || !options.selectors.matches(object.value())
+                || !(selects_all || options.selectors.matches(object.value()))
             {
                 continue;
             }
@@ -57,7 +58,7 @@ impl Store {
         }
         let token = items.last().filter(|_| left > 0).map(|last| Place::after(last, version));
         let items = items.into_iter().map(|object| show(object, &resource)).collect();
-        let remaining = (token.is_some() && options.selectors.is_empty()).then_some(left);
+        let remaining = (token.is_some() && selects_all).then_some(left);
         let continue_token = token.map(|place| place.encode());
         Ok(List { items, resource_version: version, continue_token, remaining })
     }

@@ -67,6 +67,21 @@ proptest! {
     }
 
     #[test]
+    fn what_was_pruned_and_defaulted_once_stays_as_it_is(one in object()) {
+        let mut cluster = Cluster::new();
+        let inner = json!({"type": "object", "properties": {"a": {"type": "integer", "default": 3}}});
+        let closed = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+            "b": inner, "c": {"x-kubernetes-preserve-unknown-fields": true},
+            "d": {"type": "array", "items": inner, "default": [{}]},
+        }}}});
+        cluster.make("customresourcedefinitions", widgets(&closed));
+        if let Ok(written) = cluster.create("widgets", widget(&one)) {
+            let again = cluster.update("widgets", written.object.value().clone()).unwrap();
+            prop_assert_eq!(written.object.resource_version(), again.object.resource_version());
+        }
+    }
+
+    #[test]
     fn a_plain_write_owns_each_field_once(one in object(), two in object()) {
         let mut cluster = cluster();
         cluster.make("widgets", widget(&one));

@@ -62,6 +62,12 @@ fn refusals_are_worded_as_upstream_words_them() {
         400,
         "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
     );
+    check(
+        "secrets",
+        json!({"metadata": {"name": "x"}, "data": {"k": "not base64"}}),
+        400,
+        "Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data in data.k",
+    );
 }
 
 #[test]
