@@ -228,9 +228,11 @@ fn judge(part: Part, run: &AnalysisRun, draft: &mut Draft) {
                 .and_then(|status| status.message.as_deref())
                 .unwrap_or_default();
             let separator = if message.is_empty() { "" } else { ": " };
-            draft
-                .pause
-                .abort(format!("{} analysis phase error/failed{separator}{message}", part.title()));
+            let title = part.title();
+            let mut evidence = counts(run);
+            evidence.insert("run".to_owned(), name(run).to_owned());
+            let why = format!("{title} analysis phase error/failed{separator}{message}");
+            draft.pause.abort(why, evidence);
         }
         _ => {}
     }

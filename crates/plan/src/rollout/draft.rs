@@ -19,7 +19,7 @@ pub(crate) struct PauseChange {
     added: BTreeSet<&'static str>,
     removed: BTreeSet<&'static str>,
     cleared: bool,
-    abort: Option<String>,
+    abort: Option<(String, BTreeMap<String, String>)>,
     abort_removed: bool,
 }
 
@@ -39,9 +39,9 @@ impl PauseChange {
         self.cleared = true;
     }
 
-    /// Aborts the update, with the reason people read.
-    pub(crate) fn abort(&mut self, message: String) {
-        self.abort.get_or_insert(message);
+    /// Aborts the update, with the reason people read and the facts behind it.
+    pub(crate) fn abort(&mut self, message: String, evidence: BTreeMap<String, String>) {
+        self.abort.get_or_insert((message, evidence));
     }
 
     /// Takes an abort back.
@@ -71,7 +71,12 @@ impl PauseChange {
 
     /// Why this pass aborts.
     pub(crate) fn abort_message(&self) -> Option<&str> {
-        self.abort.as_deref()
+        self.abort.as_ref().map(|(message, _)| message.as_str())
+    }
+
+    /// The facts behind an abort.
+    pub(crate) fn abort_evidence(&self) -> BTreeMap<String, String> {
+        self.abort.as_ref().map(|(_, evidence)| evidence.clone()).unwrap_or_default()
     }
 
     /// Whether the rollout is aborted once this change is made.

@@ -12,6 +12,7 @@ use super::{
 use api::argo::{RolloutCondition, RolloutStatus, keys};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use vocab::EventType;
 
 /// How long after its deadline a rollout is looked at.
 const DEADLINE_SLACK: SignedDuration = SignedDuration::from_secs(1);
@@ -24,7 +25,13 @@ pub(crate) fn abort_when_stuck(subject: &Subject<'_>, draft: &mut Draft) {
         || has_progressed(subject, &draft.status)
         || is_exempt(subject);
     if !exempt && is_timed_out(subject, &subject.status) {
-        draft.pause.abort(timeout_message(subject));
+        let counts = |set: &ReplicaSet| {
+            [("available", set.available()), ("wanted", set.wanted())]
+                .map(|(key, count)| (key.to_owned(), count.to_string()))
+                .into()
+        };
+        let evidence = subject.new_set().map(counts).unwrap_or_default();
+        draft.pause.abort(timeout_message(subject), evidence);
     }
 }
 
@@ -89,7 +96,8 @@ fn set_aborted(subject: &Subject<'_>, draft: &mut Draft) {
     }
     let text = (conditions::ABORTED, message.as_str());
     if put(subject, draft, keys::CONDITION_PROGRESSING, FALSE, text) {
-        draft.warn(subject, conditions::ABORTED, message);
+        let evidence = draft.pause.abort_evidence();
+        draft.event(subject, EventType::Warning, (conditions::ABORTED, message), evidence);
     }
 }
 

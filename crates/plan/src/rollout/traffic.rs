@@ -19,7 +19,8 @@ use api::argo::{TrafficWeights, WeightDestination};
 use jiff::SignedDuration;
 use routers::Router;
 use serde_json::Value;
-use vocab::{Destination, PodHash, Reason, Traffic, Weight, Write};
+use std::collections::BTreeMap;
+use vocab::{Destination, EventType, PodHash, Reason, Traffic, Weight, Write};
 
 /// When to look again at a weight that nothing has confirmed.
 const VERIFY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -262,7 +263,9 @@ fn record(subject: &Subject<'_>, view: &View, desired: &Desired, settled: bool, 
         .is_none_or(|before| before.canary != weights.canary || before.stable != weights.stable);
     if changed {
         let detail = change(before.map(|before| before.canary.weight), desired.weight);
-        draft.note(subject, "TrafficWeightUpdated", format!("Traffic weight updated {detail}"));
+        let message = format!("Traffic weight updated {detail}");
+        let evidence = capacity(subject, desired);
+        draft.event(subject, EventType::Normal, ("TrafficWeightUpdated", message), evidence);
     }
     if !view.is_in_force(desired.weight) {
         let in_force = view.weight.as_ref().ok().copied();
@@ -270,6 +273,25 @@ fn record(subject: &Subject<'_>, view: &View, desired: &Desired, settled: bool, 
         draft.wake_at(subject.now + VERIFY_AGAIN);
     }
     draft.status.canary.weights = Some(weights);
+}
+
+/// The pods and endpoints that a split rests on.
+fn capacity(subject: &Subject<'_>, desired: &Desired) -> BTreeMap<String, String> {
+    let Some(canary) = subject.canary() else { return BTreeMap::new() };
+    let name = |service: &Option<String>| service.clone().unwrap_or_default();
+    let stable_hash = subject.stable_set().map_or("", SetExt::hash);
+    let facts = [
+        ("canary", name(&canary.canary_service), desired.canary_hash.as_str()),
+        ("stable", name(&canary.stable_service), stable_hash),
+    ];
+    let mut evidence = BTreeMap::new();
+    for (version, service, hash) in facts {
+        let available = subject.set_of(hash).map_or(0, SetExt::available);
+        evidence.insert(format!("{version}Available"), available.to_string());
+        let visible = services::visible(subject, &service, hash);
+        evidence.insert(format!("{version}Endpoints"), visible.to_string());
+    }
+    evidence
 }
 
 fn change(before: Option<i32>, after: i32) -> String {
@@ -291,7 +313,7 @@ fn traffic(subject: &Subject<'_>, canary_weight: i32, canary_hash: &str) -> Traf
         stable: destination(canary.and_then(|canary| canary.stable_service.as_ref()), stable_hash),
         canary: destination(canary.and_then(|canary| canary.canary_service.as_ref()), canary_hash),
         canary_weight: to_weight(canary_weight),
-        additional: std::collections::BTreeMap::new(),
+        additional: BTreeMap::new(),
         max: to_weight(subject.max_weight()),
     }
 }

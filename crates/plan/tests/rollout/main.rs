@@ -5,4 +5,5 @@
 mod laws;
 mod model;
 mod stories;
+mod takeover;
 mod users;

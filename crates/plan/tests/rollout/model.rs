@@ -100,6 +100,12 @@ impl World {
         self.objects.insert((kind.to_owned(), name), object);
     }
 
+    /// Puts an object that the rollout owns already.
+    pub(crate) fn adopt(&mut self, kind: &str, mut object: Value) {
+        object["metadata"]["ownerReferences"][0]["uid"] = self.rollout()["metadata"]["uid"].clone();
+        self.put(kind, object);
+    }
+
     pub(crate) fn get(&self, kind: &str, name: &str) -> &Value {
         &self.objects[&(kind.to_owned(), name.to_owned())]
     }
@@ -161,6 +167,8 @@ impl World {
                     (name, template)
                 })
                 .collect(),
+            workload: find("Deployment", "shop")
+                .map(|object| serde_json::from_value(object).unwrap()),
             rollout,
             ..Observed::default()
         }
