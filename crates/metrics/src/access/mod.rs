@@ -19,7 +19,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-/// How many backends are told apart; requests to further ones are counted under one name.
+/// How many backends are told apart. Beyond that, those that nobody holds a [`Recorder`] of give way;
+/// when all are held, requests to further ones are counted under one name.
 pub const MAX_BACKENDS: usize = 1_000;
 /// The service and route under which the requests beyond [`MAX_BACKENDS`] are counted.
 pub const OVERFLOW: &str = "_overflow";
@@ -62,10 +63,14 @@ impl AccessLog {
         if let Some(recorder) = known.get(backend) {
             return recorder.clone();
         }
-        let full = known.len() >= MAX_BACKENDS;
         drop(known);
-        let backend = if full { overflow() } else { backend.clone() };
         let mut known = self.recorders.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_BACKENDS {
+            // Versions that nobody serves any more give way; their series end.
+            known.retain(|_, recorder| Arc::strong_count(recorder) > 1);
+        }
+        let full = known.len() >= MAX_BACKENDS;
+        let backend = if full { overflow() } else { backend.clone() };
         known
             .entry(backend)
             .or_insert_with_key(|backend| Arc::new(Recorder::new(backend.clone())))
@@ -213,10 +218,24 @@ mod tests {
     #[test]
     fn backends_beyond_the_limit_share_one_name() {
         let log = AccessLog::new();
-        for n in 0..=MAX_BACKENDS + 1 {
-            log.record(&backend(&n.to_string()), outcome(200, 1), 1);
+        let held: Vec<_> =
+            (0..MAX_BACKENDS + 2).map(|n| log.recorder(&backend(&n.to_string()))).collect();
+        for recorder in &held {
+            recorder.record(outcome(200, 1), 1);
         }
         let tally = &log.snapshot(at(0)).tallies[&overflow()];
         assert_eq!(tally.requests(), 2);
+    }
+
+    #[test]
+    fn backends_that_nobody_holds_give_way_at_the_limit() {
+        let log = AccessLog::new();
+        let held = log.recorder(&backend("held"));
+        held.record(outcome(200, 1), 1);
+        for n in 0..MAX_BACKENDS + 5 {
+            log.record(&backend(&n.to_string()), outcome(200, 1), 1);
+        }
+        let tallies = log.snapshot(at(0)).tallies;
+        assert!(tallies.contains_key(&backend("held")) && !tallies.contains_key(&overflow()));
     }
 }
