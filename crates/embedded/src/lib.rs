@@ -132,10 +132,7 @@ impl Embedded {
         let client = server.client();
         install(&client).await?;
         let world = World::start(client.clone(), clock, WorldConfig::default()).await?;
-        let logs = world.pod_logs();
-        server.set_pod_logs(Arc::new(move |namespace, pod, container| {
-            logs(namespace, pod, Some(container))
-        }));
+        server.set_pod_logs(world.pod_logs());
         let access = Arc::new(AccessLog::new());
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let gateway_config = GatewayConfig { access: access.clone(), ..GatewayConfig::new(at) };

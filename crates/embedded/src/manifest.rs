@@ -15,11 +15,15 @@ const FIELD_MANAGER: &str = "ringfence";
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The text is not YAML.
-    #[error("{file}: {message}")]
+    #[error("{file}:{line}:{column}: {message}")]
     Unreadable {
         /// Name of the manifest.
         file: String,
-        /// What is wrong, with line and column.
+        /// Line, counted from 1.
+        line: u64,
+        /// Column, counted from 1.
+        column: u64,
+        /// What is wrong.
         message: String,
     },
     /// An object lacks what every object has.
@@ -60,15 +64,23 @@ pub enum ApplyError {
 /// [`ApplyError::Unreadable`] with line and column.
 pub fn read(file: &str, text: &str) -> Result<Vec<Value>, ApplyError> {
     let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| ApplyError::Unreadable {
-            file: file.to_owned(),
-            message: error.to_string().lines().next().unwrap_or_default().to_owned(),
-        })?;
+        serde_saphyr::from_multiple(text).map_err(|error| unreadable(file, &error))?;
     let parts = |document: Value| match document.get("items") {
         Some(Value::Array(items)) if document["kind"] == "List" => items.clone(),
         _ => vec![document],
     };
     Ok(documents.into_iter().filter(|document| !document.is_null()).flat_map(parts).collect())
+}
+
+fn unreadable(file: &str, error: &serde_saphyr::Error) -> ApplyError {
+    let place = error.location();
+    let words = error.without_snippet().to_string();
+    ApplyError::Unreadable {
+        file: file.to_owned(),
+        line: place.map_or(1, |place| place.line()),
+        column: place.map_or(1, |place| place.column()),
+        message: words.lines().next().unwrap_or_default().to_owned(),
+    }
 }
 
 /// Applies every object of a manifest in order; objects without a namespace go to `namespace`.

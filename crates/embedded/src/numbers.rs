@@ -54,6 +54,11 @@ impl Numbers {
         &self.access
     }
 
+    /// The history that queries see; whoever knows when scrapes are due may write to it.
+    pub fn series(&self) -> Arc<Mutex<SeriesStore>> {
+        self.series.clone()
+    }
+
     /// Copies the counters of now into the history.
     pub fn scrape(&self) {
         let now = self.clock.now();

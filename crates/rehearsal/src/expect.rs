@@ -1,29 +1,50 @@
 //! Holding expectations against the cluster.
 
 use crate::{
+    resources::{UnknownResource, dynamic},
     script::{Comparison, Expectation},
     stage::{NAMESPACE, Stage},
 };
 use api::argo::{AnalysisRun, Rollout, RolloutStatus};
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use kube::{Api, api::ListParams};
+use serde_json::Value;
 
 /// What was the case: as expected, or what instead.
 pub(crate) type Found = Result<(), String>;
+
+/// Why an expectation could not be held against anything.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckFailed {
+    #[error("{0}")]
+    Server(#[from] kube::Error),
+    #[error(transparent)]
+    UnknownResource(#[from] UnknownResource),
+    #[error("{0}")]
+    Misunderstood(#[from] serde_json::Error),
+}
 
 /// Holds one expectation about the rollout `name` against what is the case now.
 pub(crate) async fn check(
     stage: &Stage,
     name: &str,
     expectation: &Expectation,
-) -> Result<Found, kube::Error> {
+) -> Result<Found, CheckFailed> {
     if let Some(found) = about_traffic(stage, expectation) {
         return Ok(found);
+    }
+    if let Expectation::Field { resource, name, pointer, value } = expectation {
+        return field(stage, (resource, name), (pointer, value)).await;
     }
     let rollout = rollouts(stage).get(name).await?;
     let status = rollout.status.clone().unwrap_or_default();
     Ok(match expectation {
         Expectation::StableImage(image) => equal(&stable_image(stage, &status).await?, image),
+        Expectation::Pods(bound) => {
+            let ready = |set: ReplicaSet| set.status.and_then(|status| status.ready_replicas);
+            let sets = owned_sets(stage, &rollout).await?.into_iter();
+            compare(sets.filter_map(ready).sum::<i32>(), *bound)
+        }
         Expectation::StablePods(bound) => {
             compare(ready_pods(stage, status.stable_rs.as_deref()).await?, *bound)
         }
@@ -93,7 +114,7 @@ fn about_status(rollout: &Rollout, status: &RolloutStatus, expectation: &Expecta
 }
 
 /// A status that speaks of an older generation says nothing about this one.
-fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (String, String) {
+pub(crate) fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (String, String) {
     let generation = rollout.metadata.generation.map(|generation| generation.to_string());
     if status.observed_generation != generation {
         return ("Progressing".to_owned(), "the latest change was not observed yet".to_owned());
@@ -116,11 +137,36 @@ async fn ready_pods(stage: &Stage, hash: Option<&str>) -> Result<usize, kube::Er
     Ok(usize::try_from(ready).unwrap_or(0))
 }
 
+/// The pods of one version.
+pub(crate) async fn pods_of(stage: &Stage, hash: Option<&str>) -> Result<Vec<Pod>, kube::Error> {
+    let Some(hash) = hash else { return Ok(Vec::new()) };
+    let api: Api<Pod> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    Ok(api.list(&labelled(hash)).await?.items)
+}
+
+async fn field(
+    stage: &Stage,
+    (resource, name): (&str, &str),
+    (pointer, wanted): (&str, &str),
+) -> Result<Found, CheckFailed> {
+    let object = dynamic(stage, resource)?.get_opt(name).await?;
+    let object = object.map(serde_json::to_value).transpose()?;
+    let found = match object.as_ref().and_then(|object| object.pointer(pointer)) {
+        None => "absent".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    Ok(equal(&found, wanted))
+}
+
+fn labelled(hash: &str) -> ListParams {
+    ListParams::default().labels(&format!("rollouts-pod-template-hash={hash}"))
+}
+
 async fn set_with(stage: &Stage, hash: Option<&str>) -> Result<Option<ReplicaSet>, kube::Error> {
     let Some(hash) = hash else { return Ok(None) };
     let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), NAMESPACE);
-    let labelled = ListParams::default().labels(&format!("rollouts-pod-template-hash={hash}"));
-    Ok(api.list(&labelled).await?.items.into_iter().next())
+    Ok(api.list(&labelled(hash)).await?.items.into_iter().next())
 }
 
 async fn owned_sets(stage: &Stage, rollout: &Rollout) -> Result<Vec<ReplicaSet>, kube::Error> {

@@ -1,17 +1,22 @@
 //! Rehearsals: the real controller against the embedded cluster, on virtual time, with modelled traffic.
 //!
-//! Start with [`script`], the language, and [`rehearse`], which plays it and hands back a [`Report`].
+//! Start with [`script`], the language; [`load`] reads it with its manifests, and [`rehearse`] plays it
+//! and hands back a [`Report`].
 //!
 //! **Invariant.** Nothing here reads the system's clock or reaches the network: a day is over when the
 //! last timer has fired, and two runs with the same seed give the same report.
 
 mod expect;
+mod load;
 mod play;
 mod report;
+mod resources;
 pub mod script;
 mod stage;
+mod taken_back;
 mod timeline;
 
+pub use load::{LoadFailed, load};
 pub use play::{Play, PlayFailed, rehearse};
 pub use report::{BlastRadius, Outcome, Report, Unmet, text};
 pub use stage::SetUpFailed;

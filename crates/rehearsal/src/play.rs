@@ -1,18 +1,19 @@
 //! Playing a script, line by line.
 
 use crate::{
-    expect::{check, rollouts},
+    expect::{CheckFailed, check, observed_phase, pods_of, rollouts},
     report::{BlastRadius, Outcome, Report, Unmet},
-    script::{Command, Expectation, Fault, Line, Manifest, UserAction},
+    resources::{UnknownResource, dynamic},
+    script::{Command, Expectation, Fault, Line, Manifest, Side, UserAction},
     stage::{NAMESPACE, SetUpFailed, Stage},
 };
 use actions::{Action, Refused, Subject};
+use api::argo::Rollout;
 use embedded::{ApplyError, Availability};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::{
     Api,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
-    core::{ApiResource, GroupVersionKind},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -23,9 +24,13 @@ const ACTOR: effects::Actor =
     effects::Actor { field_manager: "ringfence-rehearsal", user_agent: "ringfence-rehearsal" };
 /// How long everything that follows from a line at once may take.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Bounds of how often an expectation is looked at again.
+/// Bounds of how often an expectation is looked at again when nothing is heard of it.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(500);
-const LOOK_AGAIN_MAX: Duration = Duration::from_secs(60);
+const LOOK_AGAIN_MAX: Duration = Duration::from_mins(10);
+/// How long what follows from a change may take before it is looked at.
+const ECHO: Duration = Duration::from_millis(20);
+/// How often one release is promoted at most.
+const PROMOTIONS_MAX: usize = 100;
 
 /// A script and the files it may apply.
 #[derive(Clone, Debug)]
@@ -66,14 +71,18 @@ enum LineFailed {
     NoRollout,
     #[error("{0} was not read")]
     FileMissing(String),
-    #[error("there is no resource `{0}` here")]
-    UnknownResource(String),
+    #[error("no rollout has a pod of that version to lose")]
+    NoPod,
+    #[error(transparent)]
+    UnknownResource(#[from] UnknownResource),
     #[error(transparent)]
     NotApplied(#[from] ApplyError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("{0}")]
     Server(#[from] kube::Error),
+    #[error(transparent)]
+    NotChecked(#[from] CheckFailed),
     #[error(transparent)]
     SetUp(#[from] SetUpFailed),
     #[error(transparent)]
@@ -129,6 +138,7 @@ impl Player {
                     .patch(name, &PatchParams::default(), &patch)
                     .await?;
             }
+            Command::LosePod(side) => self.lose_pod(*side).await?,
             Command::Advance(span) => sleep(*span).await,
             Command::Rollout(name) => self.rollout = Some(name.clone()),
             Command::Act(action) => self.act(action).await?,
@@ -139,6 +149,7 @@ impl Player {
             Command::MetricsUp => self.stage.numbers.set_availability(Availability::Up),
             Command::KillController => self.stage.kill_controller(),
             Command::StartController => self.stage.start_controller().await?,
+            Command::SeeThrough(within) => self.see_through(*within, line, place).await?,
             Command::Expect { what, within } => self.expect((what, *within), line, place).await?,
         }
         Ok(())
@@ -204,21 +215,81 @@ impl Player {
         let within = within.unwrap_or_default();
         let found = loop {
             let found = self.look(what).await?;
-            let left = within.saturating_sub(began.elapsed());
-            if found.is_ok() || left.is_zero() {
+            if found.is_ok() || began.elapsed() >= within {
                 break found;
             }
-            sleep((began.elapsed() / 20).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX).min(left)).await;
+            self.wait_for_change(began, within).await;
         };
         if let Err(found) = found {
-            let unmet = Unmet { place: place.to_owned(), expectation: line.text.clone(), found };
-            self.stage.timeline.note(
-                self.stage.clock.now(),
-                "unmet",
-                &format!("{}: {}", unmet.expectation, unmet.found),
-            );
-            self.unmet.push(unmet);
+            self.note_unmet(line, place, found);
         }
+        Ok(())
+    }
+
+    /// Waits until something happened, or it is time to look again anyway.
+    async fn wait_for_change(&self, began: Instant, within: Duration) {
+        let left = within.saturating_sub(began.elapsed());
+        let again = (began.elapsed() / 20).clamp(LOOK_AGAIN_MIN, LOOK_AGAIN_MAX).min(left);
+        tokio::select! {
+            biased;
+            () = self.stage.stirred.notified() => sleep(ECHO.min(left)).await,
+            () = sleep(again) => {}
+        }
+    }
+
+    fn note_unmet(&mut self, line: &Line, place: &str, found: String) {
+        let unmet = Unmet { place: place.to_owned(), expectation: line.text.clone(), found };
+        let message = format!("{}: {}", unmet.expectation, unmet.found);
+        self.stage.timeline.note(self.stage.clock.now(), "unmet", &message);
+        self.unmet.push(unmet);
+    }
+
+    async fn see_through(
+        &mut self,
+        within: Duration,
+        line: &Line,
+        place: &str,
+    ) -> Result<(), LineFailed> {
+        let began = Instant::now();
+        let mut promotions = 0;
+        loop {
+            let rollout = rollouts(&self.stage).get(self.rollout()?).await?;
+            let standing = standing(&rollout);
+            match standing {
+                Standing::Through => return Ok(()),
+                Standing::TakenBack(found) => {
+                    self.note_unmet(line, place, found);
+                    return Ok(());
+                }
+                Standing::WaitsForPerson(why) if promotions < PROMOTIONS_MAX => {
+                    promotions += 1;
+                    let message = format!("promote, because nobody else would: {why}");
+                    self.stage.timeline.note(self.stage.clock.now(), "script", &message);
+                    self.act(&UserAction::Promote).await?;
+                    sleep(SETTLE).await;
+                }
+                Standing::WaitsForPerson(found) | Standing::UnderWay(found)
+                    if began.elapsed() >= within || promotions >= PROMOTIONS_MAX =>
+                {
+                    self.note_unmet(line, place, found);
+                    return Ok(());
+                }
+                _ => self.wait_for_change(began, within).await,
+            }
+        }
+    }
+
+    async fn lose_pod(&self, side: Side) -> Result<(), LineFailed> {
+        let rollout = rollouts(&self.stage).get(self.rollout()?).await?;
+        let status = rollout.status.unwrap_or_default();
+        let hash = match side {
+            Side::Stable => status.stable_rs,
+            Side::Canary => status.current_pod_hash,
+        };
+        let pods = pods_of(&self.stage, hash.as_deref()).await?;
+        let name = pods.into_iter().filter_map(|pod| pod.metadata.name).min();
+        let name = name.ok_or(LineFailed::NoPod)?;
+        dynamic(&self.stage, "pod")?.delete(&name, &DeleteParams::default()).await?;
         Ok(())
     }
 
@@ -249,6 +320,30 @@ impl Player {
     }
 }
 
+/// Where a release stands for somebody who watches it.
+enum Standing {
+    Through,
+    TakenBack(String),
+    WaitsForPerson(String),
+    UnderWay(String),
+}
+
+fn standing(rollout: &Rollout) -> Standing {
+    let status = rollout.status.clone().unwrap_or_default();
+    let (phase, message) = observed_phase(rollout, &status);
+    let words = format!("{phase} ({message})");
+    let waits = status.reasons.iter().find(|reason| {
+        reason.code == "PausedByUser"
+            || reason.evidence.get("until").is_some_and(|until| until == "promoted")
+    });
+    match (phase.as_str(), waits) {
+        ("Healthy", _) => Standing::Through,
+        ("Degraded", _) => Standing::TakenBack(words),
+        ("Paused", Some(wait)) => Standing::WaitsForPerson(wait.message.clone()),
+        _ => Standing::UnderWay(words),
+    }
+}
+
 fn meant(action: &UserAction) -> Action {
     match action {
         UserAction::SetImage { container, image } => {
@@ -265,12 +360,15 @@ fn meant(action: &UserAction) -> Action {
 }
 
 fn modelled(fault: &Fault) -> traffic::Fault {
-    traffic::Fault { errors: fault.errors, latency: fault.latency, image: fault.image.clone() }
+    traffic::Fault {
+        target: fault.image.clone().map_or(traffic::Target::Canary, traffic::Target::Image),
+        errors: fault.errors,
+        latency: fault.latency,
+    }
 }
 
 /// What users have felt so far.
 pub(crate) fn blast_radius(stage: &Stage) -> BlastRadius {
-    stage.traffic.settle();
     let totals = stage.traffic.totals();
     let bad = stage.taken_back.hashes();
     let met_bad = totals
@@ -285,24 +383,4 @@ pub(crate) fn blast_radius(stage: &Stage) -> BlastRadius {
         failed: totals.failed,
         unserved: totals.unserved,
     }
-}
-
-/// The kinds that scripts may name.
-fn dynamic(stage: &Stage, resource: &str) -> Result<Api<DynamicObject>, LineFailed> {
-    let (group, version, kind) = match resource.trim_end_matches('s') {
-        "rollout" | "ro" => ("argoproj.io", "v1alpha1", "Rollout"),
-        "analysisrun" | "ar" => ("argoproj.io", "v1alpha1", "AnalysisRun"),
-        "analysistemplate" | "at" => ("argoproj.io", "v1alpha1", "AnalysisTemplate"),
-        "replicaset" | "r" => ("apps", "v1", "ReplicaSet"),
-        "deployment" | "deploy" => ("apps", "v1", "Deployment"),
-        "httproute" => ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
-        "service" | "svc" => ("", "v1", "Service"),
-        "pod" | "po" => ("", "v1", "Pod"),
-        "configmap" | "cm" => ("", "v1", "ConfigMap"),
-        "secret" => ("", "v1", "Secret"),
-        "horizontalpodautoscaler" | "hpa" => ("autoscaling", "v2", "HorizontalPodAutoscaler"),
-        _ => return Err(LineFailed::UnknownResource(resource.to_owned())),
-    };
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    Ok(Api::namespaced_with(stage.client.clone(), NAMESPACE, &resource))
 }

@@ -1,25 +1,22 @@
 //! The stage of a rehearsal: API server, world, modelled traffic, numbers and controller on virtual time.
 
-use crate::timeline::Timeline;
-use api::argo::Rollout;
+use crate::{taken_back::TakenBack, timeline::Timeline};
+use api::argo::{AnalysisRun, Rollout};
 use apiserver::{Server, ServerConfig};
 use clock::Clock;
 use controller::{Controller, ControllerConfig, ControllerHandle, HttpCaller};
 use embedded::Numbers;
 use futures::{StreamExt, future::BoxFuture};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Event};
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     runtime::{WatchStreamExt, watcher},
 };
 use metrics::access::AccessLog;
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::task::JoinSet;
+use serde::de::DeserializeOwned;
+use std::{fmt::Debug, sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::JoinSet};
 use vocab::{Call, Reply, ReplyError};
 use world::{
     Recording, ServePods, World, WorldConfig, WorldHandle,
@@ -30,8 +27,8 @@ use world::{
 pub(crate) const NAMESPACE: &str = "default";
 /// When every rehearsal begins, so that two runs print the same.
 const EPOCH: &str = "2026-01-05T09:00:00Z";
-/// How often a rehearsed Prometheus scrapes.
-const SCRAPE_EVERY: Duration = Duration::from_secs(15);
+/// How long containers take to start, so that nothing looks instant that is not.
+const START_DELAY: Duration = Duration::from_secs(3);
 
 /// Why the stage could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -58,30 +55,13 @@ pub(crate) struct Stage {
     pub(crate) traffic: TrafficHandle,
     pub(crate) timeline: Timeline,
     pub(crate) taken_back: TakenBack,
+    /// Told whenever something that can be expected may have changed.
+    pub(crate) stirred: Arc<Notify>,
     controller: Option<ControllerHandle>,
     lives: u32,
     _server: Arc<Server>,
     _world: WorldHandle,
     _tasks: JoinSet<()>,
-}
-
-/// Pod template hashes of versions that were taken back; copies share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TakenBack(Arc<Mutex<BTreeSet<String>>>);
-
-impl TakenBack {
-    pub(crate) fn hashes(&self) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn observe(&self, rollout: &Rollout) {
-        let Some(status) = rollout.status.as_ref().filter(|status| status.abort) else { return };
-        if let Some(hash) =
-            status.current_pod_hash.clone().filter(|hash| status.stable_rs.as_ref() != Some(hash))
-        {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
-        }
-    }
 }
 
 impl Stage {
@@ -93,33 +73,47 @@ impl Stage {
         let config = WorldConfig {
             serve_pods: ServePods::None,
             recording: Recording::Nothing,
+            start_delay: START_DELAY,
             ..WorldConfig::default()
         };
         let world = World::start(client.clone(), clock, config).await?;
         let access = Arc::new(AccessLog::new());
         let numbers = Numbers::new(access.clone(), clock);
-        let traffic = TrafficModel::start(client.clone(), clock, access, TrafficConfig::default());
-        let timeline = Timeline::starting_at(clock.now());
-        let taken_back = TakenBack::default();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(scrape(numbers.clone(), traffic.clone()));
-        tasks.spawn(record(client.clone(), timeline.clone()));
-        tasks.spawn(look_for_aborts(client.clone(), taken_back.clone()));
+        let users =
+            TrafficConfig { rate: 0.0, series: Some(numbers.series()), ..TrafficConfig::default() };
+        let traffic = TrafficModel::start(client.clone(), clock, access, users);
         let mut stage = Self {
             clock,
             client,
             numbers,
             traffic,
-            timeline,
-            taken_back,
+            timeline: Timeline::starting_at(clock.now()),
+            taken_back: TakenBack::default(),
+            stirred: Arc::default(),
             controller: None,
             lives: 0,
             _server: server,
             _world: world,
-            _tasks: tasks,
+            _tasks: JoinSet::new(),
         };
+        stage.listen();
         stage.start_controller().await?;
         Ok(stage)
+    }
+
+    /// Begins to follow what happens.
+    fn listen(&mut self) {
+        let client = &self.client;
+        let (timeline, taken_back) = (self.timeline.clone(), self.taken_back.clone());
+        let tasks = &mut self._tasks;
+        tasks.spawn(follow(client.clone(), self.stirred.clone(), move |event: Event| {
+            timeline.observe(&event);
+        }));
+        tasks.spawn(follow(client.clone(), self.stirred.clone(), move |rollout: Rollout| {
+            taken_back.observe(&rollout);
+        }));
+        tasks.spawn(follow(client.clone(), self.stirred.clone(), drop::<ReplicaSet>));
+        tasks.spawn(follow(client.clone(), self.stirred.clone(), drop::<AnalysisRun>));
     }
 
     /// Starts a controller if none runs.
@@ -132,7 +126,8 @@ impl Stage {
             identity: format!("rehearsal-{}", self.lives),
             ..ControllerConfig::alone()
         };
-        let http = self.numbers.caller(Arc::new(NoNetwork));
+        let numbers = self.numbers.caller(Arc::new(NoNetwork));
+        let http = Arc::new(UpToDate { traffic: self.traffic.clone(), numbers });
         self.controller =
             Some(Controller::start(self.client.clone(), self.clock, http, config).await?);
         Ok(())
@@ -146,33 +141,33 @@ impl Stage {
     }
 }
 
-async fn scrape(numbers: Numbers, traffic: TrafficHandle) {
-    loop {
-        traffic.settle();
-        numbers.scrape();
-        tokio::time::sleep(SCRAPE_EVERY).await;
-    }
-}
-
-async fn record(client: Client, timeline: Timeline) {
-    let api: Api<Event> = Api::all(client);
-    let mut events =
-        Box::pin(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
-    while let Some(event) = events.next().await {
-        if let Ok(event) = event {
-            timeline.observe(&event);
+async fn follow<K>(client: Client, stirred: Arc<Notify>, mut tell: impl FnMut(K))
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
+{
+    let mut objects = Box::pin(
+        watcher(Api::<K>::all(client), watcher::Config::default())
+            .default_backoff()
+            .applied_objects(),
+    );
+    while let Some(object) = objects.next().await {
+        if let Ok(object) = object {
+            tell(object);
+            stirred.notify_one();
         }
     }
 }
 
-async fn look_for_aborts(client: Client, taken_back: TakenBack) {
-    let api: Api<Rollout> = Api::all(client);
-    let mut rollouts =
-        Box::pin(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
-    while let Some(rollout) = rollouts.next().await {
-        if let Ok(rollout) = rollout {
-            taken_back.observe(&rollout);
-        }
+/// Counts modelled requests up to now before a query looks at them.
+struct UpToDate {
+    traffic: TrafficHandle,
+    numbers: Arc<dyn HttpCaller>,
+}
+
+impl HttpCaller for UpToDate {
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Reply, ReplyError>> {
+        self.traffic.settle();
+        self.numbers.call(call)
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Command {
         /// The merge patch.
         body: serde_json::Value,
     },
+    /// Loses one pod, as when its node fails.
+    LosePod(Side),
     /// Lets virtual time pass.
     Advance(Duration),
     /// Says which rollout the following lines are about.
@@ -71,6 +73,8 @@ pub enum Command {
     KillController,
     /// Starts a controller where none runs.
     StartController,
+    /// Waits until the release is through or taken back, and promotes whenever it waits for a person.
+    SeeThrough(Duration),
     /// Something that must hold, now or within a time.
     Expect {
         /// What must hold.
@@ -78,6 +82,15 @@ pub enum Command {
         /// How long it may take to come true; `None` means now.
         within: Option<Duration>,
     },
+}
+
+/// One of the two versions of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The version that users had before.
+    Stable,
+    /// The newest version.
+    Canary,
 }
 
 /// A manifest named by a script.
@@ -137,10 +150,12 @@ pub enum Expectation {
     Message(String),
     /// `status.currentStepIndex` is this.
     Step(u32),
-    /// The route gives the canary this weight.
+    /// `status.canary.weights` gives the canary this weight.
     Weight(u32),
     /// Stable pods run this image.
     StableImage(String),
+    /// So many pods are ready in all versions together.
+    Pods(Comparison),
     /// So many pods are ready in the stable ReplicaSet.
     StablePods(Comparison),
     /// So many pods are ready in the newest ReplicaSet.
@@ -170,6 +185,17 @@ pub enum Expectation {
     ReplicaSets(Comparison),
     /// AnalysisRuns of the rollout that exist.
     AnalysisRuns(Comparison),
+    /// A field of some object has this value.
+    Field {
+        /// Resource name as kubectl takes it.
+        resource: String,
+        /// Object name.
+        name: String,
+        /// JSON pointer such as `/spec/replicas`.
+        pointer: String,
+        /// The value as text; `absent` when there is no such field.
+        value: String,
+    },
 }
 
 /// A number held against a bound.

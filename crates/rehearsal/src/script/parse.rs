@@ -1,7 +1,7 @@
 //! From text to [`Line`]s.
 
 use super::{
-    Command, Comparison, Expectation, Fault, Line, Manifest, UserAction,
+    Command, Comparison, Expectation, Fault, Line, Manifest, Side, UserAction,
     words::{self, Complaint, Word},
 };
 
@@ -97,6 +97,14 @@ fn command(verb: &Word, arguments: &[Word], line: &str) -> Result<Command, Compl
         "metrics" => {
             switch(verb, arguments, [("down", Command::MetricsDown), ("up", Command::MetricsUp)])?
         }
+        "lose" => {
+            let pods = [("stable-pod", Side::Stable), ("canary-pod", Side::Canary)];
+            switch(verb, arguments, pods.map(|(word, side)| (word, Command::LosePod(side))))?
+        }
+        "see-through" => {
+            let [span] = exactly(verb, arguments, ["DURATION"])?;
+            Command::SeeThrough(words::duration(span)?)
+        }
         "kill" => switch(verb, arguments, [("controller", Command::KillController)])?,
         "start" => switch(verb, arguments, [("controller", Command::StartController)])?,
         "expect" => expect(verb, arguments)?,
@@ -132,7 +140,8 @@ fn user_action(verb: &Word, arguments: &[Word]) -> Result<UserAction, Complaint>
 }
 
 const VERBS: &str = "apply, delete, patch, advance, rollout, set image, promote, abort, retry, undo, \
-                     pause, resume, scale, traffic, fault, heal, metrics, kill, start, expect";
+                     pause, resume, scale, traffic, fault, heal, metrics, kill, start, lose, see-through, \
+                     expect";
 
 fn unknown_verb(verb: &str) -> String {
     format!("`{verb}` is not a command; there are {VERBS}")
@@ -203,6 +212,9 @@ fn expectation(subject: &Word, rest: &[Word]) -> Result<Expectation, Complaint> 
         let [_, reason] = exactly(subject, rest, ["event", "REASON"])?;
         return Ok(Expectation::NoEvent(reason.text.clone()));
     }
+    if subject.text == "field" {
+        return field(subject, rest);
+    }
     let [value] = exactly(subject, rest, ["VALUE"])?;
     let text = value.text.clone();
     Ok(match subject.text.as_str() {
@@ -219,8 +231,9 @@ fn expectation(subject: &Word, rest: &[Word]) -> Result<Expectation, Complaint> 
     })
 }
 
-const SUBJECTS: &str = "phase, message, step, weight, image, stable-pods, canary-pods, event, no event, \
-                        reason, analysis, condition, failed, unserved, met-bad, replica-sets, analysis-runs";
+const SUBJECTS: &str = "phase, message, step, weight, image, pods, stable-pods, canary-pods, event, no event, \
+                        reason, analysis, condition, failed, unserved, met-bad, replica-sets, analysis-runs, \
+                        field";
 
 fn unknown_subject(subject: &str) -> String {
     format!("`{subject}` cannot be expected; there are {SUBJECTS}")
@@ -231,6 +244,7 @@ fn counted(subject: &Word, rest: &[Word]) -> Result<Option<Expectation>, Complai
         "failed" => Expectation::Failed,
         "unserved" => Expectation::Unserved,
         "met-bad" => Expectation::MetBad,
+        "pods" => Expectation::Pods,
         "stable-pods" => Expectation::StablePods,
         "canary-pods" => Expectation::CanaryPods,
         "replica-sets" => Expectation::ReplicaSets,
@@ -239,6 +253,22 @@ fn counted(subject: &Word, rest: &[Word]) -> Result<Option<Expectation>, Complai
     };
     let column = rest.first().map_or(subject.column, |word| word.column);
     words::comparison(rest, column).map(make).map(Some)
+}
+
+fn field(subject: &Word, rest: &[Word]) -> Result<Expectation, Complaint> {
+    let [resource, name, pointer, value] =
+        exactly(subject, rest, ["RESOURCE", "NAME", "/JSON/POINTER", "VALUE"])?;
+    if !pointer.text.starts_with('/') {
+        let message =
+            format!("`{}` is not a JSON pointer; write it like /spec/replicas", pointer.text);
+        return Err(Complaint::new(pointer.column, message));
+    }
+    Ok(Expectation::Field {
+        resource: resource.text.clone(),
+        name: name.text.clone(),
+        pointer: pointer.text.clone(),
+        value: value.text.clone(),
+    })
 }
 
 fn condition(text: &str, column: usize) -> Result<Expectation, Complaint> {
@@ -311,6 +341,8 @@ mod tests {
             ("undo --to-revision 3", Command::Act(UserAction::Undo(Some(3)))),
             ("kill controller", Command::KillController),
             ("traffic 50/s", Command::Traffic(50.0)),
+            ("lose canary-pod", Command::LosePod(Side::Canary)),
+            ("see-through 7d", Command::SeeThrough(Duration::from_secs(604_800))),
             (
                 "patch rollout web {\"spec\":{\"replicas\":2}}",
                 Command::Patch {
@@ -347,6 +379,20 @@ mod tests {
             panic!("not a bound");
         };
         assert_eq!(bound, Comparison { relation: Relation::AtMost, bound: 40.0 });
+    }
+
+    #[test]
+    fn fields_of_any_object_can_be_expected() {
+        let what = Expectation::Field {
+            resource: "service".into(),
+            name: "web".into(),
+            pointer: "/spec/type".into(),
+            value: "ClusterIP".into(),
+        };
+        let line = "expect field service web /spec/type ClusterIP";
+        assert_eq!(one(line), Command::Expect { what, within: None });
+        let errors = parse("t", "expect field service web spec.type ClusterIP").unwrap_err();
+        assert_eq!(errors[0].column, 26);
     }
 
     #[test]
