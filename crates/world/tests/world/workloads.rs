@@ -384,6 +384,20 @@ async fn a_quiet_day_costs_next_to_nothing() {
     assert_eq!(version, later, "nothing is written when nothing happens");
 }
 
+#[tokio::test(start_paused = true)]
+async fn many_pods_have_their_own_addresses_in_slices_of_a_hundred() {
+    let stage = Stage::quiet().await;
+    stage.create::<Service>(service("web")).await;
+    stage.create::<Deployment>(deployment("web", 120, "blue")).await;
+    stage.until::<Deployment>("web", is_complete).await;
+    let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone());
+    let addresses: std::collections::BTreeSet<_> =
+        stage.pods("app=web").await.iter().filter_map(address).collect();
+    assert_eq!(addresses.len(), 120);
+    let slices = stage.api::<EndpointSlice>().list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(slices.iter().map(ready_endpoints).collect::<Vec<_>>(), [100, 20]);
+}
+
 /// What a run leaves behind: every event in order, and where the server's history stands.
 async fn history() -> (Vec<String>, Option<String>) {
     let stage = Stage::quiet().await;
