@@ -34,7 +34,7 @@ impl Problem {
     }
 
     fn unsupported(path: impl Into<String>) -> Self {
-        Self { path: path.into(), text: "is not supported yet".to_owned() }
+        Self { path: path.into(), text: "Forbidden: not supported yet".to_owned() }
     }
 }
 

@@ -117,11 +117,6 @@ pub enum Wait {
         /// What is wrong.
         problem: String,
     },
-    /// Nothing is done because the specification asks for something that does not exist yet in this program.
-    Unsupported {
-        /// The field.
-        path: String,
-    },
 }
 
 impl Wait {
@@ -186,7 +181,7 @@ impl Wait {
     /// The order in which people should read several waits, most important first.
     pub(crate) fn rank(&self) -> u8 {
         match self {
-            Self::InvalidSpec { .. } | Self::Unsupported { .. } => 0,
+            Self::InvalidSpec { .. } => 0,
             Self::UserPause | Self::Pause { .. } => 1,
             Self::PrePromotion { .. } | Self::PostPromotion { .. } | Self::Analysis { .. } => 2,
             Self::Pods { .. } | Self::Stable { .. } => 3,
@@ -261,11 +256,6 @@ impl Wait {
                 "InvalidSpec",
                 format!("{path}: {problem}"),
                 [("path", path.clone()), ("problem", problem.clone())],
-            ),
-            Self::Unsupported { path } => Reason::new(
-                "Unsupported",
-                format!("{path} is not supported yet"),
-                [("path", path.clone())],
             ),
             _ => Reason::new("PausedByUser", "spec.paused is set".to_owned(), []),
         }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a model that lacks what a story needs is a broken test")]
 
+mod blue_green;
+mod invalid;
 mod laws;
 mod model;
 mod stories;

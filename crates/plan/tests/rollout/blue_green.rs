@@ -1,0 +1,81 @@
+//! Blue-green updates from end to end.
+
+use crate::{
+    model::{World, rollout},
+    stories::template,
+};
+use serde_json::json;
+
+#[test]
+fn blue_green_switches_users_when_the_new_version_is_whole() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "previewService": "preview", "autoPromotionEnabled": false}});
+    let mut world =
+        World::new(rollout(3, &strategy)).with_service("active").with_service("preview");
+    world.settle();
+    assert_eq!(world.outcome().phase, "Healthy", "{:#?}", world.status());
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(
+        (world.outcome().message.as_str(), world.pods("v1"), world.pods("v2")),
+        ("BlueGreenPause", 3, 3)
+    );
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!(
+        (world.outcome().phase.as_str(), world.pods("v1"), world.pods("v2")),
+        ("Healthy", 0, 3),
+        "{:#?}",
+        world.status()
+    );
+    let hash = world.hash_of("v2");
+    assert_eq!(
+        world.get("Service", "active")["spec"]["selector"]["rollouts-pod-template-hash"],
+        hash.as_str()
+    );
+}
+
+#[test]
+fn a_blue_green_abort_after_the_switch_gives_users_the_stable_version_back() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "postPromotionAnalysis": {"templates": [{"templateName": "ok"}]}}});
+    let mut world =
+        World::new(rollout(2, &strategy)).with_service("active").with_template(template());
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    let run = format!("shop-{}-2-post", world.hash_of("v2"));
+    world.verdicts.insert(run, "Failed");
+    world.settle();
+    let hash = world.hash_of("v1");
+    assert_eq!(
+        world.get("Service", "active")["spec"]["selector"]["rollouts-pod-template-hash"],
+        hash.as_str()
+    );
+    assert_eq!(
+        (world.outcome().phase.as_str(), world.pods("v1"), world.pods("v2")),
+        ("Degraded", 2, 0),
+        "{:#?}",
+        world.status()
+    );
+}
+
+#[test]
+fn a_preview_stays_small_until_it_may_grow() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "previewService": "preview", "previewReplicaCount": 1, "autoPromotionEnabled": false}});
+    let mut world =
+        World::new(rollout(3, &strategy)).with_service("active").with_service("preview");
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(
+        (world.pods("v1"), world.pods("v2"), world.outcome().message.as_str()),
+        (3, 1, "BlueGreenPause")
+    );
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!(
+        (world.pods("v1"), world.pods("v2"), world.outcome().phase.as_str()),
+        (0, 3, "Healthy"),
+        "{:#?}",
+        world.status()
+    );
+}

@@ -1,0 +1,112 @@
+//! What is refused, and in which words.
+
+use crate::model::{World, rollout, routed};
+use serde_json::{Value, json};
+
+/// Problems of a rollout as its message lists them.
+fn problems(object: Value) -> String {
+    let mut world = World::new(object).with_service("stable").with_service("canary").with_route();
+    world.run_for(1);
+    let message = world.outcome().message;
+    let prefix = "InvalidSpec: The Rollout \"shop\" is invalid: ";
+    message.strip_prefix(prefix).unwrap_or_else(|| panic!("valid: {message}")).to_owned()
+}
+
+fn check(strategy: &Value, expected: &str) {
+    assert_eq!(problems(rollout(2, strategy)), expected);
+}
+
+#[test]
+fn strategies_are_refused_in_the_words_users_know() {
+    check(
+        &json!({}),
+        "spec.strategy.strategy: Required value: Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'",
+    );
+    check(
+        &json!({"canary": {}, "blueGreen": {"activeService": "a"}}),
+        "spec.strategy.strategy: Invalid value: \"blueGreen: true canary: true\": Multiple Strategies can not be listed",
+    );
+    check(
+        &json!({"blueGreen": {"activeService": "a", "previewService": "a"}}),
+        "spec.strategy.activeService: Invalid value: \"a\": This rollout uses the same service for the active and preview services, but two different services are required.",
+    );
+    check(
+        &json!({"canary": {"maxSurge": 0, "maxUnavailable": 0}}),
+        "spec.strategy.maxSurge: Invalid value: 0: MaxSurge and MaxUnavailable both can not be zero",
+    );
+    check(
+        &json!({"canary": {"scaleDownDelaySeconds": 5}}),
+        "spec.strategy.scaleDownDelaySeconds: Invalid value: 5: Canary scaleDownDelaySeconds can only be used with traffic routing",
+    );
+}
+
+#[test]
+fn steps_are_refused_one_by_one() {
+    check(
+        &json!({"canary": {"steps": [{"setWeight": -1}, {"pause": {"duration": "soon"}}, {"setCanaryScale": {"weight": 5}}]}}),
+        "spec.strategy.steps[0].setWeight: Invalid value: -1: SetWeight needs to be between 0 and 100; \
+         spec.strategy.steps[1].pause.duration: Invalid value: \"soon\": Duration needs to be greater than 0; \
+         spec.strategy.trafficRouting: Required value: SetCanaryScale requires TrafficRouting to be set",
+    );
+    check(
+        &routed(&json!([{"setHeaderRoute": {"name": "x"}}])),
+        "spec.strategy.steps[0].setHeaderRoute: Forbidden: not supported yet",
+    );
+    check(
+        &routed(&json!([{"plugin": {"name": "x"}}])),
+        "spec.strategy.steps[0].plugin: Forbidden: not supported yet",
+    );
+}
+
+#[test]
+fn a_router_that_does_not_exist_yet_is_named() {
+    let strategy = json!({"canary": {"stableService": "stable", "canaryService": "canary", "trafficRouting": {"nginx": {"stableIngress": "i"}, "plugins": {"acme/router": {}}}}});
+    check(
+        &strategy,
+        "spec.strategy.canary.trafficRouting.nginx: Forbidden: not supported yet; \
+         spec.strategy.canary.trafficRouting.plugins[acme/router]: Forbidden: not supported yet",
+    );
+    let mut strategy = routed(&json!([]));
+    strategy["canary"]["trafficRouting"]["plugins"]["argoproj-labs/gatewayAPI"] = json!({});
+    check(
+        &strategy,
+        "spec.strategy.canary.trafficRouting.plugins[argoproj-labs/gatewayAPI]: needs httpRoute or httpRoutes",
+    );
+}
+
+#[test]
+fn numbers_and_templates_are_checked() {
+    let mut object = rollout(2, &json!({"canary": {}}));
+    object["spec"]["minReadySeconds"] = json!(700);
+    object["spec"]["template"]["metadata"]["labels"]["app"] = json!("other");
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("");
+    assert_eq!(
+        problems(object),
+        "spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds; \
+         spec.template.metadata.labels: Invalid value: {\"app\":\"other\"}: `selector` does not match template `labels`; \
+         spec.template.spec.containers[0].image: Required value"
+    );
+}
+
+#[test]
+fn templates_that_are_missing_or_never_end_are_named() {
+    let analysis =
+        json!({"canary": {"steps": [{"analysis": {"templates": [{"templateName": "gone"}]}}]}});
+    check(
+        &analysis,
+        "spec.strategy.canary.steps[0].analysis.templates: Invalid value: \"templateNames: [gone]\": AnalysisTemplate 'gone' not found",
+    );
+    let endless = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": "gone"},
+        "spec": {"metrics": [{"name": "m", "interval": "10s", "provider": {"prometheus": {"address": "http://p", "query": "up"}}}]},
+    });
+    let mut world = World::new(rollout(2, &analysis)).with_template(endless);
+    world.run_for(1);
+    assert!(
+        world.outcome().message.ends_with(
+            "Invalid value: \"gone\": AnalysisTemplate gone has metric m which runs indefinitely. Invalid value for count: <nil>"
+        ),
+        "{:?}",
+        world.outcome()
+    );
+}
