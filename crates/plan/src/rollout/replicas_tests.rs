@@ -126,3 +126,80 @@ fn a_basic_canary_moves_within_surge_and_unavailability() {
         assert_eq!(found, Targets { canary: canary_target, stable: stable_target }, "row {row}");
     }
 }
+
+#[test]
+fn a_routed_canary_is_sized_by_its_weight_or_its_own_scale() {
+    // (replicas, least, canary) → (canary, stable)
+    let table = [
+        ((1, 0, CanarySize::Pods(9)), (9, 1)),
+        ((4, 0, CanarySize::Weight(200)), (8, 4)),
+        ((10, 0, CanarySize::Weight(20)), (2, 10)),
+        ((10, 0, CanarySize::Weight(10)), (1, 10)),
+        ((10, 0, CanarySize::Weight(11)), (2, 10)),
+        ((10, 2, CanarySize::Weight(5)), (2, 10)),
+        ((1, 2, CanarySize::Weight(100)), (1, 1)),
+        ((10, 2, CanarySize::Weight(0)), (0, 10)),
+    ];
+    for ((replicas, least, size), (canary, stable)) in table {
+        let found = traffic_routed(replicas, 100, least, size, StableSize::Full);
+        assert_eq!(found, Targets { canary, stable }, "{replicas} {least} {size:?}");
+    }
+}
+
+#[test]
+fn a_dynamic_stable_has_what_its_greater_share_needs() {
+    // (weight wanted, weights in force, aborted) → (canary, stable)
+    let table = [
+        ((20, (60, 40), true), (6, 8)),
+        ((0, (60, 40), true), (6, 10)),
+        ((10, (10, 90), false), (1, 9)),
+        ((20, (10, 90), false), (2, 9)),
+        ((0, (20, 80), true), (2, 10)),
+        ((0, (10, 90), true), (1, 10)),
+    ];
+    for ((weight, (canary_in_force, stable_in_force), aborted), (canary, stable)) in table {
+        let follows = StableSize::Follows {
+            in_force: Some(canary_in_force),
+            stable_in_force: Some(stable_in_force),
+            aborted,
+        };
+        let found = traffic_routed(10, 100, 0, CanarySize::Weight(weight), follows);
+        assert_eq!(found, Targets { canary, stable }, "{weight} {aborted}");
+    }
+}
+
+#[test]
+fn a_threshold_lets_a_version_count_as_complete_early() {
+    // (threshold, wanted, available, desired) → met
+    let table = [
+        ((Threshold::All, 5, 5, 5), true),
+        ((Threshold::All, 5, 4, 5), false),
+        ((Threshold::All, 6, 5, 5), false),
+        ((Threshold::Percent(80), 5, 4, 5), true),
+        ((Threshold::Percent(80), 5, 3, 5), false),
+        ((Threshold::Percent(70), 10, 7, 10), true),
+        ((Threshold::Percent(50), 0, 0, 0), true),
+        ((Threshold::Pods(2), 5, 2, 5), true),
+        ((Threshold::Pods(2), 5, 1, 5), false),
+        ((Threshold::Percent(-1), 5, 5, 5), true),
+    ];
+    for ((threshold, wanted, available, desired), met) in table {
+        let found = threshold.is_met(Count { wanted, available }, desired);
+        assert_eq!(found, met, "{threshold:?} {wanted} {available} {desired}");
+    }
+}
+
+#[test]
+fn fenceposts_round_surge_up_and_unavailability_down() {
+    // (surge, unavailable, replicas) → (surge, unavailable)
+    let table = [
+        ((Percent(25), Percent(25), 10), (3, 2)),
+        ((Percent(25), Percent(25), 1), (1, 0)),
+        ((Int(0), Percent(25), 1), (0, 1)),
+        ((Int(2), Int(1), 4), (2, 1)),
+        ((Percent(0), Percent(0), 10), (0, 1)),
+    ];
+    for ((surge, unavailable, replicas), expected) in table {
+        assert_eq!(fenceposts(surge, unavailable, replicas), expected);
+    }
+}

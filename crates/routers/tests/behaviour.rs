@@ -1,0 +1,125 @@
+//! What every router keeps, whatever its backend: what is steered is observed, and a split in force is not
+//! written again. A new router adds its fixture to [`fixture`].
+
+#![expect(clippy::unwrap_used, reason = "a fixture that does not hold is a broken test")]
+
+use routers::{Context, Objects, ROUTERS, Router};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use vocab::{Destination, ObjectRef, PatchType, Traffic, Weight, Write};
+
+/// Configuration and objects of a router, with all traffic on stable.
+fn fixture(router: &str) -> (Value, Objects) {
+    match router {
+        "GatewayAPI" => {
+            let config = json!({"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "shop"}}});
+            let target =
+                ObjectRef::new("gateway.networking.k8s.io/v1", "HTTPRoute", "default", "shop");
+            let route = json!({
+                "metadata": {"name": "shop", "namespace": "default", "uid": "u", "resourceVersion": "1"},
+                "spec": {"rules": [
+                    {"backendRefs": [{"name": "stable"}, {"name": "canary", "weight": 0}]},
+                    {"backendRefs": [{"name": "canary", "weight": 0}, {"name": "docs"}, {"name": "stable", "weight": 7}]},
+                ]},
+            });
+            (config, Objects::from([(target, Some(route))]))
+        }
+        other => panic!("{other} has no fixture yet"),
+    }
+}
+
+fn with<T>(config: &Value, act: impl FnOnce(&Context<'_>) -> T) -> T {
+    let rollout = ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "default", "shop");
+    act(&Context { rollout: &rollout, config, stable_service: "stable", canary_service: "canary" })
+}
+
+fn traffic(weight: u32) -> Traffic {
+    let destination = |service: &str| Destination { service: service.to_owned(), pod_hash: None };
+    Traffic {
+        stable: destination("stable"),
+        canary: destination("canary"),
+        canary_weight: Weight::parse(weight, Weight::HUNDRED).unwrap(),
+        additional: BTreeMap::new(),
+        max: Weight::HUNDRED,
+    }
+}
+
+/// Carries out what a router asks for.
+fn carry_out(writes: &[Write], objects: &mut Objects) {
+    for write in writes {
+        let Write::Patch { target, patch_type, body, precondition, .. } = write else {
+            panic!("{write:?}")
+        };
+        assert!(precondition.resource_version.is_some(), "{write:?}");
+        let object = objects.get_mut(target).unwrap().as_mut().unwrap();
+        match patch_type {
+            PatchType::Json => {
+                let patch: json_patch::Patch = serde_json::from_value(body.clone()).unwrap();
+                json_patch::patch(object, &patch).unwrap();
+            }
+            _ => json_patch::merge(object, body),
+        }
+    }
+}
+
+fn each(check: impl Fn(&dyn Router, &Value, Objects)) {
+    for router in ROUTERS {
+        let (config, objects) = fixture(router.name());
+        assert!(router.is_configured(&config), "{}", router.name());
+        check(*router, &config, objects);
+    }
+}
+
+#[test]
+fn what_is_steered_is_observed_and_not_written_again() {
+    each(|router, config, mut objects| {
+        for weight in [0, 1, 20, 50, 99, 100, 0] {
+            let steer = |objects: &Objects| {
+                with(config, |context| router.steer(context, objects, &traffic(weight)).unwrap())
+            };
+            carry_out(&steer(&objects), &mut objects);
+            assert_eq!(steer(&objects), [], "{} at {weight}", router.name());
+            let seen = with(config, |context| router.observe(context, &objects).unwrap());
+            assert_eq!(seen.canary_weight.parts(), weight, "{}", router.name());
+        }
+    });
+}
+
+#[test]
+fn what_a_router_reads_is_what_it_writes() {
+    each(|router, config, objects| {
+        let reads = with(config, |context| router.reads(context).unwrap());
+        assert!(objects.keys().all(|target| reads.contains(target)), "{}", router.name());
+        let writes = with(config, |context| router.steer(context, &objects, &traffic(30)).unwrap());
+        let within = writes
+            .iter()
+            .all(|write| matches!(write, Write::Patch { target, .. } if reads.contains(target)));
+        assert!(within, "{}", router.name());
+    });
+}
+
+#[test]
+fn missing_objects_are_a_reason_and_never_a_weight() {
+    each(|router, config, objects| {
+        let gone: Objects = objects.into_keys().map(|target| (target, None)).collect();
+        assert!(
+            with(config, |context| router.observe(context, &gone)).is_err(),
+            "{}",
+            router.name()
+        );
+        assert!(
+            with(config, |context| router.steer(context, &gone, &traffic(10))).is_err(),
+            "{}",
+            router.name()
+        );
+    });
+}
+
+#[test]
+fn names_are_in_alphabetical_order_and_unique() {
+    let names: Vec<&str> = ROUTERS.iter().map(|router| router.name()).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(names, sorted);
+}
