@@ -37,7 +37,7 @@ impl PodLogs {
 }
 
 /// Answers a log request.
-pub(crate) async fn answer(logs: &PodLogs, request: Request) -> Result<Response<Body>, ApiError> {
+pub(crate) fn answer(logs: &PodLogs, request: Request) -> Result<Response<Body>, ApiError> {
     let namespace = request.target.namespace.clone().unwrap_or_default();
     let pod = request.target.name.clone().unwrap_or_default();
     let address = Address::new(request.resource.gvr(), Some(&namespace), pod.clone());

@@ -94,7 +94,7 @@ async fn resource(
     let request = Request { hub: Arc::clone(&context.hub), resource, target, parts, query };
     let core_pod = request.target.group.is_empty() && request.target.resource == "pods";
     match request.target.subresource.as_deref() {
-        Some("log") if core_pod && verb == Verb::Get => logs::answer(&context.logs, request).await,
+        Some("log") if core_pod && verb == Verb::Get => logs::answer(&context.logs, request),
         Some(sub) if subresources::is_special(&request.target.resource, sub) => {
             subresources::answer(request, body).await
         }

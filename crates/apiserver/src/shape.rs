@@ -25,7 +25,7 @@ pub(crate) fn one(
             let version = object.value()["metadata"]["resourceVersion"].clone();
             let metadata = json!({"resourceVersion": version});
             let objects = std::slice::from_ref(object);
-            respond::json(code, table(hub, resource, include, metadata, objects))
+            respond::json(code, table(hub, resource, include, &metadata, objects))
         }
     }
 }
@@ -35,7 +35,7 @@ pub(crate) fn list(hub: &Hub, resource: &Resource, shape: Shape, list: &List) ->
     let metadata = Value::Object(page(list));
     let body = match shape {
         Shape::Object => plain(resource, &metadata, &list.items),
-        Shape::Table(include) => table(hub, resource, include, metadata, &list.items).into_bytes(),
+        Shape::Table(include) => table(hub, resource, include, &metadata, &list.items).into_bytes(),
         Shape::Partial => {
             let items: Vec<Value> = list.items.iter().map(|item| partial(item.value())).collect();
             let list = json!({
@@ -82,7 +82,7 @@ fn table(
     hub: &Hub,
     resource: &Resource,
     include: Include,
-    metadata: Value,
+    metadata: &Value,
     items: &[Arc<Object>],
 ) -> String {
     let now = hub.clock.now();

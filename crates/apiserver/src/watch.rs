@@ -23,10 +23,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often a quiet watch that asked for bookmarks gets one.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 
 /// How long a watch lasts that did not say.
-const WATCH_DEFAULT: Duration = Duration::from_mins(60);
+const WATCH_DEFAULT: Duration = Duration::from_hours(1);
 
 /// What a watch is about.
 pub(crate) struct Subject<'a> {
@@ -64,6 +64,7 @@ pub(crate) fn start(
         headings: Headings::Due,
         initial_end: if lists { Switch::On } else { Switch::Off },
         bookmarks: options.bookmarks,
+        bookmark_due: Switch::Off,
         bookmark_at: Instant::now() + BOOKMARK_EVERY,
         ends_at: Instant::now() + options.timeout.unwrap_or(WATCH_DEFAULT),
     };
@@ -116,6 +117,7 @@ struct Watch {
     headings: Headings,
     initial_end: Switch,
     bookmarks: Switch,
+    bookmark_due: Switch,
     bookmark_at: Instant,
     ends_at: Instant,
 }
@@ -150,9 +152,12 @@ impl Watch {
                 let end = json!({"k8s.io/initial-events-end": "true"});
                 return Some((self.bookmark(&end), true));
             }
+            if std::mem::replace(&mut self.bookmark_due, Switch::Off) == Switch::On {
+                return Some((self.bookmark(&Value::Null), true));
+            }
             match self.wait().await {
                 Wake::Change => {}
-                Wake::Bookmark => return Some((self.bookmark(&Value::Null), true)),
+                Wake::Bookmark => self.bookmark_due = Switch::On,
                 Wake::End if self.bookmarks == Switch::On => {
                     return Some((self.bookmark(&Value::Null), false));
                 }

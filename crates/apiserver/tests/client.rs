@@ -1,5 +1,7 @@
 //! kube-rs against the server in the same process, on paused time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use apiserver::{Server, ServerConfig};
 use clock::Clock;
 use futures::{StreamExt, TryStreamExt};
@@ -7,7 +9,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{
-    Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+    Api, DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams, WatchEvent,
+    WatchParams,
 };
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
@@ -145,11 +148,11 @@ async fn a_pod_without_runtime_has_no_log_and_with_one_has() {
     )
     .unwrap();
     api.create(&PostParams::default(), &pod).await.unwrap();
-    assert!(api.logs("p", &Default::default()).await.is_err());
+    assert!(api.logs("p", &LogParams::default()).await.is_err());
     server.set_pod_logs(Arc::new(|namespace, pod, container| {
         Some(format!("{namespace}/{pod}/{container}\n"))
     }));
-    assert_eq!(api.logs("p", &Default::default()).await.unwrap(), "default/p/c\n");
+    assert_eq!(api.logs("p", &LogParams::default()).await.unwrap(), "default/p/c\n");
 }
 
 #[tokio::test(start_paused = true)]

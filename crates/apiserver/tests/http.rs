@@ -1,7 +1,10 @@
 //! What comes over a socket: bad bodies, large bodies, slow clients, tokens, TLS.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 use apiserver::{BODY_MAX, ServeHandle, Server, ServerConfig, Tls};
 use clock::Clock;
+use kube::config::KubeConfigOptions;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -134,7 +137,8 @@ async fn over_tls_the_kubeconfig_is_enough_to_trust_the_server() {
     let (server, handle) = served(Some("secret"), Some(&tls)).await;
     let config = server.kubeconfig(handle.addr(), Some(&tls));
     let config = kube::config::Kubeconfig::from_yaml(&config).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await.unwrap();
+    let config =
+        kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
     let client = kube::Client::try_from(config).unwrap();
     assert_eq!(client.apiserver_version().await.unwrap().minor, "36");
 }

@@ -84,7 +84,7 @@ const SHOWN_MAX: usize = 3;
 
 fn ingress_hosts(ingress: &Value) -> String {
     let hosts = items(ingress, "/spec/rules").iter().filter_map(|rule| string(rule, "/host"));
-    match first_few(hosts.map(str::to_owned).collect(), 3) {
+    match first_few(&hosts.map(str::to_owned).collect::<Vec<_>>(), SHOWN_MAX) {
         none if none.is_empty() => "*".to_owned(),
         hosts => hosts,
     }
@@ -102,23 +102,23 @@ fn endpoints(endpoints: &Value) -> String {
             found.extend(ports.iter().map(|port| format!("{address}:{}", integer(port, "/port"))));
         }
     }
-    or_none(first_few(found, SHOWN_MAX))
+    or_none(first_few(&found, SHOWN_MAX))
 }
 
 fn slice_ports(slice: &Value) -> String {
     let port = |port: &Value| port.get("port").map_or_else(|| "*".to_owned(), plain);
     let ports: Vec<_> = items(slice, "/ports").iter().map(port).collect();
-    if ports.is_empty() { "<unset>".to_owned() } else { first_few(ports, SHOWN_MAX) }
+    if ports.is_empty() { "<unset>".to_owned() } else { first_few(&ports, SHOWN_MAX) }
 }
 
 fn slice_addresses(slice: &Value) -> String {
     let endpoints = items(slice, "/endpoints").iter();
     let addresses: Vec<_> =
         endpoints.flat_map(|endpoint| items(endpoint, "/addresses").iter().map(plain)).collect();
-    if addresses.is_empty() { "<unset>".to_owned() } else { first_few(addresses, SHOWN_MAX) }
+    if addresses.is_empty() { "<unset>".to_owned() } else { first_few(&addresses, SHOWN_MAX) }
 }
 
-fn first_few(parts: Vec<String>, most: usize) -> String {
+fn first_few(parts: &[String], most: usize) -> String {
     match parts.len().saturating_sub(most) {
         0 => parts.join(","),
         more => format!("{} + {more} more...", parts[..most].join(",")),

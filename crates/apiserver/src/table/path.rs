@@ -1,4 +1,4 @@
-//! The part of JSONPath that printer columns use.
+//! The part of `JSONPath` that printer columns use.
 //!
 //! Kubernetes' dialect is older than the RFC: dots in keys are escaped with a backslash, and filters
 //! compare one path with one literal (`.status.conditions[?(@.type=="Ready")].status`).
@@ -18,7 +18,7 @@ enum Step {
 }
 
 impl Path {
-    /// Reads a path; `None` when it uses more of JSONPath than columns may.
+    /// Reads a path; `None` when it uses more of `JSONPath` than columns may.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);

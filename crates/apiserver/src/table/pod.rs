@@ -25,6 +25,7 @@ struct Summary {
     containers: usize,
     reason: String,
     restarts: i64,
+    sidecar_restarts: i64,
     last_restart: Option<Timestamp>,
 }
 
@@ -41,12 +42,14 @@ impl Summary {
             containers: items(pod, "/spec/containers").len(),
             reason: string(pod, "/status/reason").unwrap_or(phase).to_owned(),
             restarts: 0,
+            sidecar_restarts: 0,
             last_restart: None,
         };
         if condition(pod, "PodScheduled", "/reason") == Some("SchedulingGated") {
             "SchedulingGated".clone_into(&mut summary.reason);
         }
-        summary.containers += items(pod, "/spec/initContainers").iter().filter(is_sidecar).count();
+        summary.containers +=
+            items(pod, "/spec/initContainers").iter().filter(|spec| is_sidecar(spec)).count();
         if matches!(summary.read_init(pod), Init::Done) {
             summary.read_containers(pod);
         }
@@ -59,8 +62,11 @@ impl Summary {
         for (index, status) in items(pod, "/status/initContainerStatuses").iter().enumerate() {
             let sidecar = specs
                 .iter()
-                .any(|spec| is_sidecar(&spec) && string(spec, "/name") == string(status, "/name"));
+                .any(|spec| is_sidecar(spec) && string(spec, "/name") == string(status, "/name"));
             self.count_restarts(status);
+            if sidecar {
+                self.sidecar_restarts += integer(status, "/restartCount");
+            }
             let exit = status.pointer("/state/terminated");
             if exit.is_some_and(|exit| integer(exit, "/exitCode") == 0) {
                 continue;
@@ -76,6 +82,7 @@ impl Summary {
     }
 
     fn read_containers(&mut self, pod: &Value) {
+        self.restarts = self.sidecar_restarts;
         let mut running = false;
         for status in items(pod, "/status/containerStatuses").iter().rev() {
             self.count_restarts(status);
@@ -121,7 +128,7 @@ impl Summary {
     }
 }
 
-fn is_sidecar(spec: &&Value) -> bool {
+fn is_sidecar(spec: &Value) -> bool {
     string(spec, "/restartPolicy") == Some("Always")
 }
 

@@ -43,7 +43,7 @@ spec:
 /// A cluster of one test.
 pub(crate) struct Cluster {
     pub(crate) server: Arc<Server>,
-    pub(crate) runtime: Runtime,
+    _runtime: Runtime,
     directory: PathBuf,
     _handle: ServeHandle,
 }
@@ -80,7 +80,7 @@ pub(crate) fn start() -> Option<Cluster> {
     let directory = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("config"), config).unwrap();
-    Some(Cluster { server, runtime, directory, _handle: handle })
+    Some(Cluster { server, _runtime: runtime, directory, _handle: handle })
 }
 
 impl Drop for Cluster {

@@ -4,7 +4,7 @@ use crate::cluster::{squeezed, start};
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
-const CRD: &str = r#"
+const CRD: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -31,7 +31,7 @@ spec:
             properties:
               size: {type: integer, description: How large it is.}
               colour: {type: string}
-"#;
+";
 
 #[test]
 fn get_shows_tables_wide_and_narrow() {
