@@ -45,7 +45,6 @@ pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
         ..RolloutStatus::default()
     };
     status.promote_full = before.promote_full && status.current_pod_hash != status.stable_rs;
-    conditions::remove(&mut status, keys::CONDITION_INVALID_SPEC);
     draft.status = status;
 }
 
@@ -97,6 +96,7 @@ fn expression_text(expression: &LabelSelectorRequirement) -> String {
 pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     let generation = subject.rollout.metadata.generation.map(|number| number.to_string());
     draft.status.observed_generation = generation;
+    conditions::remove(&mut draft.status, keys::CONDITION_INVALID_SPEC);
     let workload =
         subject.observed.workload.as_ref().filter(|_| subject.rollout.spec.workload_ref.is_some());
     draft.status.workload_observed_generation =

@@ -5,7 +5,7 @@ use crate::model::{World, rollout, routed, routed_world};
 use serde_json::{Value, json};
 
 /// Walks per strategy.
-const WALKS: u64 = 5;
+const WALKS: u64 = 4;
 /// Edits per walk.
 const EDITS: usize = 12;
 
