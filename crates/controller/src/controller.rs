@@ -105,7 +105,7 @@ impl Controller {
         let (stop, stopped) = oneshot::channel();
         let mut others = watches(&client, &config, &news_told, &metrics);
         others.extend(lead(&client, clock, (&authority, leads_told), &config));
-        let servers = [&metrics_server, &health_server].map(address);
+        let servers = [metrics_server.as_ref(), health_server.as_ref()].map(address);
         others.extend(
             [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
         );
@@ -191,8 +191,8 @@ fn listening(
     outcome.map_err(|source| StartFailed::ListenFailed { address, purpose, source })
 }
 
-fn address(server: &Option<Serving>) -> Option<SocketAddr> {
-    server.as_ref().map(|server| server.address)
+fn address(server: Option<&Serving>) -> Option<SocketAddr> {
+    server.map(|server| server.address)
 }
 
 fn worker(

@@ -172,7 +172,7 @@ impl Engine {
         }
         match self.cache.get(changed.kind, &changed.name).map(|entry| &entry.object) {
             Some(Kept::Rollout(rollout)) => {
-                self.metrics.set_object(target, rollout_samples(rollout))
+                self.metrics.set_object(target, rollout_samples(rollout));
             }
             Some(Kept::AnalysisRun(run)) => self.metrics.set_object(target, run_samples(run)),
             Some(Kept::AnalysisTemplate(template)) => {

@@ -12,7 +12,7 @@ use vocab::{Call, Reply, ReplyError};
 /// The longest answer that is read, in bytes.
 pub const BODY_MAX: usize = 1 << 20;
 /// The longest time one call may take, whatever it asks for.
-pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+pub const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// How many redirects on the same host are followed.
 const REDIRECTS_MAX: usize = 5;
 

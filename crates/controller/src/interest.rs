@@ -53,36 +53,28 @@ impl Interests {
         let mut keys = self.by_object.get(&target).cloned().unwrap_or_default();
         let now = cache.get(changed.kind, name);
         for entry in changed.before.iter().chain(now) {
-            self.by_lineage(changed.kind, name, entry, cache, &mut keys);
+            keys.extend(self.by_lineage(changed, entry, cache));
         }
         keys
     }
 
-    fn by_lineage(
-        &self,
-        kind: Kind,
-        name: &Name,
-        entry: &Entry,
-        cache: &Cache,
-        keys: &mut BTreeSet<Key>,
-    ) {
-        match kind {
-            Kind::Rollout => {
-                keys.insert(Key::Rollout(name.clone()));
-            }
+    fn by_lineage(&self, changed: &Changed, entry: &Entry, cache: &Cache) -> Vec<Key> {
+        let name = &changed.name;
+        match changed.kind {
+            Kind::Rollout => vec![Key::Rollout(name.clone())],
             Kind::AnalysisRun => {
-                keys.insert(Key::Run(name.clone()));
-                keys.extend(owning_rollout(entry, name));
+                let own = Key::Run(name.clone());
+                owning_rollout(entry, name).into_iter().chain([own]).collect()
             }
-            Kind::ReplicaSet if entry.owner.is_none() => keys.extend(all_rollouts(cache, name)),
-            Kind::ReplicaSet => keys.extend(owning_rollout(entry, name)),
-            Kind::Pod => keys.extend(rollout_of_pod(entry, name, cache)),
+            Kind::ReplicaSet if entry.owner.is_none() => all_rollouts(cache, name),
+            Kind::ReplicaSet => owning_rollout(entry, name).into_iter().collect(),
+            Kind::Pod => rollout_of_pod(entry, name, cache).into_iter().collect(),
             Kind::EndpointSlice => {
                 let service = entry.labels.get(SERVICE_NAME).map(String::as_str);
                 let service = Kind::Service.reference(&name.namespace, service.unwrap_or_default());
-                keys.extend(self.by_object.get(&service).into_iter().flatten().cloned());
+                self.by_object.get(&service).into_iter().flatten().cloned().collect()
             }
-            _ => {}
+            _ => Vec::new(),
         }
     }
 }

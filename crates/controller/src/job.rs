@@ -101,7 +101,7 @@ impl Worker {
     /// Plans one rollout and carries the plan out.
     pub(crate) async fn rollout(self, subject: Subject, gathered: Box<Gathered>) -> Done {
         let mut done = Done::default();
-        if let Err(failure) = self.try_rollout(&subject, *gathered, &mut done).await {
+        if let Err(failure) = self.try_rollout(&subject, gathered, &mut done).await {
             self.tell(&subject, &failure).await;
             done.failure = Some(failure);
         }
@@ -111,7 +111,7 @@ impl Worker {
     /// Plans one analysis run, or takes in what its metrics answered, and carries the plan out.
     pub(crate) async fn run(self, subject: Subject, measuring: Box<Measuring>) -> Done {
         let mut done = Done::default();
-        if let Err(failure) = self.try_run(&subject, *measuring, &mut done).await {
+        if let Err(failure) = self.try_run(&subject, measuring, &mut done).await {
             self.tell(&subject, &failure).await;
             done.failure = Some(failure);
         }
@@ -143,17 +143,17 @@ impl Worker {
     async fn try_rollout(
         &self,
         subject: &Subject,
-        gathered: Gathered,
+        mut gathered: Box<Gathered>,
         done: &mut Done,
     ) -> Result<(), Failure> {
-        let Gathered { mut observed, unread, .. } = gathered;
-        for target in unread {
+        for target in std::mem::take(&mut gathered.unread) {
             let found = self.writer.get(&target).await?;
-            observed.objects.insert(target, found);
+            gathered.observed.objects.insert(target, found);
         }
+        let observed = &gathered.observed;
         let now = self.clock.now();
-        let plan = caught(|| rollout::plan(&observed, now))?;
-        self.obey_laws(caught(|| laws::check(&observed, &plan, now))?)?;
+        let plan = caught(|| rollout::plan(observed, now))?;
+        self.obey_laws(&caught(|| laws::check(observed, &plan, now))?)?;
         done.wake = plan.wake;
         self.carry_out(subject, plan, done).await
     }
@@ -161,16 +161,21 @@ impl Worker {
     async fn try_run(
         &self,
         subject: &Subject,
-        measuring: Measuring,
+        mut measuring: Box<Measuring>,
         done: &mut Done,
     ) -> Result<(), Failure> {
-        let Measuring { mut observed, answers } = measuring;
-        observed.secrets = secrets::read(&self.writer, &observed.run).await?;
+        let secrets = secrets::read(&self.writer, &measuring.observed.run).await?;
+        measuring.observed.secrets = secrets;
+        let answers = std::mem::take(&mut measuring.answers);
+        let observed = &measuring.observed;
         let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();
         let now = self.clock.now();
-        let planned = caught(|| match answers.is_empty() {
-            true => analysis_run::plan(&observed, now),
-            false => analysis_run::absorb(&observed, answers, now),
+        let planned = caught(|| {
+            if answers.is_empty() {
+                analysis_run::plan(observed, now)
+            } else {
+                analysis_run::absorb(observed, answers, now)
+            }
         })?;
         done.wake = planned.plan.wake;
         self.carry_out(subject, planned.plan, done).await?;
@@ -179,10 +184,10 @@ impl Worker {
         Ok(())
     }
 
-    fn obey_laws(&self, broken: Vec<laws::Violation>) -> Result<(), Failure> {
-        broken
-            .iter()
-            .for_each(|violation| self.metrics.count_broken_law(&format!("{:?}", violation.law)));
+    fn obey_laws(&self, broken: &[laws::Violation]) -> Result<(), Failure> {
+        for violation in broken {
+            self.metrics.count_broken_law(&violation.law.to_string());
+        }
         let sentences = broken.iter().map(ToString::to_string).collect::<Vec<_>>();
         if sentences.is_empty() {
             return Ok(());

@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     AnalysisRun,
     /// `argoproj.io` AnalysisTemplate.
     AnalysisTemplate,
-    /// `argoproj.io` ClusterAnalysisTemplate.
+    /// `argoproj.io` `ClusterAnalysisTemplate`.
     ClusterAnalysisTemplate,
     /// Deployments, for `workloadRef`.
     Deployment,
@@ -53,7 +53,7 @@ pub(crate) enum Kept {
     AnalysisRun(Arc<AnalysisRun>),
     /// An AnalysisTemplate.
     AnalysisTemplate(Arc<AnalysisTemplate>),
-    /// A ClusterAnalysisTemplate.
+    /// A `ClusterAnalysisTemplate`.
     ClusterAnalysisTemplate(Arc<ClusterAnalysisTemplate>),
     /// A Deployment.
     Deployment(Arc<Deployment>),

@@ -20,7 +20,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(800);
 /// The longest pause after failures.
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
 /// How often an absent kind is looked for at the longest.
-const ABSENT_LONGEST: Duration = Duration::from_secs(60);
+const ABSENT_LONGEST: Duration = Duration::from_mins(1);
 
 /// Which objects of a kind are watched.
 #[derive(Clone, Debug, Default)]

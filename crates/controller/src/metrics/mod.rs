@@ -174,7 +174,7 @@ impl Metrics {
         for (name, kind, help) in FAMILIES {
             let Some(lines) = by_name.get(name) else { continue };
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            lines.iter().for_each(|line| text.push_str(line));
+            text.extend(lines.iter().map(String::as_str));
         }
         text
     }

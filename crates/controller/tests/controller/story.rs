@@ -1,13 +1,13 @@
 //! Words for stories about rollouts.
 
-use super::{Cluster, pass};
+use crate::support::{Cluster, pass};
 use serde_json::{Value, json};
 
-pub const ARGO: &str = "argoproj.io/v1alpha1";
+pub(crate) const ARGO: &str = "argoproj.io/v1alpha1";
 const GATEWAY: &str = "gateway.networking.k8s.io/v1";
 
 /// A canary whose steps are `steps`, with two services when it routes.
-pub fn canary(steps: &Value, routing: &Value) -> Value {
+pub(crate) fn canary(steps: &Value, routing: &Value) -> Value {
     let mut strategy = json!({"steps": steps});
     if !routing.is_null() {
         strategy["stableService"] = json!("web-stable");
@@ -33,12 +33,12 @@ pub fn canary(steps: &Value, routing: &Value) -> Value {
 }
 
 /// The routing of a canary through the HTTPRoute `web`.
-pub fn through_gateway() -> Value {
+pub(crate) fn through_gateway() -> Value {
     json!({"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web", "namespace": "default"}}})
 }
 
 /// A service that selects the pods of `web`.
-pub fn service(name: &str) -> Value {
+pub(crate) fn service(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http", "name": "http"}]},
@@ -46,7 +46,7 @@ pub fn service(name: &str) -> Value {
 }
 
 /// The HTTPRoute `web` to the two services.
-pub fn route() -> Value {
+pub(crate) fn route() -> Value {
     json!({
         "apiVersion": GATEWAY, "kind": "HTTPRoute", "metadata": {"name": "web"},
         "spec": {"rules": [{"backendRefs": [
@@ -56,7 +56,7 @@ pub fn route() -> Value {
 }
 
 /// A template that asks Prometheus for a success rate of at least 95 %.
-pub fn success_rate() -> Value {
+pub(crate) fn success_rate() -> Value {
     json!({
         "apiVersion": ARGO, "kind": "AnalysisTemplate", "metadata": {"name": "success-rate"},
         "spec": {"metrics": [{
@@ -69,12 +69,12 @@ pub fn success_rate() -> Value {
 
 impl Cluster {
     /// The rollout `web`.
-    pub async fn web(&self) -> Value {
+    pub(crate) async fn web(&self) -> Value {
         self.get(ARGO, "Rollout", "web").await
     }
 
     /// Creates the services, the route and the rollout, and waits until it is healthy.
-    pub async fn create_routed(&self, steps: &Value) {
+    pub(crate) async fn create_routed(&self, steps: &Value) {
         self.create(service("web-stable")).await;
         self.create(service("web-canary")).await;
         self.create(route()).await;
@@ -83,21 +83,21 @@ impl Cluster {
     }
 
     /// Sets the image of the rollout `web`.
-    pub async fn set_image(&self, image: &str) {
+    pub(crate) async fn set_image(&self, image: &str) {
         let mut template = self.web().await["spec"]["template"].clone();
         template["spec"]["containers"][0]["image"] = json!(image);
         self.patch(ARGO, "Rollout", "web", json!({"spec": {"template": template}})).await;
     }
 
     /// Ends the pause the rollout `web` is in.
-    pub async fn promote(&self) {
+    pub(crate) async fn promote(&self) {
         let patch = json!({"status": {"pauseConditions": null}});
         self.patch_status(ARGO, "Rollout", "web", patch).await;
     }
 
     /// Waits until the rollout `web` has a phase and has seen its latest specification.
     #[track_caller]
-    pub fn until(&self, phase: &str, seconds: u64) -> impl Future<Output = Value> {
+    pub(crate) fn until(&self, phase: &str, seconds: u64) -> impl Future<Output = Value> {
         let phase = phase.to_owned();
         let caller = std::panic::Location::caller();
         async move {
@@ -118,7 +118,7 @@ impl Cluster {
     }
 
     /// Name, wanted, actual and available pods of every ReplicaSet.
-    pub async fn sets(&self) -> Vec<(String, i64, i64, i64)> {
+    pub(crate) async fn sets(&self) -> Vec<(String, i64, i64, i64)> {
         let sets = self.list("apps/v1", "ReplicaSet").await;
         let number = |value: &Value| value.as_i64().unwrap_or_default();
         let describe = |set: &Value| {
@@ -133,7 +133,7 @@ impl Cluster {
     }
 
     /// The canary's weight in the HTTPRoute.
-    pub async fn canary_weight(&self) -> i64 {
+    pub(crate) async fn canary_weight(&self) -> i64 {
         let route = self.get(GATEWAY, "HTTPRoute", "web").await;
         let backends =
             route["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
@@ -142,7 +142,7 @@ impl Cluster {
     }
 
     /// Reason and message of every event about the rollout `web`.
-    pub async fn events(&self) -> Vec<(String, String)> {
+    pub(crate) async fn events(&self) -> Vec<(String, String)> {
         let events = self.list("v1", "Event").await;
         let ours =
             events.iter().filter(|event| event["source"]["component"] == "rollouts-controller");

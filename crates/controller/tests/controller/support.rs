@@ -1,12 +1,9 @@
 //! A cluster in process for whole-controller tests, with a gate between it and each controller.
 
-pub mod story;
-
 use axum::{body::Body, extract::Request, http::StatusCode, middleware::Next, response::Response};
 use clock::Clock;
 use controller::{Controller, ControllerConfig, ControllerHandle, HttpCaller};
 use futures::{StreamExt, future::BoxFuture};
-use jiff::Timestamp;
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -24,15 +21,15 @@ use tower::{ServiceExt, service_fn};
 use vocab::{Call, Reply, ReplyError};
 
 /// A cluster without workloads' controllers.
-pub struct Cluster {
-    pub server: Arc<apiserver::Server>,
-    pub client: Client,
-    pub clock: Clock,
+pub(crate) struct Cluster {
+    pub(crate) server: Arc<apiserver::Server>,
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
 }
 
 impl Cluster {
     /// An empty cluster that knows the five kinds.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let clock = Clock::starting_at("2026-03-01T12:00:00Z".parse().unwrap());
         let server = apiserver::Server::new(apiserver::ServerConfig::new(clock, 7)).unwrap();
         let cluster = Self { client: server.client(), server, clock };
@@ -43,12 +40,16 @@ impl Cluster {
     }
 
     /// Starts a controller that reaches the cluster through `gate`.
-    pub async fn controller(&self, gate: &Gate, config: ControllerConfig) -> ControllerHandle {
+    pub(crate) async fn controller(
+        &self,
+        gate: &Gate,
+        config: ControllerConfig,
+    ) -> ControllerHandle {
         self.controller_asking(gate, config, Arc::new(NoHttp)).await
     }
 
     /// Starts a controller that asks metric providers through `http`.
-    pub async fn controller_asking(
+    pub(crate) async fn controller_asking(
         &self,
         gate: &Gate,
         config: ControllerConfig,
@@ -59,7 +60,7 @@ impl Cluster {
     }
 
     /// Creates any object.
-    pub async fn create(&self, object: Value) -> Value {
+    pub(crate) async fn create(&self, object: Value) -> Value {
         let api = self.api_of(&object);
         let object = serde_json::from_value(object).unwrap();
         let made = api.create(&PostParams::default(), &object).await.unwrap();
@@ -67,25 +68,31 @@ impl Cluster {
     }
 
     /// Merges `patch` into an object of the namespace `default`.
-    pub async fn patch(&self, api_version: &str, kind: &str, name: &str, patch: Value) {
+    pub(crate) async fn patch(&self, api_version: &str, kind: &str, name: &str, patch: Value) {
         let api = self.api(api_version, kind);
         api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     /// Merges `patch` into the status of an object of the namespace `default`.
-    pub async fn patch_status(&self, api_version: &str, kind: &str, name: &str, patch: Value) {
+    pub(crate) async fn patch_status(
+        &self,
+        api_version: &str,
+        kind: &str,
+        name: &str,
+        patch: Value,
+    ) {
         let api = self.api(api_version, kind);
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     /// An object of the namespace `default`, null when absent.
-    pub async fn get(&self, api_version: &str, kind: &str, name: &str) -> Value {
+    pub(crate) async fn get(&self, api_version: &str, kind: &str, name: &str) -> Value {
         let found = self.api(api_version, kind).get_opt(name).await.unwrap();
         found.map_or(Value::Null, |object| serde_json::to_value(object).unwrap())
     }
 
     /// All objects of a kind in the namespace `default`.
-    pub async fn list(&self, api_version: &str, kind: &str) -> Vec<Value> {
+    pub(crate) async fn list(&self, api_version: &str, kind: &str) -> Vec<Value> {
         let list =
             self.api(api_version, kind).list(&kube::api::ListParams::default()).await.unwrap();
         list.items.into_iter().map(|item| serde_json::to_value(item).unwrap()).collect()
@@ -111,12 +118,12 @@ fn resource(api_version: &str, kind: &str) -> ApiResource {
 }
 
 /// Lets virtual time pass.
-pub async fn pass(seconds: u64) {
+pub(crate) async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 /// Nobody answers.
-pub struct NoHttp;
+pub(crate) struct NoHttp;
 
 impl HttpCaller for NoHttp {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Reply, ReplyError>> {
@@ -126,7 +133,7 @@ impl HttpCaller for NoHttp {
 }
 
 /// A Prometheus whose every answer is one number.
-pub struct Prometheus(pub Mutex<f64>);
+pub(crate) struct Prometheus(pub Mutex<f64>);
 
 impl HttpCaller for Prometheus {
     fn call(&self, _: Call) -> BoxFuture<'_, Result<Reply, ReplyError>> {
@@ -143,7 +150,7 @@ impl HttpCaller for Prometheus {
 
 /// What stands between one controller and the API server.
 #[derive(Clone)]
-pub struct Gate(Arc<Inner>);
+pub(crate) struct Gate(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
@@ -160,33 +167,33 @@ struct State {
 
 impl Gate {
     /// Lets everything through.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let (frozen, writes) = (watch::Sender::new(None), watch::Sender::new(0));
         Self(Arc::new(Inner { state: Mutex::default(), frozen, writes }))
     }
 
     /// Refuses writes to paths that contain `part`.
-    pub fn deny(&self, part: Option<&'static str>) {
+    pub(crate) fn deny(&self, part: Option<&'static str>) {
         self.0.state.lock().unwrap().denied = part;
     }
 
     /// Lets the write of that number happen, but never answers it nor anything after it.
-    pub fn cut_after(&self, writes: usize) {
+    pub(crate) fn cut_after(&self, writes: usize) {
         self.0.state.lock().unwrap().cut_after = Some(writes);
     }
 
     /// Holds back what watches of paths that contain `part` would tell.
-    pub fn freeze(&self, part: Option<&'static str>) {
+    pub(crate) fn freeze(&self, part: Option<&'static str>) {
         self.0.frozen.send_replace(part);
     }
 
     /// Every write so far, as `METHOD path`.
-    pub fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         self.0.state.lock().unwrap().log.clone()
     }
 
     /// Waits until that many writes were tried.
-    pub async fn reached(&self, writes: usize) {
+    pub(crate) async fn reached(&self, writes: usize) {
         let mut count = self.0.writes.subscribe();
         count.wait_for(|count| *count >= writes).await.unwrap();
     }
@@ -259,9 +266,4 @@ fn forbidden() -> Response {
     });
     let answer = Response::builder().status(StatusCode::FORBIDDEN);
     answer.header("content-type", "application/json").body(Body::from(status.to_string())).unwrap()
-}
-
-/// The time as the cluster has it.
-pub fn now(cluster: &Cluster) -> Timestamp {
-    cluster.clock.now()
 }

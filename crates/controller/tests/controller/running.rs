@@ -1,10 +1,9 @@
 //! Leading, standing by, being asked for health.
 
-mod support;
-
+use crate::support::{Cluster, Gate, NoHttp, pass};
 use controller::{ControllerConfig, LeaderElection, LeaseConfig};
 use std::net::SocketAddr;
-use support::{Cluster, Gate, pass};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const LEASES: &str = "coordination.k8s.io/v1";
@@ -106,7 +105,7 @@ async fn a_port_in_use_is_named() {
     let address = taken.local_addr().unwrap();
     let config = ControllerConfig { metrics_listen: Some(address), ..ControllerConfig::alone() };
     let clock = cluster.clock;
-    let http = std::sync::Arc::new(support::NoHttp);
+    let http = std::sync::Arc::new(NoHttp);
     let error = controller::Controller::start(cluster.client.clone(), clock, http, config)
         .await
         .unwrap_err();

@@ -1,0 +1,10 @@
+//! The controller as a whole, on an API server in process and on virtual time.
+
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod support;
