@@ -136,6 +136,15 @@ impl Kind {
         ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
     }
 
+    /// Drops the bulk that no planner reads.
+    pub(crate) fn slim(self, data: &mut Value) {
+        if self == Self::Pod
+            && let Some(fields) = data.as_object_mut()
+        {
+            fields.remove("spec");
+        }
+    }
+
     /// Parses an object that the server sent.
     pub(crate) fn parse(self, value: Value) -> Kept {
         match self {

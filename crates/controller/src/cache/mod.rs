@@ -193,6 +193,7 @@ impl Objects {
 impl Entry {
     fn new(kind: Kind, mut object: DynamicObject) -> Self {
         object.metadata.managed_fields = None;
+        kind.slim(&mut object.data);
         let metadata = object.metadata.clone();
         let owner = metadata.owner_references.into_iter().flatten();
         Self {
@@ -300,6 +301,16 @@ mod tests {
         assert!(cache.has_seen(&target, &Expect::Going(Some("uid-of-old".to_owned()))));
         told(&mut cache, Event::Delete(service("a", "6")));
         assert!(cache.has_seen(&target, &Expect::Going(Some("uid-a".to_owned()))));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_kept() {
+        let mut pod = service("a", "5");
+        pod.data = json!({"spec": {"containers": []}, "status": {"phase": "Running"}});
+        let entry = Entry::new(Kind::Pod, pod);
+        let Kept::Pod(pod) = entry.object else { panic!("{entry:?}") };
+        assert!(pod.spec.is_none() && pod.metadata.managed_fields.is_none());
+        assert_eq!(pod.status.as_ref().unwrap().phase.as_deref(), Some("Running"));
     }
 
     #[test]
