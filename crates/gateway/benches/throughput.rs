@@ -25,8 +25,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-const ROUNDS: usize = 5;
-const SECONDS: u32 = 3;
+const ROUNDS: usize = 9;
+const SECONDS: u32 = 2;
 const CONNECTIONS: u32 = 64;
 const WORKERS: usize = 2;
 const WEIGHTS: [(&str, u16); 2] = [("stable", 80), ("canary", 20)];
