@@ -19,7 +19,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     let identity =
         std::env::var("HOSTNAME").unwrap_or_else(|_| format!("ringfence-{}", std::process::id()));
     let leader_election = if arguments.leader_elect {
-        LeaderElection::Lease(LeaseConfig::in_namespace(namespace))
+        LeaderElection::Lease(LeaseConfig::in_namespace(&namespace))
     } else {
         LeaderElection::Off
     };
