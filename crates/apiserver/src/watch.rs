@@ -22,8 +22,9 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often a quiet watch that asked for bookmarks gets one.
-const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+/// How often a quiet watch that asked for bookmarks gets one, besides the one at its end. Longer than
+/// clients commonly watch, because every bookmark costs a rehearsal of many virtual hours.
+const BOOKMARK_EVERY: Duration = Duration::from_mins(5);
 
 /// How long a watch lasts that did not say.
 const WATCH_DEFAULT: Duration = Duration::from_hours(1);

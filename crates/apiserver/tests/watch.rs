@@ -138,7 +138,7 @@ async fn initial_events_end_with_a_bookmark() {
 async fn a_quiet_watch_gets_bookmarks_and_ends_in_time() {
     let server = server();
     let router = server.router();
-    let path = format!("{MAPS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=150");
+    let path = format!("{MAPS}?watch=true&allowWatchBookmarks=true&timeoutSeconds=750");
     let mut events = Events::open(&router, &path, "*/*").await;
     let mut kinds = Vec::new();
     while let Some(event) = events.next().await {
