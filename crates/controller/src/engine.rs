@@ -21,6 +21,7 @@ use crate::{
     key::Key,
     metrics::{Metrics, rollout_samples, run_samples, template_samples},
     queue::Queue,
+    release,
 };
 use api::argo::AnalysisRun;
 use clock::Clock;
@@ -32,6 +33,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
+use vocab::Write;
 
 /// How long the loop sleeps at the longest.
 const SLEEP_LONGEST: SignedDuration = SignedDuration::from_hours(24);
@@ -133,7 +135,7 @@ impl Engine {
 
     /// A process that begins to lead looks at everything; one that ceases to forgets its measurements.
     fn notice_leadership(&mut self) {
-        let leads = self.authority.is_leader();
+        let leads = self.authority.is_leader() && self.cache.missing().is_empty();
         if self.led && !leads {
             self.calls.clear();
         }
@@ -142,7 +144,8 @@ impl Engine {
             let rollouts =
                 self.cache.all(Kind::Rollout).map(|(name, _)| Key::Rollout(name.clone()));
             let runs = self.cache.all(Kind::AnalysisRun).map(|(name, _)| Key::Run(name.clone()));
-            for key in rollouts.chain(runs) {
+            let gone = release::forgotten(&self.cache).into_iter().map(Key::Rollout);
+            for key in rollouts.chain(runs).chain(gone) {
                 self.queue.push(key, now);
             }
         }
@@ -222,8 +225,21 @@ impl Engine {
                 self.spawn(key, move |worker| worker.run(subject, measuring));
             }
             (_, Some(Kept::Broken(why))) => self.report_broken(key, &why),
+            (Key::Rollout(name), None) => {
+                let writes = release::writes(&self.cache, name);
+                self.let_go(key, writes);
+            }
             _ => self.forget(&key),
         }
+    }
+
+    /// A rollout that is gone leaves no service behind that selects its pods.
+    fn let_go(&mut self, key: Key, writes: Vec<Write>) {
+        if writes.is_empty() {
+            return self.forget(&key);
+        }
+        let subject = self.subject(&key);
+        self.spawn(key, move |worker| worker.let_go(subject, writes));
     }
 
     fn measuring(&self, key: &Key, run: &AnalysisRun) -> Measuring {
@@ -308,6 +324,7 @@ impl Engine {
         self.fence.forget(key);
         self.interests.forget(key);
         self.calls.forget(key);
+        self.metrics.forget_object(&key.object());
         self.told.remove(key);
     }
 }

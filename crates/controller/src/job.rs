@@ -134,6 +134,27 @@ impl Worker {
         done
     }
 
+    /// Lets go of what a rollout held that is gone.
+    pub(crate) async fn let_go(self, subject: Subject, writes: Vec<Write>) -> Done {
+        let mut done = Done::default();
+        done.failure = self.try_let_go(&subject, writes, &mut done).await.err();
+        done
+    }
+
+    /// A rollout that we do not see may be another instance's.
+    async fn try_let_go(
+        &self,
+        subject: &Subject,
+        writes: Vec<Write>,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        if self.writer.get(&subject.key.object()).await?.is_some() {
+            return Ok(());
+        }
+        done.wake = Some(self.clock.now());
+        self.carry_out(subject, Plan { writes, ..Plan::default() }, done).await
+    }
+
     /// Tells why nothing can be done for an object.
     pub(crate) async fn give_up(self, subject: Subject, failure: Failure) -> Done {
         self.tell(&subject, &failure).await;

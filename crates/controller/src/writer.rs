@@ -12,7 +12,7 @@ use http::{Request, header};
 use kube::Client;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
-use vocab::{ObjectRef, Write};
+use vocab::{ObjectRef, PatchType, Write};
 
 /// Under whose name our fields are kept in managedFields.
 pub const FIELD_MANAGER: &str = "rollouts-controller";
@@ -60,7 +60,10 @@ impl Writer {
     /// Performs one write.
     pub(crate) async fn write(&self, write: &Write) -> Result<Written, RequestFailed> {
         let target = effects::target(write);
-        let answer = self.try_write(write, &target).await;
+        let answer = match self.try_write(write, &target).await {
+            Err(Cause::Invalid(words)) => Err(self.sort_out(write, &target, words).await),
+            answer => answer,
+        };
         let answer = answer.map_err(|cause| failed(effects::verb(write), &target, cause))?;
         let expect = match write {
             Write::Create { .. } | Write::Patch { .. } => version_of(&answer),
@@ -85,6 +88,23 @@ impl Writer {
             Err(Cause::Missed) => Ok(None),
             Err(cause) => Err(failed("get", target, cause)),
         }
+    }
+
+    /// A JSON patch whose test fails is answered like one that is wrong. Only the object itself tells
+    /// whether it merely changed since it was looked at.
+    async fn sort_out(&self, write: &Write, target: &ObjectRef, words: String) -> Cause {
+        let Write::Patch { patch_type: PatchType::Json, precondition, .. } = write else {
+            return Cause::Invalid(words);
+        };
+        let Ok(found) = self.get(target).await else { return Cause::Invalid(words) };
+        let Some(found) = found else { return Cause::Missed };
+        let differs = |field: &str, wanted: &Option<String>| {
+            let found = found.pointer(field).and_then(Value::as_str);
+            wanted.as_deref().is_some_and(|wanted| found != Some(wanted))
+        };
+        let changed = differs("/metadata/resourceVersion", &precondition.resource_version)
+            || differs("/metadata/uid", &precondition.uid);
+        if changed { Cause::Conflicted } else { Cause::Invalid(words) }
     }
 
     async fn try_write(&self, write: &Write, target: &ObjectRef) -> Result<Value, Cause> {

@@ -234,3 +234,21 @@ async fn a_settled_rollout_is_left_alone_for_a_day() {
     pass(24 * 3600).await;
     assert_eq!(gate.writes()[before.len()..], [] as [String; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_is_deleted_lets_go_of_its_services_even_while_nobody_looks() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let first = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    cluster.create_routed(&with_pause()).await;
+    assert!(selector(&cluster).await.to_string().contains("rollouts-pod-template-hash"));
+    first.abort();
+    cluster.delete(ARGO, "Rollout", "web").await;
+    let _second = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    pass(5).await;
+    assert_eq!(selector(&cluster).await, json!({"app": "web"}));
+}
+
+async fn selector(cluster: &Cluster) -> Value {
+    cluster.get("v1", "Service", "web-stable").await["spec"]["selector"].clone()
+}

@@ -6,7 +6,7 @@ use controller::{Controller, ControllerConfig, ControllerHandle, HttpCaller};
 use futures::{StreamExt, future::BoxFuture};
 use kube::{
     Api, Client,
-    api::{DynamicObject, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
 };
 use serde_json::{Value, json};
@@ -83,6 +83,11 @@ impl Cluster {
     ) {
         let api = self.api(api_version, kind);
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Deletes an object of the namespace `default`.
+    pub(crate) async fn delete(&self, api_version: &str, kind: &str, name: &str) {
+        self.api(api_version, kind).delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// An object of the namespace `default`, null when absent.
