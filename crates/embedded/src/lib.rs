@@ -8,7 +8,7 @@
 mod manifest;
 mod numbers;
 
-pub use manifest::{ApplyError, apply, read};
+pub use manifest::{ApplyError, apply, apply_object, read};
 pub use numbers::{Availability, Numbers};
 
 use api::crds;

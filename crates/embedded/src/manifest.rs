@@ -93,46 +93,58 @@ pub async fn apply(
     (file, text): (&str, &str),
 ) -> Result<Vec<DynamicObject>, ApplyError> {
     let mut applied = Vec::new();
-    for (index, object) in read(file, text)?.into_iter().enumerate() {
-        let field = |name: &'static str| {
-            let found =
-                object.pointer(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-            found.map(str::to_owned).ok_or(ApplyError::Incomplete {
-                file: file.to_owned(),
-                index: index + 1,
-                field: name.trim_start_matches('/'),
-            })
-        };
-        let (api_version, kind, name) =
-            (field("/apiVersion")?, field("/kind")?, field("/metadata/name")?);
-        let unknown = || ApplyError::UnknownKind {
-            file: file.to_owned(),
-            kind: kind.clone(),
-            api_version: api_version.clone(),
-        };
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let kind_of = GroupVersionKind::gvk(group, version, &kind);
-        let (resource, capabilities) =
-            discovery::pinned_kind(client, &kind_of).await.map_err(|_| unknown())?;
-        let own = object.pointer("/metadata/namespace").and_then(Value::as_str);
-        let api: Api<DynamicObject> = match capabilities.scope {
-            Scope::Cluster => Api::all_with(client.clone(), &resource),
-            Scope::Namespaced => {
-                Api::namespaced_with(client.clone(), own.unwrap_or(namespace), &resource)
-            }
-        };
-        let refused = |error: kube::Error| ApplyError::Refused {
-            file: file.to_owned(),
-            object: format!("{kind} {name}"),
-            message: words(error),
-        };
-        let options = PatchParams {
-            field_validation: Some(kube::api::ValidationDirective::Strict),
-            ..PatchParams::apply(FIELD_MANAGER).force()
-        };
-        applied.push(api.patch(&name, &options, &Patch::Apply(&object)).await.map_err(refused)?);
+    for (index, object) in read(file, text)?.iter().enumerate() {
+        applied.push(apply_object(client, namespace, (file, index + 1), object).await?);
     }
     Ok(applied)
+}
+
+/// Applies one object, which is the one of that number, counted from 1, in its file.
+///
+/// # Errors
+/// [`ApplyError`] when it cannot be applied.
+pub async fn apply_object(
+    client: &Client,
+    namespace: &str,
+    (file, number): (&str, usize),
+    object: &Value,
+) -> Result<DynamicObject, ApplyError> {
+    let field = |name: &'static str| {
+        let found = object.pointer(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        found.map(str::to_owned).ok_or(ApplyError::Incomplete {
+            file: file.to_owned(),
+            index: number,
+            field: name.trim_start_matches('/'),
+        })
+    };
+    let (api_version, kind, name) =
+        (field("/apiVersion")?, field("/kind")?, field("/metadata/name")?);
+    let unknown = || ApplyError::UnknownKind {
+        file: file.to_owned(),
+        kind: kind.clone(),
+        api_version: api_version.clone(),
+    };
+    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    let kind_of = GroupVersionKind::gvk(group, version, &kind);
+    let (resource, capabilities) =
+        discovery::pinned_kind(client, &kind_of).await.map_err(|_| unknown())?;
+    let own = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    let api: Api<DynamicObject> = match capabilities.scope {
+        Scope::Cluster => Api::all_with(client.clone(), &resource),
+        Scope::Namespaced => {
+            Api::namespaced_with(client.clone(), own.unwrap_or(namespace), &resource)
+        }
+    };
+    let refused = |error: kube::Error| ApplyError::Refused {
+        file: file.to_owned(),
+        object: format!("{kind} {name}"),
+        message: words(error),
+    };
+    let options = PatchParams {
+        field_validation: Some(kube::api::ValidationDirective::Strict),
+        ..PatchParams::apply(FIELD_MANAGER).force()
+    };
+    api.patch(&name, &options, &Patch::Apply(object)).await.map_err(refused)
 }
 
 fn words(error: kube::Error) -> String {

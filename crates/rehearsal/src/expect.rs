@@ -3,10 +3,13 @@
 use crate::{
     resources::{UnknownResource, dynamic},
     script::{Comparison, Expectation},
-    stage::{NAMESPACE, Stage},
+    stage::Stage,
 };
 use api::argo::{AnalysisRun, Rollout, RolloutStatus};
-use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{Api, api::ListParams};
 use serde_json::Value;
 
@@ -24,33 +27,55 @@ pub(crate) enum CheckFailed {
     Misunderstood(#[from] serde_json::Error),
 }
 
-/// Holds one expectation about the rollout `name` against what is the case now.
+/// Which rollout lines are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RolloutName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl RolloutName {
+    /// The name that an object has.
+    pub(crate) fn of(metadata: &ObjectMeta) -> Option<Self> {
+        Some(Self { namespace: metadata.namespace.clone()?, name: metadata.name.clone()? })
+    }
+
+    /// The rollout as it is now.
+    pub(crate) async fn read(&self, stage: &Stage) -> Result<Rollout, kube::Error> {
+        Api::namespaced(stage.client.clone(), &self.namespace).get(&self.name).await
+    }
+}
+
+/// Holds one expectation about a rollout against what is the case now.
 pub(crate) async fn check(
     stage: &Stage,
-    name: &str,
+    of: &RolloutName,
     expectation: &Expectation,
 ) -> Result<Found, CheckFailed> {
     if let Some(found) = about_traffic(stage, expectation) {
         return Ok(found);
     }
     if let Expectation::Field { resource, name, pointer, value } = expectation {
-        return field(stage, (resource, name), (pointer, value)).await;
+        return field(stage, &of.namespace, (resource, name), (pointer, value)).await;
     }
-    let rollout = rollouts(stage).get(name).await?;
+    let rollout = of.read(stage).await?;
     let status = rollout.status.clone().unwrap_or_default();
     Ok(match expectation {
-        Expectation::StableImage(image) => equal(&stable_image(stage, &status).await?, image),
+        Expectation::StableImage(image) => {
+            equal(&stable_image(stage, &of.namespace, &status).await?, image)
+        }
         Expectation::Pods(bound) => {
             let ready = |set: ReplicaSet| set.status.and_then(|status| status.ready_replicas);
             let sets = owned_sets(stage, &rollout).await?.into_iter();
             compare(sets.filter_map(ready).sum::<i32>(), *bound)
         }
         Expectation::StablePods(bound) => {
-            compare(ready_pods(stage, status.stable_rs.as_deref()).await?, *bound)
+            compare(ready_pods(stage, &of.namespace, status.stable_rs.as_deref()).await?, *bound)
         }
-        Expectation::CanaryPods(bound) => {
-            compare(ready_pods(stage, status.current_pod_hash.as_deref()).await?, *bound)
-        }
+        Expectation::CanaryPods(bound) => compare(
+            ready_pods(stage, &of.namespace, status.current_pod_hash.as_deref()).await?,
+            *bound,
+        ),
         Expectation::ReplicaSets(bound) => {
             compare(owned_sets(stage, &rollout).await?.len(), *bound)
         }
@@ -60,10 +85,6 @@ pub(crate) async fn check(
         Expectation::Analysis(phase) => equal(&newest_run_phase(stage, &rollout).await?, phase),
         expectation => about_status(&rollout, &status, expectation),
     })
-}
-
-pub(crate) fn rollouts(stage: &Stage) -> Api<Rollout> {
-    Api::namespaced(stage.client.clone(), NAMESPACE)
 }
 
 fn about_traffic(stage: &Stage, expectation: &Expectation) -> Option<Found> {
@@ -125,31 +146,44 @@ pub(crate) fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (Stri
     )
 }
 
-async fn stable_image(stage: &Stage, status: &RolloutStatus) -> Result<String, kube::Error> {
-    let set = set_with(stage, status.stable_rs.as_deref()).await?;
+async fn stable_image(
+    stage: &Stage,
+    namespace: &str,
+    status: &RolloutStatus,
+) -> Result<String, kube::Error> {
+    let set = set_with(stage, namespace, status.stable_rs.as_deref()).await?;
     let container = set.and_then(|set| set.spec?.template?.spec?.containers.into_iter().next());
     Ok(container.and_then(|container| container.image).unwrap_or_else(|| "none".to_owned()))
 }
 
-async fn ready_pods(stage: &Stage, hash: Option<&str>) -> Result<usize, kube::Error> {
-    let set = set_with(stage, hash).await?;
+async fn ready_pods(
+    stage: &Stage,
+    namespace: &str,
+    hash: Option<&str>,
+) -> Result<usize, kube::Error> {
+    let set = set_with(stage, namespace, hash).await?;
     let ready = set.and_then(|set| set.status?.ready_replicas).unwrap_or(0);
     Ok(usize::try_from(ready).unwrap_or(0))
 }
 
 /// The pods of one version.
-pub(crate) async fn pods_of(stage: &Stage, hash: Option<&str>) -> Result<Vec<Pod>, kube::Error> {
+pub(crate) async fn pods_of(
+    stage: &Stage,
+    namespace: &str,
+    hash: Option<&str>,
+) -> Result<Vec<Pod>, kube::Error> {
     let Some(hash) = hash else { return Ok(Vec::new()) };
-    let api: Api<Pod> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let api: Api<Pod> = Api::namespaced(stage.client.clone(), namespace);
     Ok(api.list(&labelled(hash)).await?.items)
 }
 
 async fn field(
     stage: &Stage,
+    namespace: &str,
     (resource, name): (&str, &str),
     (pointer, wanted): (&str, &str),
 ) -> Result<Found, CheckFailed> {
-    let object = dynamic(stage, resource)?.get_opt(name).await?;
+    let object = dynamic(stage, namespace, resource)?.get_opt(name).await?;
     let object = object.map(serde_json::to_value).transpose()?;
     let found = match object.as_ref().and_then(|object| object.pointer(pointer)) {
         None => "absent".to_owned(),
@@ -163,25 +197,31 @@ fn labelled(hash: &str) -> ListParams {
     ListParams::default().labels(&format!("rollouts-pod-template-hash={hash}"))
 }
 
-async fn set_with(stage: &Stage, hash: Option<&str>) -> Result<Option<ReplicaSet>, kube::Error> {
+async fn set_with(
+    stage: &Stage,
+    namespace: &str,
+    hash: Option<&str>,
+) -> Result<Option<ReplicaSet>, kube::Error> {
     let Some(hash) = hash else { return Ok(None) };
-    let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), namespace);
     Ok(api.list(&labelled(hash)).await?.items.into_iter().next())
 }
 
 async fn owned_sets(stage: &Stage, rollout: &Rollout) -> Result<Vec<ReplicaSet>, kube::Error> {
-    let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), namespace);
     let all = api.list(&ListParams::default()).await?.items;
     Ok(all.into_iter().filter(|set| is_owned(&set.metadata, rollout)).collect())
 }
 
 async fn owned_runs(stage: &Stage, rollout: &Rollout) -> Result<Vec<AnalysisRun>, kube::Error> {
-    let api: Api<AnalysisRun> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
+    let api: Api<AnalysisRun> = Api::namespaced(stage.client.clone(), namespace);
     let all = api.list(&ListParams::default()).await?.items;
     Ok(all.into_iter().filter(|run| is_owned(&run.metadata, rollout)).collect())
 }
 
-fn is_owned(metadata: &kube::api::ObjectMeta, rollout: &Rollout) -> bool {
+fn is_owned(metadata: &ObjectMeta, rollout: &Rollout) -> bool {
     metadata
         .owner_references
         .iter()

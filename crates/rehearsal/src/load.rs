@@ -166,6 +166,8 @@ fn story(rollout: &Value, objects: &[Value]) -> Option<String> {
     let container = templated.pointer("/spec/template/spec/containers/0")?;
     let (part, image) = (container["name"].as_str()?, container["image"].as_str()?);
     let next = next_image(image);
+    let namespace = rollout.pointer("/metadata/namespace").and_then(Value::as_str);
+    let name = namespace.map_or(name.to_owned(), |namespace| format!("{namespace}/{name}"));
     Some(format!(
         "rollout {name}\n{RELEASE}\nset image {part}={next}\nsee-through {RELEASE_TAKES}\n"
     ))

@@ -1,7 +1,7 @@
 //! Playing a script, line by line.
 
 use crate::{
-    expect::{CheckFailed, check, observed_phase, pods_of, rollouts},
+    expect::{CheckFailed, RolloutName, check, observed_phase, pods_of},
     report::{BlastRadius, Outcome, Report, Unmet},
     resources::{UnknownResource, dynamic},
     script::{Command, Expectation, Fault, Line, Manifest, Side, UserAction},
@@ -10,10 +10,13 @@ use crate::{
 use actions::{Action, Refused, Subject};
 use api::argo::Rollout;
 use embedded::{ApplyError, Availability};
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, core::v1::Namespace},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
@@ -71,6 +74,8 @@ enum LineFailed {
     NoRollout,
     #[error("{0} was not read")]
     FileMissing(String),
+    #[error("there is no rollout `{0}`; it must be applied before")]
+    UnknownRollout(String),
     #[error("no rollout has a pod of that version to lose")]
     NoPod,
     #[error(transparent)]
@@ -118,29 +123,27 @@ async fn perform(play: &Play) -> Result<Report, PlayFailed> {
 
 struct Player {
     stage: Stage,
-    rollout: Option<String>,
+    rollout: Option<RolloutName>,
     unmet: Vec<Unmet>,
 }
 
 impl Player {
     async fn line(&mut self, play: &Play, line: &Line, place: &str) -> Result<(), LineFailed> {
         if !matches!(line.command, Command::Expect { .. }) {
-            self.stage.timeline.note(self.stage.clock.now(), "script", &line.text);
+            self.note(&line.text);
         }
         match &line.command {
             Command::Apply(manifest) => self.apply(play, manifest).await?,
             Command::Delete { resource, name } => {
-                dynamic(&self.stage, resource)?.delete(name, &DeleteParams::default()).await?;
+                self.objects(resource)?.delete(name, &DeleteParams::default()).await?;
             }
             Command::Patch { resource, name, body } => {
                 let patch = Patch::Merge(body);
-                dynamic(&self.stage, resource)?
-                    .patch(name, &PatchParams::default(), &patch)
-                    .await?;
+                self.objects(resource)?.patch(name, &PatchParams::default(), &patch).await?;
             }
             Command::LosePod(side) => self.lose_pod(*side).await?,
             Command::Advance(span) => sleep(*span).await,
-            Command::Rollout(name) => self.rollout = Some(name.clone()),
+            Command::Rollout(name) => self.choose(name).await?,
             Command::Act(action) => self.act(action).await?,
             Command::Traffic(rate) => self.stage.traffic.set_rate(*rate),
             Command::Fault(fault) => self.stage.traffic.set_fault(modelled(fault)),
@@ -156,36 +159,95 @@ impl Player {
     }
 
     async fn apply(&mut self, play: &Play, manifest: &Manifest) -> Result<(), LineFailed> {
-        let (name, text) = match manifest {
+        let (file, text) = match manifest {
             Manifest::Inline(text) => (play.name.as_str(), text),
             Manifest::File(file) => (
                 file.as_str(),
                 play.files.get(file).ok_or_else(|| LineFailed::FileMissing(file.clone()))?,
             ),
         };
-        let applied = embedded::apply(&self.stage.client, NAMESPACE, (name, text)).await?;
-        let is_rollout = |object: &&DynamicObject| {
-            object.types.as_ref().is_some_and(|types| types.kind == "Rollout")
-        };
-        if let Some(rollout) = applied.iter().find(is_rollout) {
-            self.rollout = rollout.metadata.name.clone();
+        let mut rollout = None;
+        for (index, object) in embedded::read(file, text)?.iter().enumerate() {
+            let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+            self.make_namespace(namespace).await?;
+            let place = (file, index + 1);
+            match embedded::apply_object(&self.stage.client, NAMESPACE, place, object).await {
+                Err(ApplyError::UnknownKind { kind, api_version, .. })
+                    if is_foreign(&api_version) =>
+                {
+                    let message =
+                        format!("passed over {kind} of {api_version}: nothing here acts on it");
+                    self.note(&message);
+                }
+                applied => {
+                    let applied = applied?;
+                    let is_first = rollout.is_none() && object["kind"] == "Rollout";
+                    rollout = if is_first { RolloutName::of(&applied.metadata) } else { rollout };
+                }
+            }
         }
+        self.rollout = rollout.or(self.rollout.take());
         Ok(())
     }
 
-    fn rollout(&self) -> Result<&str, LineFailed> {
-        self.rollout.as_deref().ok_or(LineFailed::NoRollout)
+    /// Manifests rarely bring the namespace that they are meant for.
+    async fn make_namespace(&self, name: Option<&str>) -> Result<(), LineFailed> {
+        let Some(name) = name.filter(|name| *name != NAMESPACE) else { return Ok(()) };
+        let api: Api<Namespace> = Api::all(self.stage.client.clone());
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        match api.create(&PostParams::default(), &namespace).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            outcome => Ok(outcome.map(drop)?),
+        }
+    }
+
+    async fn choose(&mut self, name: &str) -> Result<(), LineFailed> {
+        let (namespace, name) = match name.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, name),
+        };
+        let all: Api<Rollout> = Api::all(self.stage.client.clone());
+        let mut found = all.list(&ListParams::default()).await?.items.into_iter();
+        let found = found.find_map(|rollout| {
+            RolloutName::of(&rollout.metadata).filter(|found| {
+                found.name == name && namespace.is_none_or(|namespace| found.namespace == namespace)
+            })
+        });
+        self.rollout = Some(found.ok_or_else(|| LineFailed::UnknownRollout(name.to_owned()))?);
+        Ok(())
+    }
+
+    fn note(&self, message: &str) {
+        self.stage.timeline.note(self.stage.clock.now(), "script", message);
+    }
+
+    fn rollout(&self) -> Result<&RolloutName, LineFailed> {
+        self.rollout.as_ref().ok_or(LineFailed::NoRollout)
+    }
+
+    /// Where the lines act: in the namespace of the rollout they are about.
+    fn objects(&self, resource: &str) -> Result<Api<DynamicObject>, LineFailed> {
+        let namespace = self.rollout.as_ref().map_or(NAMESPACE, |rollout| &rollout.namespace);
+        Ok(dynamic(&self.stage, namespace, resource)?)
+    }
+
+    async fn read_rollout(&self) -> Result<Rollout, LineFailed> {
+        Ok(self.rollout()?.read(&self.stage).await?)
     }
 
     async fn act(&self, action: &UserAction) -> Result<(), LineFailed> {
-        let name = self.rollout()?;
+        let name = &self.rollout()?.name;
         if let UserAction::Scale(replicas) = action {
             let body = json!({ "spec": { "replicas": replicas } });
-            rollouts(&self.stage).patch(name, &PatchParams::default(), &Patch::Merge(body)).await?;
+            self.objects("rollout")?
+                .patch(name, &PatchParams::default(), &Patch::Merge(body))
+                .await?;
             return Ok(());
         }
-        let rollout = serde_json::to_value(dynamic(&self.stage, "rollout")?.get(name).await?)?;
-        let sets: Api<ReplicaSet> = Api::namespaced(self.stage.client.clone(), NAMESPACE);
+        let rollout = serde_json::to_value(self.objects("rollout")?.get(name).await?)?;
+        let sets: Api<ReplicaSet> =
+            Api::namespaced(self.stage.client.clone(), &self.rollout()?.namespace);
         let sets = sets.list(&ListParams::default()).await?.items;
         let sets = sets.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?;
         let workload = self.workload(&rollout).await?;
@@ -201,7 +263,7 @@ impl Player {
         let Some(name) = rollout.pointer("/spec/workloadRef/name").and_then(Value::as_str) else {
             return Ok(None);
         };
-        let found = dynamic(&self.stage, "deployment")?.get_opt(name).await?;
+        let found = self.objects("deployment")?.get_opt(name).await?;
         Ok(found.as_ref().map(serde_json::to_value).transpose()?)
     }
 
@@ -253,7 +315,7 @@ impl Player {
         let began = Instant::now();
         let mut promotions = 0;
         loop {
-            let rollout = rollouts(&self.stage).get(self.rollout()?).await?;
+            let rollout = self.read_rollout().await?;
             let standing = standing(&rollout);
             match standing {
                 Standing::Through => return Ok(()),
@@ -263,8 +325,7 @@ impl Player {
                 }
                 Standing::WaitsForPerson(why) if promotions < PROMOTIONS_MAX => {
                     promotions += 1;
-                    let message = format!("promote, because nobody else would: {why}");
-                    self.stage.timeline.note(self.stage.clock.now(), "script", &message);
+                    self.note(&format!("promote, because nobody else would: {why}"));
                     self.act(&UserAction::Promote).await?;
                     sleep(SETTLE).await;
                 }
@@ -280,16 +341,16 @@ impl Player {
     }
 
     async fn lose_pod(&self, side: Side) -> Result<(), LineFailed> {
-        let rollout = rollouts(&self.stage).get(self.rollout()?).await?;
+        let rollout = self.read_rollout().await?;
         let status = rollout.status.unwrap_or_default();
         let hash = match side {
             Side::Stable => status.stable_rs,
             Side::Canary => status.current_pod_hash,
         };
-        let pods = pods_of(&self.stage, hash.as_deref()).await?;
+        let pods = pods_of(&self.stage, &self.rollout()?.namespace, hash.as_deref()).await?;
         let name = pods.into_iter().filter_map(|pod| pod.metadata.name).min();
         let name = name.ok_or(LineFailed::NoPod)?;
-        dynamic(&self.stage, "pod")?.delete(&name, &DeleteParams::default()).await?;
+        self.objects("pod")?.delete(&name, &DeleteParams::default()).await?;
         Ok(())
     }
 
@@ -298,8 +359,9 @@ impl Player {
     }
 
     async fn report(self, began: jiff::Timestamp) -> Report {
-        let all = rollouts(&self.stage).list(&ListParams::default()).await;
-        let outcome = |rollout: api::argo::Rollout| {
+        let all: Api<Rollout> = Api::all(self.stage.client.clone());
+        let all = all.list(&ListParams::default()).await;
+        let outcome = |rollout: Rollout| {
             let status = rollout.status.unwrap_or_default();
             Outcome {
                 name: rollout.metadata.name.unwrap_or_default(),
@@ -342,6 +404,12 @@ fn standing(rollout: &Rollout) -> Standing {
         ("Paused", Some(wait)) => Standing::WaitsForPerson(wait.message.clone()),
         _ => Standing::UnderWay(words),
     }
+}
+
+/// Whether a kind belongs to some product that a rehearsal does not know.
+fn is_foreign(api_version: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    group.contains('.') && !group.ends_with(".k8s.io") && !group.ends_with("argoproj.io")
 }
 
 fn meant(action: &UserAction) -> Action {

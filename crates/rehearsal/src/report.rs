@@ -4,6 +4,9 @@ use crate::timeline::{Actor, Entry, clock_words};
 use serde::Serialize;
 use std::fmt::Write;
 
+/// Evidence up to this many characters stands on one line.
+const EVIDENCE_WIDTH: usize = 100;
+
 /// What a rehearsal found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +61,18 @@ pub struct BlastRadius {
     pub unserved: u64,
 }
 
+/// Short evidence on one line, long evidence with a line for each fact.
+fn evidence_lines(entry: &Entry) -> Vec<String> {
+    let facts: Vec<String> =
+        entry.evidence.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let joined = facts.join(", ");
+    match joined.chars().count() {
+        0 => Vec::new(),
+        1..=EVIDENCE_WIDTH => vec![joined],
+        _ => facts,
+    }
+}
+
 /// The report for people.
 pub fn text(report: &Report) -> String {
     let mut text = String::from("Timeline\n");
@@ -70,8 +85,8 @@ pub fn text(report: &Report) -> String {
             entry.what,
             entry.message
         );
-        for (key, value) in &entry.evidence {
-            let _ = writeln!(text, "{:>44}{key}: {value}", "");
+        for line in evidence_lines(entry) {
+            let _ = writeln!(text, "{:>44}{line}", "");
         }
     }
     let _ = writeln!(

@@ -1,6 +1,6 @@
 //! The kinds that scripts may name, by the words that kubectl takes for them.
 
-use crate::stage::{NAMESPACE, Stage};
+use crate::stage::Stage;
 use kube::{
     Api,
     api::DynamicObject,
@@ -15,9 +15,10 @@ use kube::{
 )]
 pub(crate) struct UnknownResource(String);
 
-/// The objects of a kind in the rehearsal's namespace.
+/// The objects of a kind in a namespace.
 pub(crate) fn dynamic(
     stage: &Stage,
+    namespace: &str,
     resource: &str,
 ) -> Result<Api<DynamicObject>, UnknownResource> {
     let (group, version, kind) = match resource.trim_end_matches('s') {
@@ -35,5 +36,5 @@ pub(crate) fn dynamic(
         _ => return Err(UnknownResource(resource.to_owned())),
     };
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    Ok(Api::namespaced_with(stage.client.clone(), NAMESPACE, &resource))
+    Ok(Api::namespaced_with(stage.client.clone(), namespace, &resource))
 }

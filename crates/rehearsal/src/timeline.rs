@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Entries kept at most; the rest is counted.
-pub const ENTRIES_MAX: usize = 10_000;
+pub(crate) const ENTRIES_MAX: usize = 10_000;
 const EVIDENCE: &str = "ringfence.dev/evidence";
 
 /// One thing that happened.
@@ -128,7 +128,7 @@ impl Timeline {
 }
 
 /// Words a point of the timeline: `+1h02m03s`.
-pub fn clock_words(seconds: i64) -> String {
+pub(crate) fn clock_words(seconds: i64) -> String {
     let span = SignedDuration::from_secs(seconds).as_secs();
     format!("+{}h{:02}m{:02}s", span / 3600, span / 60 % 60, span % 60)
 }
