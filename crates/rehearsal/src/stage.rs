@@ -61,7 +61,7 @@ pub(crate) struct Stage {
     lives: u32,
     _server: Arc<Server>,
     _world: WorldHandle,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Stage {
@@ -94,7 +94,7 @@ impl Stage {
             lives: 0,
             _server: server,
             _world: world,
-            _tasks: JoinSet::new(),
+            tasks: JoinSet::new(),
         };
         stage.listen();
         stage.start_controller().await?;
@@ -105,7 +105,7 @@ impl Stage {
     fn listen(&mut self) {
         let client = &self.client;
         let (timeline, taken_back) = (self.timeline.clone(), self.taken_back.clone());
-        let tasks = &mut self._tasks;
+        let tasks = &mut self.tasks;
         tasks.spawn(follow(client.clone(), self.stirred.clone(), move |event: Event| {
             timeline.observe(&event);
         }));

@@ -11,9 +11,9 @@ fn scenario(name: &str) -> PathBuf {
 fn played(name: &str, seed: u64) -> Report {
     let play = Play {
         name: format!("{name}.scenario"),
-        ..load(&[], Some(&scenario(name)), seed).unwrap()
+        ..load(&[], Some(&scenario(name)), seed).expect("the scenario is there and can be played")
     };
-    rehearse(&play).unwrap()
+    rehearse(&play).expect("the scenario is there and can be played")
 }
 
 #[test]

@@ -181,9 +181,9 @@ pub enum Expectation {
     Unserved(Comparison),
     /// User requests that met a version which was later taken back.
     MetBad(Comparison),
-    /// ReplicaSets of the rollout that exist.
+    /// Replica sets of the rollout that exist.
     ReplicaSets(Comparison),
-    /// AnalysisRuns of the rollout that exist.
+    /// Analysis runs of the rollout that exist.
     AnalysisRuns(Comparison),
     /// A field of some object has this value.
     Field {

@@ -336,13 +336,13 @@ mod tests {
         let image = UserAction::SetImage { container: "app".into(), image: "demo:red".into() };
         for (line, command) in [
             ("apply demo.yaml", Command::Apply(Manifest::File("demo.yaml".into()))),
-            ("advance 5m", Command::Advance(Duration::from_secs(300))),
+            ("advance 5m", Command::Advance(Duration::from_mins(5))),
             ("set image app=demo:red", Command::Act(image)),
             ("undo --to-revision 3", Command::Act(UserAction::Undo(Some(3)))),
             ("kill controller", Command::KillController),
             ("traffic 50/s", Command::Traffic(50.0)),
             ("lose canary-pod", Command::LosePod(Side::Canary)),
-            ("see-through 7d", Command::SeeThrough(Duration::from_secs(604_800))),
+            ("see-through 7d", Command::SeeThrough(Duration::from_hours(168))),
             (
                 "patch rollout web {\"spec\":{\"replicas\":2}}",
                 Command::Patch {
@@ -370,7 +370,7 @@ mod tests {
     fn expectations_may_have_a_deadline() {
         let wanted = Command::Expect {
             what: Expectation::Phase("Healthy".into()),
-            within: Some(Duration::from_secs(120)),
+            within: Some(Duration::from_mins(2)),
         };
         assert_eq!(one("expect phase Healthy within 2m"), wanted);
         let Command::Expect { what: Expectation::Failed(bound), within: None } =
