@@ -258,11 +258,9 @@ fn record(subject: &Subject<'_>, view: &View, desired: &Desired, settled: bool, 
         additional: Vec::new(),
         verified,
     };
-    let before = subject.status.canary.weights.as_ref();
-    let changed = before
-        .is_none_or(|before| before.canary != weights.canary || before.stable != weights.stable);
-    if changed {
-        let detail = change(before.map(|before| before.canary.weight), desired.weight);
+    // Upstream also tells of weights that stay while a hash changes, in a sentence without an end.
+    let before = subject.status.canary.weights.as_ref().map(|before| before.canary.weight);
+    if let Some(detail) = change(before, desired.weight) {
         let message = format!("Traffic weight updated {detail}");
         let evidence = capacity(subject, desired);
         draft.event(subject, EventType::Normal, ("TrafficWeightUpdated", message), evidence);
@@ -294,11 +292,11 @@ fn capacity(subject: &Subject<'_>, desired: &Desired) -> BTreeMap<String, String
     evidence
 }
 
-fn change(before: Option<i32>, after: i32) -> String {
+fn change(before: Option<i32>, after: i32) -> Option<String> {
     match before {
-        None => format!("to {after}"),
-        Some(before) if before != after => format!("from {before} to {after}"),
-        Some(_) => String::new(),
+        None => Some(format!("to {after}")),
+        Some(before) if before != after => Some(format!("from {before} to {after}")),
+        Some(_) => None,
     }
 }
 

@@ -55,6 +55,7 @@ fn a_routed_canary_walks_its_weights_and_keeps_the_old_pods_for_a_while() {
     );
     assert_eq!((world.pods("v1"), world.pods("v2")), (0, 5));
     assert!(world.has_event("TrafficWeightUpdated", "Traffic weight updated from 20 to 60"));
+    assert!(!world.has_event("TrafficWeightUpdated", "Traffic weight updated "));
 }
 
 #[test]
