@@ -237,7 +237,10 @@ pub struct WhyArguments {
 }
 
 /// Reads a Go duration; a bare `0` needs no unit.
-fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// A sentence that quotes what is not one.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let span = jiff::SignedDuration::from_str_go(text)?;
     Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
 }

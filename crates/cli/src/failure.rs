@@ -29,18 +29,18 @@ impl From<Exit> for ExitCode {
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The kubeconfig could not be used.
-    #[error("the cluster to talk to could not be told")]
-    ConfigUnusable(#[source] kube::config::KubeconfigError),
+    /// The kubeconfig could not be used, for the reason given.
+    #[error("{0}")]
+    ConfigUnusable(String),
     /// The client could not be made.
     #[error("the client could not be made: {0}")]
     ClientUnusable(String),
     /// The API server said no.
     #[error("{0}")]
     Refused(String, Exit),
-    /// The API server did not answer.
-    #[error("the API server did not answer")]
-    Unanswered(#[source] kube::Error),
+    /// The API server did not answer; of the layers that say so, the innermost knows why.
+    #[error("the API server did not answer: {}", innermost(.0))]
+    Unanswered(kube::Error),
     /// The action makes no sense now.
     #[error(transparent)]
     Senseless(#[from] actions::Refused),
@@ -73,16 +73,31 @@ impl Failure {
         }
     }
 
+    /// Whether nobody reads the output any more: no reason to complain to anybody.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// What to do about it, where we know.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::ConfigUnusable(_) => Some("pass --kubeconfig FILE or set KUBECONFIG"),
+            Self::Refused(_, Exit::Forbidden) => {
+                Some("check the user of this context, or pass --token: kubectl auth whoami")
+            }
             Self::Unanswered(_) => {
                 Some("check that the cluster of this context is up: kubectl version")
             }
             _ => None,
         }
     }
+}
+
+fn innermost(error: &kube::Error) -> String {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 impl From<kube::Error> for Failure {

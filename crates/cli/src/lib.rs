@@ -11,10 +11,13 @@ mod command;
 mod connect;
 mod failure;
 pub mod info;
+mod order;
 pub mod print;
 
-pub use args::{Command, ConnectArguments};
+pub use args::{Command, ConnectArguments, duration};
+pub use connect::config;
 pub use failure::{Exit, Failure};
+pub use order::connection_last;
 
 use std::io::Write;
 

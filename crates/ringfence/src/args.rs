@@ -1,7 +1,7 @@
 //! The command line, parsed.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Progressive delivery for Kubernetes: a drop-in for Argo Rollouts, with a cluster to rehearse on.
 #[derive(Debug, Parser)]
@@ -84,6 +84,12 @@ pub(crate) struct RehearseArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ControllerArguments {
+    /// Path to the kubeconfig file; needed outside of a cluster only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Name of the kubeconfig context to use.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
     /// Only this namespace; all when absent.
     #[arg(short, long)]
     pub(crate) namespace: Option<String>,
@@ -93,6 +99,15 @@ pub(crate) struct ControllerArguments {
     /// Whether a lease decides which of several controllers acts.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) leader_elect: bool,
+    /// How long others respect a lease that is not renewed.
+    #[arg(long = "leader-election-lease-duration", value_name = "TIME", default_value = "15s", value_parser = cli::duration)]
+    pub(crate) lease_duration: Duration,
+    /// How long the leader tries to renew before it gives up leading.
+    #[arg(long = "leader-election-renew-deadline", value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    pub(crate) renew_deadline: Duration,
+    /// How long between two attempts to get or to renew the lease.
+    #[arg(long = "leader-election-retry-period", value_name = "TIME", default_value = "2s", value_parser = cli::duration)]
+    pub(crate) retry_period: Duration,
     /// Port of /metrics on loopback.
     #[arg(long = "metricsPort", alias = "metricsport", default_value_t = 8090)]
     pub(crate) metrics_port: u16,

@@ -2,9 +2,10 @@
 
 use crate::{args::ControllerArguments, outside, screen};
 use anyhow::Context;
+use cli::ConnectArguments;
 use clock::Clock;
 use controller::{Controller, ControllerConfig, LeaderElection, LeaseConfig};
-use kube::{Client, Config};
+use kube::Client;
 use std::{net::SocketAddr, process::ExitCode};
 
 /// How many rollouts and runs are worked on at once; upstream's default for rollouts.
@@ -12,21 +13,29 @@ const WORKERS: usize = 10;
 
 /// Runs until asked to end, then gives back the lease.
 pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCode> {
+    let connect = ConnectArguments {
+        kubeconfig: arguments.kubeconfig,
+        context: arguments.context,
+        ..ConnectArguments::default()
+    };
     let config =
-        Config::infer().await.context("no cluster was found: set KUBECONFIG, or run in a pod")?;
+        cli::config(&connect).await.context("name a cluster with --kubeconfig or KUBECONFIG")?;
     let namespace = config.default_namespace.clone();
     let client = Client::try_from(config).context("connecting to the cluster")?;
-    let identity =
-        std::env::var("HOSTNAME").unwrap_or_else(|_| format!("ringfence-{}", std::process::id()));
     let leader_election = if arguments.leader_elect {
-        LeaderElection::Lease(LeaseConfig::in_namespace(&namespace))
+        LeaderElection::Lease(LeaseConfig {
+            namespace,
+            duration: arguments.lease_duration,
+            renew_deadline: arguments.renew_deadline,
+            retry_period: arguments.retry_period,
+        })
     } else {
         LeaderElection::Off
     };
     let settings = ControllerConfig {
         namespace: arguments.namespace,
         instance_id: Some(arguments.instance_id).filter(|id| !id.is_empty()),
-        identity,
+        identity: identity(),
         leader_election,
         metrics_listen: Some(SocketAddr::new(arguments.bind, arguments.metrics_port)),
         health_listen: Some(SocketAddr::new(arguments.bind, arguments.healthz_port)),
@@ -38,4 +47,10 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     outside::asked_to_end().await?;
     controller.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Unlike that of any other controller, on this machine or in another pod.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "ringfence".to_owned());
+    format!("{host}_{}", std::process::id())
 }

@@ -13,6 +13,7 @@ use args::{Arguments, Command, Plugin};
 use clap::Parser;
 use cli::{Exit, Failure, Screen, print::Colour, print::Surface};
 use std::{
+    ffi::OsString,
     io::{IsTerminal, stderr, stdout},
     path::Path,
     process::ExitCode,
@@ -25,36 +26,44 @@ const PLUGIN: &str = "kubectl-argo-rollouts";
 fn main() -> ExitCode {
     // Two TLS providers in one process make rustls refuse to choose, so the one we use is named first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let called = std::env::args_os().next().unwrap_or_default();
-    if Path::new(&called).file_stem().is_some_and(|name| name == PLUGIN) {
-        return run_plugin();
+    let given = cli::connection_last(std::env::args_os());
+    let called = given.first().map(Path::new).and_then(Path::file_stem);
+    if called.is_some_and(|name| name == PLUGIN) {
+        return run_plugin(given);
     }
-    let arguments = Arguments::parse();
-    log();
+    let arguments = Arguments::parse_from(given);
+    log(match arguments.command {
+        Command::Client(_) => "off",
+        _ => "warn",
+    });
     match arguments.command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
-        Command::Client(command) => {
-            on_runtime(client(command)).unwrap_or_else(|failure| explain(&failure).into())
-        }
+        Command::Client(command) => on_runtime(client(command)).unwrap_or_else(explain),
         Command::Demo(arguments) => report(on_runtime(demo::run(arguments))),
         Command::Cluster(arguments) => report(on_runtime(cluster::run(arguments))),
         Command::Controller(arguments) => report(on_runtime(controller::run(arguments))),
     }
 }
 
-/// Logs go to standard error, warnings and worse unless `RUST_LOG` says otherwise.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+/// Logs go to standard error: `level` and worse unless `RUST_LOG` says otherwise.
+fn log(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).init();
 }
 
-/// Upstream's plugin knows one exit code for every failure.
-fn run_plugin() -> ExitCode {
-    let Plugin { command } = Plugin::parse();
-    log();
+/// Upstream's plugin knows one exit code for every failure, wrong arguments included.
+fn run_plugin(given: Vec<OsString>) -> ExitCode {
+    let command = match Plugin::try_parse_from(given) {
+        Ok(plugin) => plugin.command,
+        Err(answer) => {
+            // Nobody is left to be told when help cannot be printed.
+            let _ = answer.print();
+            return if answer.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    log("off");
     on_runtime(client(command)).unwrap_or_else(|failure| {
-        explain(&failure);
-        ExitCode::FAILURE
+        if explain(failure) == ExitCode::SUCCESS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     })
 }
 
@@ -83,20 +92,27 @@ fn colours_are_welcome() -> bool {
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-fn explain(failure: &Failure) -> Exit {
-    screen::note(&format!("Error: {}", chain(failure)));
+/// Says what went wrong, unless nobody reads the output: `| head` has what it wanted.
+fn explain(failure: Failure) -> ExitCode {
+    if failure.is_unread() {
+        return ExitCode::SUCCESS;
+    }
+    screen::note(&format!("Error: {}", chain(&failure)));
     if let Some(hint) = failure.hint() {
         screen::note(&format!("hint: {hint}"));
     }
-    failure.exit()
+    failure.exit().into()
 }
 
-/// The error and its causes in one sentence.
+/// The error and its causes in one sentence, each said once.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
         cause = inner.source();
     }
     text
@@ -104,7 +120,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn report(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        screen::note(&format!("error: {error:#}"));
+        if screen::is_unread(&error) {
+            return ExitCode::SUCCESS;
+        }
+        screen::note(&format!("error: {}", chain(error.as_ref())));
         ExitCode::from(Exit::Usage as u8)
     })
 }

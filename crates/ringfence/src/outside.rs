@@ -1,6 +1,6 @@
 //! What lies outside of this process.
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use controller::{HttpCaller, RealHttp};
 use std::{path::Path, sync::Arc};
 
@@ -9,12 +9,27 @@ pub(crate) fn http() -> anyhow::Result<Arc<dyn HttpCaller>> {
     Ok(Arc::new(RealHttp::new().context("setting up HTTP")?))
 }
 
+/// Makes sure that a file can be written here, before anything is started for its sake.
+pub(crate) fn check_place(path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    ensure!(!path.is_dir(), "{shown} is a folder; name a file in it");
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!(
+            "{shown} cannot be written: there is no folder {}; create it first",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
 /// Writes a file whole or not at all: whoever sees it sees all of it.
 pub(crate) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    check_place(path)?;
     let draft = path.with_added_extension("new");
     std::fs::write(&draft, text)
         .and_then(|()| std::fs::rename(&draft, path))
-        .with_context(|| format!("{} cannot be written", path.display()))
+        .with_context(|| format!("{} cannot be written; choose another place", path.display()))
 }
 
 /// Ctrl-C, or a polite request to end.

@@ -2,7 +2,7 @@
 
 use crate::{
     cluster::{Cluster, Shelf},
-    control::endpoints::SERVICE_NAME,
+    control::{endpoints::SERVICE_NAME, gateway::parents},
     objects::{contains_all, controller_of, labels_of, name_of, namespace_of, selects},
 };
 use k8s_openapi::{
@@ -138,7 +138,10 @@ impl Kept for DynamicObject {
 
     fn concerns(&self, _: &Cluster) -> Vec<Key> {
         let (namespace, name) = self.shelf_key();
-        vec![Key { desk: Desk::Gateway, namespace, name }]
+        let parents: Vec<Key> = parents(self)
+            .map(|parent| Key::new(Desk::Gateway, &namespace, &format!("Gateway/{parent}")))
+            .collect();
+        parents.into_iter().chain([Key { desk: Desk::Gateway, namespace, name }]).collect()
     }
 }
 

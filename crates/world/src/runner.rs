@@ -197,9 +197,10 @@ impl Runner {
                 .map(|set| daemon_set::decide(set, &pods, now)),
             Desk::Job => cluster.jobs.get(namespace, name).map(|job| job::decide(job, &pods, now)),
             Desk::Endpoints => self.endpoints(namespace, name, &pods),
-            Desk::Gateway => {
-                cluster.custom.get(namespace, name).map(|object| gateway::decide(object, now))
-            }
+            Desk::Gateway => cluster.custom.get(namespace, name).map(|object| {
+                let neighbours: Vec<_> = cluster.custom.within(namespace).collect();
+                gateway::decide(object, &neighbours, now)
+            }),
             Desk::Kubelet | Desk::Autoscaler => None,
         };
         decision.unwrap_or_default()

@@ -31,6 +31,9 @@ struct Answer {
 #[derive(Debug, Serialize)]
 struct Decision {
     at: Timestamp,
+    /// Tells apart what happened within one second, which is all that an event's time tells.
+    #[serde(skip)]
+    version: u64,
     object: String,
     #[serde(rename = "type")]
     kind: String,
@@ -60,7 +63,7 @@ async fn answer(connection: &Connection, arguments: &WhyArguments) -> Result<Ans
         .filter(|event| concerns(event, &names))
         .filter_map(decision)
         .collect();
-    decisions.sort_by(|one, other| (one.at, &one.reason).cmp(&(other.at, &other.reason)));
+    decisions.sort_by_key(|decision| (decision.at, decision.version));
     let surplus = decisions.len().saturating_sub(arguments.limit);
     decisions.drain(..surplus);
     let (phase, message) = info::phase(&rollout);
@@ -93,9 +96,11 @@ fn concerns(event: &Event, names: &BTreeSet<(String, String)>) -> bool {
 fn decision(event: Event) -> Option<Decision> {
     let at = event.last_timestamp.map(|time| time.0).or(event.event_time.map(|time| time.0))?;
     let evidence = event.metadata.annotations.unwrap_or_default().remove(EVIDENCE);
+    let version = event.metadata.resource_version.and_then(|version| version.parse().ok());
     let object = event.involved_object;
     Some(Decision {
         at,
+        version: version.unwrap_or_default(),
         object: format!(
             "{}/{}",
             object.kind.unwrap_or_default().to_lowercase(),

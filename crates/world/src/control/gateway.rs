@@ -9,8 +9,17 @@ use vocab::ObjectRef;
 /// The controller name that the embedded gateway answers to.
 pub(crate) const CONTROLLER: &str = "ringfence.dev/gateway";
 
-/// Decides the status of one GatewayClass, Gateway or HTTPRoute.
-pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
+/// The names of the Gateways that a route attaches itself to.
+pub(crate) fn parents(route: &DynamicObject) -> impl Iterator<Item = &str> {
+    references(route).filter_map(|parent| parent["name"].as_str())
+}
+
+/// Decides the status of one GatewayClass, Gateway or HTTPRoute; `neighbours` are what may be attached.
+pub(crate) fn decide(
+    object: &DynamicObject,
+    neighbours: &[&DynamicObject],
+    now: Timestamp,
+) -> Decision {
     let mut decision = Decision::default();
     let Some(types) = &object.types else { return decision };
     let old = object.data.get("status").cloned().unwrap_or_else(|| json!({}));
@@ -22,7 +31,7 @@ pub(crate) fn decide(object: &DynamicObject, now: Timestamp) -> Decision {
     };
     let new = match types.kind.as_str() {
         "GatewayClass" => json!({"conditions": [condition("Accepted", "Accepted").at(&old, now)]}),
-        "Gateway" => gateway(object, &old, &condition, now),
+        "Gateway" => gateway((object, neighbours), &old, &condition, now),
         _ => route(object, &old, &condition, now),
     };
     if let Some(status) = merge_patch(&old, &new) {
@@ -64,7 +73,7 @@ impl Condition {
 }
 
 fn gateway(
-    object: &DynamicObject,
+    (object, neighbours): (&DynamicObject, &[&DynamicObject]),
     old: &Value,
     condition: &dyn Fn(&str, &str) -> Condition,
     now: Timestamp,
@@ -76,7 +85,7 @@ fn gateway(
             let before = &old["listeners"][place];
             json!({
                 "name": listener["name"],
-                "attachedRoutes": 0,
+                "attachedRoutes": attached(object, listener, neighbours),
                 "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
                 "conditions": [
                     condition("Accepted", "Accepted").at(before, now),
@@ -96,14 +105,31 @@ fn gateway(
     })
 }
 
+/// How many routes attach themselves to this listener, or to all of its Gateway's.
+fn attached(gateway: &DynamicObject, listener: &Value, neighbours: &[&DynamicObject]) -> usize {
+    let name = gateway.metadata.name.as_deref();
+    let names_it = |parent: &Value| {
+        parent["name"].as_str() == name
+            && (parent["sectionName"].is_null() || parent["sectionName"] == listener["name"])
+    };
+    let is_route = |object: &DynamicObject| {
+        object.types.as_ref().is_some_and(|types| types.kind == "HTTPRoute")
+    };
+    let attaches = |object: &&&DynamicObject| is_route(object) && references(object).any(names_it);
+    neighbours.iter().filter(attaches).count()
+}
+
+fn references(route: &DynamicObject) -> impl Iterator<Item = &Value> {
+    route.data["spec"]["parentRefs"].as_array().into_iter().flatten()
+}
+
 fn route(
     object: &DynamicObject,
     old: &Value,
     condition: &dyn Fn(&str, &str) -> Condition,
     now: Timestamp,
 ) -> Value {
-    let parents = object.data["spec"]["parentRefs"].as_array().into_iter().flatten();
-    let parents: Vec<Value> = parents
+    let parents: Vec<Value> = references(object)
         .enumerate()
         .map(|(place, parent)| {
             let before = &old["parents"][place];
@@ -133,10 +159,34 @@ mod tests {
             "spec": {"parentRefs": [{"name": "gw"}]},
         }))
         .unwrap();
-        let first = decide(&route, second(0));
+        let first = decide(&route, &[], second(0));
         let Some(Effect::Patch { body, .. }) = first.effects.first() else { panic!("no status") };
         assert_eq!(body["status"]["parents"][0]["conditions"][0]["type"], "Accepted");
         route.data["status"] = body["status"].clone();
-        assert_eq!(decide(&route, second(99)), Decision::default());
+        assert_eq!(decide(&route, &[], second(99)), Decision::default());
+    }
+
+    #[test]
+    fn a_listener_counts_the_routes_that_name_it() {
+        let object = |kind: &str, spec: Value| -> DynamicObject {
+            let object = json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": kind,
+                "metadata": {"name": "gw", "namespace": "default"}, "spec": spec,
+            });
+            serde_json::from_value(object).unwrap()
+        };
+        let gateway =
+            object("Gateway", json!({"listeners": [{"name": "http"}, {"name": "other"}]}));
+        let whole = object("HTTPRoute", json!({"parentRefs": [{"name": "gw"}]}));
+        let part =
+            object("HTTPRoute", json!({"parentRefs": [{"name": "gw", "sectionName": "http"}]}));
+        let foreign = object("HTTPRoute", json!({"parentRefs": [{"name": "else"}]}));
+        let decision = decide(&gateway, &[&gateway, &whole, &part, &foreign], second(0));
+        let Some(Effect::Patch { body, .. }) = decision.effects.first() else {
+            panic!("no status")
+        };
+        let counts = body["status"]["listeners"].as_array().unwrap();
+        let counts: Vec<_> = counts.iter().map(|listener| &listener["attachedRoutes"]).collect();
+        assert_eq!(counts, [2, 1]);
     }
 }
