@@ -260,14 +260,20 @@ fn run_metrics(run: &AnalysisRun) -> Vec<MetricView> {
 }
 
 fn decisions(events: &[Arc<Event>]) -> Vec<Decision> {
-    let mut decisions: Vec<_> = events
-        .iter()
-        .filter(|event| is_decision(event))
-        .filter_map(|event| decision(event))
-        .collect();
-    decisions.sort_by(|one, other| (other.at, &other.reason).cmp(&(one.at, &one.reason)));
-    decisions.truncate(DECISIONS_MAX);
-    decisions
+    let mut told: Vec<_> = events.iter().filter(|event| is_decision(event)).collect();
+    told.sort_by_key(|event| std::cmp::Reverse(order(event)));
+    told.into_iter().take(DECISIONS_MAX).filter_map(|event| decision(event)).collect()
+}
+
+/// Times of events are whole seconds; within one, the order of their writes tells.
+fn order(event: &Event) -> (Option<Timestamp>, u64) {
+    let version = event.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
+    (time(event), version.unwrap_or(0))
+}
+
+fn time(event: &Event) -> Option<Timestamp> {
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    last.or(event.event_time.as_ref().map(|time| time.0))
 }
 
 fn is_decision(event: &Event) -> bool {
@@ -275,11 +281,7 @@ fn is_decision(event: &Event) -> bool {
 }
 
 fn decision(event: &Event) -> Option<Decision> {
-    let at = event
-        .last_timestamp
-        .as_ref()
-        .map(|time| time.0)
-        .or(event.event_time.as_ref().map(|time| time.0))?;
+    let at = time(event)?;
     let evidence =
         event.metadata.annotations.as_ref().and_then(|annotations| annotations.get(EVIDENCE));
     Some(Decision {
