@@ -61,7 +61,8 @@ pub(crate) struct ClusterArguments {
     /// Serves HTTPS with a certificate of its own, whose authority is in the kubeconfig.
     #[arg(long)]
     pub(crate) tls: bool,
-    /// Token that clients must present; it is put into the kubeconfig.
+    /// Token that clients must present; it is put into the kubeconfig. Serves HTTPS, because kubectl
+    /// presents no token over plain HTTP.
     #[arg(long, env = "RINGFENCE_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
 }

@@ -10,8 +10,12 @@ pub(crate) async fn run(arguments: ClusterArguments) -> anyhow::Result<ExitCode>
     let config = EmbeddedConfig {
         port: arguments.port,
         data: arguments.data.clone(),
+        transport: if arguments.tls || arguments.token.is_some() {
+            Transport::Tls
+        } else {
+            Transport::Plain
+        },
         token: arguments.token,
-        transport: if arguments.tls { Transport::Tls } else { Transport::Plain },
         controller: if arguments.with_controller {
             WithController::Yes
         } else {

@@ -1,43 +1,11 @@
 //! A person at the demo page: Chromium, driven through the W3C WebDriver protocol.
 
+use crate::support::{Folder, PROGRAM, Running, Speaks, is_installed};
 use serde_json::{Value, json};
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::process::Command;
 
 /// How long the browser waits for something to appear, in milliseconds.
 const PATIENCE_MS: u64 = 60_000;
-
-/// A program that ends with the test.
-struct Running {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// The rest of the first line that has `mark` in it.
-    fn after(&mut self, mark: &str) -> String {
-        let line = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(mark));
-        let line = line.unwrap_or_else(|| panic!("the program ended without saying `{mark}`"));
-        line.split_once(mark).unwrap().1.trim().to_owned()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// One browser window.
 struct Window {
@@ -107,37 +75,31 @@ impl Window {
     }
 }
 
-fn on_path(program: &str) -> bool {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&folders).any(|folder| folder.join(program).is_file())
-}
-
 fn demo(folder: &std::path::Path) -> Running {
     let kubeconfig = folder.join("kubeconfig");
     Running::start(
-        Command::new(env!("CARGO_BIN_EXE_ringfence"))
-            .args(["demo", "--kubeconfig"])
-            .arg(kubeconfig),
+        Command::new(PROGRAM).args(["demo", "--kubeconfig"]).arg(kubeconfig),
+        Speaks::Output,
     )
 }
 
 #[tokio::test]
 async fn a_person_sees_an_erroring_release_taken_back_and_a_good_one_move_on() {
-    if !on_path("chromedriver") {
-        println!("NOT CHECKED: the page in a browser, because chromedriver is not installed");
+    if !is_installed("chromedriver", "the page in a browser") {
         return;
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let folder =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut demo = demo(&folder);
+    let folder = Folder::new("browser");
+    let mut demo = demo(folder.path());
     let page = demo.after("dashboard");
-    let mut driver = Running::start(Command::new("chromedriver").args(["--port=0"]));
+    let mut driver =
+        Running::start(Command::new("chromedriver").args(["--port=0"]), Speaks::Output);
     let port = driver.after("started successfully on port");
-    let window =
-        Window::open(port.trim_end_matches('.'), &format!("--user-data-dir={}", folder.display()))
-            .await;
+    let window = Window::open(
+        port.trim_end_matches('.'),
+        &format!("--user-data-dir={}", folder.path().display()),
+    )
+    .await;
 
     window.visit(&page).await;
     window.until("#connection", "live").await;
@@ -159,5 +121,4 @@ async fn a_person_sees_an_erroring_release_taken_back_and_a_good_one_move_on() {
     window.until("#sentence", "rollouts-demo:green has all the traffic").await;
     let problem = window.evaluate("return document.querySelector('#answer').textContent").await;
     assert_eq!(problem, "", "no button was refused");
-    std::fs::remove_dir_all(&folder).ok();
 }
