@@ -93,22 +93,22 @@ impl Action {
         Ok(match self {
             Self::Promote => promote::next(rollout),
             Self::PromoteFull => promote::full(rollout),
-            Self::Abort => vec![status(rollout, json!({ "abort": true }))],
-            Self::Retry => vec![status(rollout, json!({ "abort": false }))],
-            Self::Pause => vec![spec(rollout, json!({ "paused": true }))],
-            Self::Resume => vec![spec(rollout, json!({ "paused": false }))],
-            Self::Restart { at } => vec![spec(rollout, json!({ "restartAt": at }))],
+            Self::Abort => vec![status(rollout, &json!({ "abort": true }))],
+            Self::Retry => vec![status(rollout, &json!({ "abort": false }))],
+            Self::Pause => vec![spec(rollout, &json!({ "paused": true }))],
+            Self::Resume => vec![spec(rollout, &json!({ "paused": false }))],
+            Self::Restart { at } => vec![spec(rollout, &json!({ "restartAt": at }))],
             Self::SetImage { container, image } => vec![image::set(subject, container, image)?],
             Self::Undo { to_revision } => vec![undo::to(subject, *to_revision)?],
         })
     }
 }
 
-fn status(rollout: &Value, status: Value) -> Write {
+fn status(rollout: &Value, status: &Value) -> Write {
     merge(rollout, Subresource::Status, json!({ "status": status }))
 }
 
-fn spec(rollout: &Value, spec: Value) -> Write {
+fn spec(rollout: &Value, spec: &Value) -> Write {
     merge(rollout, Subresource::Main, json!({ "spec": spec }))
 }
 
@@ -134,7 +134,7 @@ pub fn reference(object: &Value) -> ObjectRef {
 }
 
 /// The object whose template an action changes: the rollout's own, or its workload's.
-fn templated<'a>(subject: Subject<'a>) -> Result<&'a Value, Refused> {
+fn templated(subject: Subject<'_>) -> Result<&Value, Refused> {
     if subject.rollout.pointer("/spec/workloadRef/name").is_none() {
         return Ok(subject.rollout);
     }

@@ -14,12 +14,13 @@ pub(crate) fn next(rollout: &Value) -> Vec<Write> {
     if is_paused && is_inconclusive(rollout) && flag(rollout, "/status/controllerPause") {
         if let Some(index) = index_after(rollout) {
             let body = json!({ "pauseConditions": null, "controllerPause": false, "currentStepIndex": index });
-            writes.push(status(rollout, body));
+            writes.push(status(rollout, &body));
         }
     } else if is_paused {
-        writes.push(status(rollout, json!({ "pauseConditions": null })));
+        writes.push(status(rollout, &json!({ "pauseConditions": null })));
     } else if let Some(index) = index_after(rollout) {
-        writes.push(status(rollout, json!({ "pauseConditions": null, "currentStepIndex": index })));
+        writes
+            .push(status(rollout, &json!({ "pauseConditions": null, "currentStepIndex": index })));
     }
     writes.extend(unpause(rollout));
     writes
@@ -30,14 +31,14 @@ pub(crate) fn full(rollout: &Value) -> Vec<Write> {
     let hash = |path: &str| rollout.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let mut writes = Vec::new();
     if hash("/status/currentPodHash") != hash("/status/stableRS") {
-        writes.push(status(rollout, json!({ "promoteFull": true })));
+        writes.push(status(rollout, &json!({ "promoteFull": true })));
     }
     writes.extend(unpause(rollout));
     writes
 }
 
 fn unpause(rollout: &Value) -> Option<Write> {
-    flag(rollout, "/spec/paused").then(|| spec(rollout, json!({ "paused": false })))
+    flag(rollout, "/spec/paused").then(|| spec(rollout, &json!({ "paused": false })))
 }
 
 fn flag(rollout: &Value, path: &str) -> bool {

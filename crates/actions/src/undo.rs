@@ -28,7 +28,7 @@ pub(crate) fn to(subject: Subject<'_>, to_revision: Option<u64>) -> Result<Write
     })
 }
 
-fn previous<'a>(subject: Subject<'a>) -> Result<&'a Value, Refused> {
+fn previous(subject: Subject<'_>) -> Result<&Value, Refused> {
     let mut sets: Vec<&Value> = owned(subject).collect();
     sets.sort_by_key(|set| std::cmp::Reverse(revision(set)));
     let name =
@@ -36,7 +36,7 @@ fn previous<'a>(subject: Subject<'a>) -> Result<&'a Value, Refused> {
     sets.get(1).copied().ok_or_else(|| Refused::NoEarlierRevision(name.to_owned()))
 }
 
-fn owned<'a>(subject: Subject<'a>) -> impl Iterator<Item = &'a Value> {
+fn owned(subject: Subject<'_>) -> impl Iterator<Item = &Value> {
     let uid = subject.rollout.pointer("/metadata/uid");
     subject.replica_sets.iter().filter(move |set| {
         let owners = set.pointer("/metadata/ownerReferences").and_then(Value::as_array);

@@ -1,5 +1,7 @@
 //! The text of `get rollout` and `list rollouts`, byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
 use api::argo::{AnalysisRun, Rollout};
 use cli::info::{Objects, RolloutInfo};
 use cli::print::{self, Colour, Extra};
@@ -118,7 +120,7 @@ fn a_canary_shows_its_step_its_weights_and_its_tree() {
     check(
         &canary(),
         Colour::Never,
-        &expect![[r#"
+        &expect![[r"
             Name:            web
             Namespace:       shop
             Status:          ✖ Degraded
@@ -146,7 +148,7 @@ fn a_canary_shows_its_step_its_weights_and_its_tree() {
                └──⧉ web-aaa       ReplicaSet   ✔ Healthy           7d   stable
                   ├──□ web-aaa-1  Pod          ✔ Running           7d   ready:1/1
                   └──□ web-aaa-2  Pod          ✔ Running           7d   ready:1/1
-        "#]],
+        "]],
     );
 }
 
@@ -167,7 +169,7 @@ fn blue_green_shows_what_is_active_and_what_is_previewed() {
     check(
         &objects,
         Colour::Never,
-        &expect![[r#"
+        &expect![[r"
             Name:            web
             Namespace:       shop
             Status:          ॥ Paused
@@ -190,7 +192,7 @@ fn blue_green_shows_what_is_active_and_what_is_previewed() {
             │  └──⧉ web-aaa  ReplicaSet  ✔ Healthy     7d   stable,active
             └──# revision:0                                 
                └──⧉ web-ccc  ReplicaSet  • ScaledDown  7d   
-        "#]],
+        "]],
     );
 }
 
@@ -215,9 +217,9 @@ fn colours_are_written_only_when_asked_for() {
 #[test]
 fn the_list_has_a_line_for_each_rollout() {
     let rows = [print::row(&canary().rollout)];
-    expect![[r#"
+    expect![[r"
         NAME        STRATEGY   STATUS        STEP  SET-WEIGHT  READY  DESIRED  UP-TO-DATE  AVAILABLE
         web         Canary     Degraded      1/2   20          5/6    5        1           5        
-    "#]]
+    "]]
     .assert_eq(&print::list(&rows, Extra::default()));
 }

@@ -153,20 +153,20 @@ impl Embedded {
             }
         };
         let port = config.port;
-        let served = server
+        let listening = server
             .serve(listener, tls.as_ref())
             .map_err(|source| StartError::PortTaken { port, source })?;
-        let kubeconfig = server.kubeconfig(served.addr(), tls.as_ref());
+        let kubeconfig = server.kubeconfig(listening.addr(), tls.as_ref());
         Ok(Self {
             clock,
             client,
             numbers,
-            api: served.addr(),
+            api: listening.addr(),
             gateway: gateway.addr(),
             prometheus,
             kubeconfig,
             controller,
-            _parts: (server, served, world, gateway, tasks),
+            _parts: (server, listening, world, gateway, tasks),
         })
     }
 

@@ -38,7 +38,9 @@ fn main() -> ExitCode {
     });
     match arguments.command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
-        Command::Client(command) => on_runtime(client(command)).unwrap_or_else(explain),
+        Command::Client(command) => {
+            on_runtime(client(command)).unwrap_or_else(|failure| explain(&failure))
+        }
         Command::Demo(arguments) => report(on_runtime(demo::run(arguments))),
         Command::Cluster(arguments) => report(on_runtime(cluster::run(arguments))),
         Command::Controller(arguments) => report(on_runtime(controller::run(arguments))),
@@ -63,7 +65,7 @@ fn run_plugin(given: Vec<OsString>) -> ExitCode {
     };
     log("off");
     on_runtime(client(command)).unwrap_or_else(|failure| {
-        if explain(failure) == ExitCode::SUCCESS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if explain(&failure) == ExitCode::SUCCESS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     })
 }
 
@@ -93,11 +95,11 @@ fn colours_are_welcome() -> bool {
 }
 
 /// Says what went wrong, unless nobody reads the output: `| head` has what it wanted.
-fn explain(failure: Failure) -> ExitCode {
+fn explain(failure: &Failure) -> ExitCode {
     if failure.is_unread() {
         return ExitCode::SUCCESS;
     }
-    screen::note(&format!("Error: {}", chain(&failure)));
+    screen::note(&format!("Error: {}", chain(failure)));
     if let Some(hint) = failure.hint() {
         screen::note(&format!("hint: {hint}"));
     }

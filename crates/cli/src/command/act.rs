@@ -130,7 +130,7 @@ async fn perform(
     loop {
         match perform_once(connection, name, action).await {
             Err(Failure::Refused(message, _)) if is_conflict(&message) && attempt < ATTEMPTS => {
-                attempt += 1
+                attempt += 1;
             }
             outcome => return outcome,
         }

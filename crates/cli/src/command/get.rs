@@ -34,7 +34,7 @@ pub(super) async fn run(
             Output::Text => Ok(write!(screen.out, "{}", print::rollout(&info, screen.colour))?),
         };
     }
-    let watching = watch(&connection, &arguments, screen);
+    let watching = Box::pin(watch(&connection, &arguments, screen));
     match arguments.timeout_seconds {
         None => watching.await,
         Some(seconds) => {

@@ -58,7 +58,7 @@ async fn watch(
     let mut changes = Box::pin(
         watcher(api, watcher::Config::default().fields(fields)).default_backoff().applied_objects(),
     );
-    while let Some(rollout) = changes.try_next().await.map_err(unwatched)? {
+    while let Some(rollout) = changes.try_next().await.map_err(|error| unwatched(&error))? {
         let row = print::row(&rollout);
         if shown.get(&key(&row)) != Some(&row) {
             writeln!(screen.out, "{}", print::line(&row, extra(arguments)))?;
@@ -69,6 +69,6 @@ async fn watch(
     Ok(())
 }
 
-fn unwatched(error: watcher::Error) -> Failure {
+fn unwatched(error: &watcher::Error) -> Failure {
     Failure::ClientUnusable(error.to_string())
 }

@@ -24,7 +24,7 @@ pub fn images(info: &RolloutInfo) -> Vec<ImageInfo> {
 }
 
 /// Tags of one ReplicaSet keep their order; those of several are sorted by their words, as upstream has it.
-fn merge<'a>(entry: std::collections::btree_map::Entry<'_, &'a str, Vec<Tag>>, tags: &[Tag]) {
+fn merge(entry: std::collections::btree_map::Entry<'_, &str, Vec<Tag>>, tags: &[Tag]) {
     match entry {
         std::collections::btree_map::Entry::Vacant(vacant) => {
             vacant.insert(tags.to_vec());

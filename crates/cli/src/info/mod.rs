@@ -28,7 +28,7 @@ pub struct Objects {
     pub replica_sets: Vec<ReplicaSet>,
     /// Pods of its namespace.
     pub pods: Vec<Pod>,
-    /// AnalysisRuns of its namespace.
+    /// `AnalysisRuns` of its namespace.
     pub runs: Vec<AnalysisRun>,
 }
 
@@ -66,7 +66,7 @@ pub struct RolloutInfo {
     pub age: String,
     /// ReplicaSets, newest revision first.
     pub replica_sets: Vec<ReplicaSetInfo>,
-    /// AnalysisRuns, oldest first.
+    /// `AnalysisRuns`, oldest first.
     pub analysis_runs: Vec<RunInfo>,
 }
 

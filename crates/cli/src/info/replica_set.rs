@@ -69,11 +69,11 @@ pub struct ReplicaSetInfo {
 
 /// The rollout's ReplicaSets, newest revision first.
 pub(crate) fn all(objects: &Objects, now: Timestamp) -> Vec<ReplicaSetInfo> {
-    let owner = objects.rollout.metadata.uid.as_deref();
+    let uid = objects.rollout.metadata.uid.as_deref();
     let owned = objects
         .replica_sets
         .iter()
-        .filter(|set| is_owned(set.metadata.owner_references.as_deref(), owner));
+        .filter(|set| is_owned(set.metadata.owner_references.as_deref(), uid));
     let mut infos: Vec<_> = owned.map(|set| info(set, objects, now)).collect();
     infos.sort_by(|one, other| {
         other.revision.cmp(&one.revision).then_with(|| one.name.cmp(&other.name))

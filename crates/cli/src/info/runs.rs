@@ -28,11 +28,11 @@ pub struct RunInfo {
 
 /// The rollout's runs, oldest first.
 pub(crate) fn all(objects: &Objects, now: Timestamp) -> Vec<RunInfo> {
-    let owner = objects.rollout.metadata.uid.as_deref();
+    let uid = objects.rollout.metadata.uid.as_deref();
     let mut owned: Vec<_> = objects
         .runs
         .iter()
-        .filter(|run| is_owned(run.metadata.owner_references.as_deref(), owner))
+        .filter(|run| is_owned(run.metadata.owner_references.as_deref(), uid))
         .collect();
     owned.sort_by_key(|run| {
         (run.metadata.creation_timestamp.as_ref().map(|time| time.0), run.metadata.name.clone())

@@ -139,7 +139,7 @@ fn set_rows(table: &mut Table, set: &ReplicaSetInfo, branch: &Branch, colour: Co
 fn pod_row(pod: &PodInfo, branch: &Branch, colour: Colour) -> [String; 5] {
     let mut facts = format!("ready:{}", pod.ready);
     if pod.restarts > 0 {
-        facts.push_str(&format!(",restarts:{}", pod.restarts));
+        facts = format!("{facts},restarts:{}", pod.restarts);
     }
     let status = format!("{} {}", paint(pod_icon(&pod.status), colour), pod.status);
     [format!("{}{POD} {}", branch.own, pod.name), "Pod".to_owned(), status, pod.age.clone(), facts]

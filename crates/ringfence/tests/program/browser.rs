@@ -1,4 +1,4 @@
-//! A person at the demo page: Chromium, driven through the W3C WebDriver protocol.
+//! A person at the demo page: Chromium, driven through the W3C `WebDriver` protocol.
 
 use crate::support::{Folder, PROGRAM, Running, Speaks, is_installed};
 use serde_json::{Value, json};

@@ -1,9 +1,16 @@
 //! The whole program as its users meet it: the binary, the real kubectl, sockets and signals.
 
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod browser;
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod cluster;
+#[cfg(test)]
 mod controllers;
+#[cfg(test)]
 mod kubectl;
+#[cfg(test)]
 mod support;
