@@ -34,6 +34,14 @@ fn a_canary_is_steered_from_the_first_step_to_the_last() {
     assert!(!shown.contains('\u{1b}'), "no escape codes go into a pipe");
     let why = cluster.ringfence("why web").ok();
     assert!(why.contains("until somebody promotes it"), "{why}");
+    let why = cluster.ringfence("why web -o json").ok();
+    let why: serde_json::Value = serde_json::from_str(&why).unwrap();
+    assert_eq!(why["waits"][0]["code"], "WaitingForPause");
+    let decisions = why["decisions"].as_array().unwrap();
+    let reasons: Vec<_> = decisions.iter().map(|one| one["reason"].as_str().unwrap()).collect();
+    let completed = reasons.iter().position(|reason| *reason == "RolloutCompleted");
+    let created = reasons.iter().rposition(|reason| *reason == "NewReplicaSetCreated");
+    assert!(completed < created, "the second revision comes last: {reasons:?}");
 
     says("abort web", "rollout 'web' aborted");
     let degraded = cluster.ringfence("status web").fails(3);
@@ -56,6 +64,53 @@ fn a_canary_is_steered_from_the_first_step_to_the_last() {
     assert_eq!(row[..6], ["web", "Canary", "Healthy", "4/4", "100", "5/5"], "{listed}");
     says("pause web", "rollout 'web' paused");
     says("restart web", "rollout 'web' restarts in 0s");
+}
+
+/// A rollout with an active and a preview Service that waits for a person before it switches.
+const BLUE_GREEN: &str = r#"{ "apiVersion": "v1", "kind": "List", "items": [
+    { "apiVersion": "v1", "kind": "Service", "metadata": { "name": "active" },
+      "spec": { "selector": { "app": "shop" }, "ports": [{ "port": 80, "targetPort": 8080 }] } },
+    { "apiVersion": "v1", "kind": "Service", "metadata": { "name": "preview" },
+      "spec": { "selector": { "app": "shop" }, "ports": [{ "port": 80, "targetPort": 8080 }] } },
+    { "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": { "name": "shop" },
+      "spec": {
+        "replicas": 2,
+        "selector": { "matchLabels": { "app": "shop" } },
+        "template": {
+            "metadata": { "labels": { "app": "shop" } },
+            "spec": { "containers": [{ "name": "app", "image": "argoproj/rollouts-demo:blue" }] }
+        },
+        "strategy": { "blueGreen": { "activeService": "active", "previewService": "preview", "autoPromotionEnabled": false } }
+      } }
+] }"#;
+
+#[test]
+fn a_blue_green_release_waits_on_its_preview_and_is_switched_by_promotion() {
+    if !is_installed("kubectl", "blue-green releases") {
+        return;
+    }
+    let folder = Folder::new("blue-green");
+    let cluster = Cluster::start(&folder, &["--with-controller"]);
+    cluster.pipe("apply -f -", BLUE_GREEN).ok();
+    cluster.kubectl("wait rollout/shop --for=condition=Healthy --timeout=60s").ok();
+    let selector = |service: &str| {
+        let path = "{.spec.selector.rollouts-pod-template-hash}";
+        cluster.kubectl(&format!("get service {service} -o jsonpath={path}")).ok()
+    };
+    let blue = selector("active");
+    assert_eq!(selector("preview"), blue);
+    cluster.ringfence("set image shop app=argoproj/rollouts-demo:green").ok();
+    cluster.await_phase("shop", "Paused");
+    assert_eq!(selector("active"), blue);
+    assert_ne!(selector("preview"), blue);
+    let shown = cluster.ringfence("get rollout shop").ok();
+    for words in ["BlueGreenPause", "blue (stable, active)", "green (preview)", "stable,active"] {
+        assert!(shown.contains(words), "`{words}` is not in\n{shown}");
+    }
+    cluster.ringfence("promote shop").ok();
+    cluster.ringfence("status shop --timeout 60s").ok();
+    assert_eq!(selector("active"), selector("preview"));
+    assert_ne!(selector("active"), blue);
 }
 
 #[test]

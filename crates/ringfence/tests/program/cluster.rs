@@ -21,7 +21,7 @@ fn nothing_is_lost_when_the_server_is_killed() {
     let before = version(&cluster);
     cluster.running.kill();
 
-    let cluster = Cluster::start(&folder, &arguments);
+    let mut cluster = Cluster::start(&folder, &arguments);
     assert_eq!(version(&cluster), before, "same object, same version");
     cluster.kubectl("label configmap notes kept=true").ok();
     let number = |text: &str| text.split(',').nth(1).unwrap().parse::<u64>().unwrap();
@@ -34,6 +34,7 @@ fn nothing_is_lost_when_the_server_is_killed() {
     assert!(watched.starts_with(r#"{"type":"MODIFIED""#), "a watch goes on too: {watched}");
     cluster.ringfence("promote web --full").ok();
     assert!(cluster.ringfence("status web --timeout 60s").ok().ends_with("Healthy\n"));
+    assert_eq!(cluster.running.terminate().code(), Some(0), "it ends politely when asked to");
 }
 
 #[tokio::test]
