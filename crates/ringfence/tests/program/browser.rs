@@ -15,7 +15,8 @@ struct Window {
 
 impl Window {
     async fn open(driver: &str, profile: &str) -> Self {
-        let http = reqwest::Client::new();
+        // The driver hangs up on idle connections, and a request that meets this is lost.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
         let arguments = [
             "--headless",
             "--no-sandbox",

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -22,7 +23,8 @@ impl Running {
     pub(crate) fn start(command: &mut Command, speaks: Speaks) -> Self {
         let heard = |stream| if stream == speaks { Stdio::piped() } else { Stdio::null() };
         command.stdin(Stdio::null()).stdout(heard(Speaks::Output)).stderr(heard(Speaks::Errors));
-        let mut child = command.spawn().unwrap();
+        // Its own group, so that what it started can be ended with it.
+        let mut child = command.process_group(0).spawn().unwrap();
         let stream: Box<dyn Read + Send> = match speaks {
             Speaks::Output => Box::new(child.stdout.take().unwrap()),
             Speaks::Errors => Box::new(child.stderr.take().unwrap()),
@@ -72,8 +74,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
+        // It may have ended already, and a browser outlives the driver that started it.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
