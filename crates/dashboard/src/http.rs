@@ -54,19 +54,19 @@ pub fn router(client: Client, feed: Feed, subject: (&str, &str), releases: Vec<R
     let (namespace, rollout) = (subject.0.to_owned(), subject.1.to_owned());
     let page = Arc::new(Page { client, feed, namespace, rollout, releases });
     Router::new()
-        .route("/", get(|| asset("text/html; charset=utf-8", include_str!("../assets/index.html"))))
-        .route("/assets/page.css", get(|| asset("text/css", include_str!("../assets/page.css"))))
+        .route("/", get(async || asset("text/html; charset=utf-8", include_str!("../assets/index.html"))))
+        .route("/assets/page.css", get(async || asset("text/css", include_str!("../assets/page.css"))))
         .route(
             "/assets/page.js",
-            get(|| asset("text/javascript", include_str!("../assets/page.js"))),
+            get(async || asset("text/javascript", include_str!("../assets/page.js"))),
         )
         .route(
             "/assets/lanes.js",
-            get(|| asset("text/javascript", include_str!("../assets/lanes.js"))),
+            get(async || asset("text/javascript", include_str!("../assets/lanes.js"))),
         )
         .route(
             "/assets/share.js",
-            get(|| asset("text/javascript", include_str!("../assets/share.js"))),
+            get(async || asset("text/javascript", include_str!("../assets/share.js"))),
         )
         .route("/api/v1/state", get(state))
         .route("/api/v1/stream", get(stream_of_snapshots))
@@ -77,7 +77,7 @@ pub fn router(client: Client, feed: Feed, subject: (&str, &str), releases: Vec<R
         .with_state(page)
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     let policy = HeaderName::from_static("content-security-policy");
     (
         [

@@ -22,7 +22,7 @@ pub struct Objects {
     pub rollout: Option<Arc<Rollout>>,
     /// ReplicaSets of its namespace.
     pub replica_sets: Vec<Arc<ReplicaSet>>,
-    /// AnalysisRuns of its namespace.
+    /// Analysis runs of its namespace.
     pub runs: Vec<Arc<AnalysisRun>>,
     /// Events of its namespace.
     pub events: Vec<Arc<Event>>,

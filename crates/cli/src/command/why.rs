@@ -68,7 +68,29 @@ async fn answer(connection: &Connection, arguments: &WhyArguments) -> Result<Ans
     decisions.drain(..surplus);
     let (phase, message) = info::phase(&rollout);
     let waits = rollout.status.map(|status| status.reasons).unwrap_or_default();
+    let waits = waits.into_iter().map(|wait| with_measurements(wait, &runs.items)).collect();
     Ok(Answer { rollout: arguments.name.clone(), phase, message, waits, decisions })
+}
+
+/// Adds what the run that is waited for has measured so far.
+fn with_measurements(mut wait: Reason, runs: &[AnalysisRun]) -> Reason {
+    let waited = wait.evidence.get("run");
+    let run = runs.iter().find(|run| waited.is_some() && run.metadata.name.as_ref() == waited);
+    for result in
+        run.iter().filter_map(|run| run.status.as_ref()).flat_map(|status| &status.metric_results)
+    {
+        let last = result.measurements.last().and_then(|measurement| measurement.value.as_deref());
+        let text = format!(
+            "{}: {} measured, {} successful, {} failed, last value {}",
+            result.phase,
+            result.count,
+            result.successful,
+            result.failed,
+            last.unwrap_or("none"),
+        );
+        wait.evidence.insert(format!("metric/{}", result.name), text);
+    }
+    wait
 }
 
 /// Kind and name of everything whose events matter.

@@ -320,12 +320,23 @@ fn beyond_history<'a>(subject: &Subject<'_>, others: &[&'a AnalysisRun]) -> Vec<
 /// Says which run is waited for.
 pub(crate) fn explain(subject: &Subject<'_>, part: Part, draft: &mut Draft) {
     let Some(run) = current(subject, part).filter(|run| !phase(run).completed()) else { return };
-    let metrics = counts(run);
     draft.wait(Wait::Analysis {
         run: name(run).to_owned(),
         phase: phase(run).to_string(),
-        metrics,
+        metrics: standing(run),
     });
+}
+
+/// What of each metric matters to the rollout. Counts that grow with every measurement stay in the
+/// run, or the rollout's status would be written as often as something is measured.
+fn standing(run: &AnalysisRun) -> BTreeMap<String, String> {
+    let results = run.status.iter().flat_map(|status| &status.metric_results);
+    let text = |result: &api::argo::MetricResult| {
+        let failed =
+            if result.failed > 0 { format!(", {} failed", result.failed) } else { String::new() };
+        (result.name.clone(), format!("{}{failed}", result.phase))
+    };
+    results.map(text).collect()
 }
 
 fn counts(run: &AnalysisRun) -> BTreeMap<String, String> {

@@ -60,7 +60,7 @@ pub enum Wait {
         run: String,
         /// Its phase.
         phase: String,
-        /// Measurements by metric: `success-rate: 3 of 5, 0 failed`.
+        /// Where each metric stands: `success-rate: Running, 1 failed`.
         metrics: BTreeMap<String, String>,
     },
     /// A pause is under way.
