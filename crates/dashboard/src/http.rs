@@ -54,8 +54,14 @@ pub fn router(client: Client, feed: Feed, subject: (&str, &str), releases: Vec<R
     let (namespace, rollout) = (subject.0.to_owned(), subject.1.to_owned());
     let page = Arc::new(Page { client, feed, namespace, rollout, releases });
     Router::new()
-        .route("/", get(async || asset("text/html; charset=utf-8", include_str!("../assets/index.html"))))
-        .route("/assets/page.css", get(async || asset("text/css", include_str!("../assets/page.css"))))
+        .route(
+            "/",
+            get(async || asset("text/html; charset=utf-8", include_str!("../assets/index.html"))),
+        )
+        .route(
+            "/assets/page.css",
+            get(async || asset("text/css", include_str!("../assets/page.css"))),
+        )
         .route(
             "/assets/page.js",
             get(async || asset("text/javascript", include_str!("../assets/page.js"))),

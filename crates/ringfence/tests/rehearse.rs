@@ -1,5 +1,7 @@
 //! `ringfence rehearse` as people call it: what it prints, where, and its exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs,
     path::PathBuf,

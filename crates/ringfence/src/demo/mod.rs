@@ -85,12 +85,11 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
 
 async fn auto(embedded: &Embedded, load: &Load, output: Output) -> anyhow::Result<ExitCode> {
     let report = story::play(embedded, load, screen::note).await?;
-    match output {
-        Output::Json => screen::line(&serde_json::to_string(&report)?)?,
-        Output::Text => {
-            screen::line(if report.ok { "The story went right." } else { "The story went wrong." })?
-        }
-    }
+    screen::line(&match output {
+        Output::Json => serde_json::to_string(&report)?,
+        Output::Text if report.ok => "The story went right.".to_owned(),
+        Output::Text => "The story went wrong.".to_owned(),
+    })?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
