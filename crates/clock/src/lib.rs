@@ -3,7 +3,7 @@
 //! [`Clock`] is an epoch plus tokio's monotonic time, so pausing tokio's clock pauses the world: the
 //! same code runs in real time in production and in virtual time in a rehearsal.
 //!
-//! **Invariant.** No other crate asks the system for the time.
+//! **Invariant.** Nothing else that decides, serves or waits asks the system for the time.
 
 use jiff::Timestamp;
 use std::time::Duration;

@@ -35,6 +35,21 @@ pub enum LoadFailed {
     /// A folder holds nothing to apply.
     #[error("{0} has no manifest in it; their names end in .yaml, .yml or .json")]
     Empty(String),
+    /// A manifest that the script names cannot be read.
+    #[error("{script}:{line}:{column}: {file} cannot be read")]
+    ManifestUnreadable {
+        /// The script.
+        script: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// Column of the manifest's name, counted from 1.
+        column: usize,
+        /// The manifest.
+        file: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// Lines of the script that say nothing.
     #[error("{}", lines(.0))]
     Script(Vec<ParseError>),
@@ -74,6 +89,23 @@ pub fn load(manifests: &[PathBuf], scenario: Option<&Path>, seed: u64) -> Result
     };
     lines.extend(script);
     Ok(Play { name, lines, files, seed })
+}
+
+/// Says where in the script the manifest is named that cannot be read.
+fn placed(failed: LoadFailed, script: &str, line: &Line) -> LoadFailed {
+    match failed {
+        LoadFailed::Unreadable { file, source } => {
+            let column = 1 + "apply ".len();
+            LoadFailed::ManifestUnreadable {
+                script: script.to_owned(),
+                line: line.number,
+                column,
+                file,
+                source,
+            }
+        }
+        other => other,
+    }
 }
 
 /// The files named, and in place of each folder the manifests in it.
@@ -125,7 +157,8 @@ fn scripted(path: &Path, files: &mut BTreeMap<String, String>) -> Result<Vec<Lin
         match &line.command {
             Command::Apply(Manifest::File(file)) if !files.contains_key(file) => {
                 let beside = path.parent().unwrap_or(Path::new("")).join(file);
-                files.insert(file.clone(), checked(&beside)?);
+                let text = checked(&beside).map_err(|failed| placed(failed, &name, line))?;
+                files.insert(file.clone(), text);
             }
             Command::Apply(Manifest::Inline(text)) => {
                 // Blank lines put the error where it stands in the script.

@@ -49,8 +49,10 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Unlike that of any other controller, on this machine or in another pod.
+/// Unlike that of any other controller: pods that share their host's name may share a process id too,
+/// but did not start in the same nanosecond.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "ringfence".to_owned());
-    format!("{host}_{}", std::process::id())
+    let started = Clock::system().now().as_nanosecond();
+    format!("{host}_{}_{started:x}", std::process::id())
 }

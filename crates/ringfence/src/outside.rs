@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use controller::{HttpCaller, RealHttp};
-use std::{path::Path, sync::Arc};
+use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 /// The network, for metric providers.
 pub(crate) fn http() -> anyhow::Result<Arc<dyn HttpCaller>> {
@@ -23,13 +23,19 @@ pub(crate) fn check_place(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file whole or not at all: whoever sees it sees all of it.
+/// Writes a file whole or not at all, for its owner only: whoever sees it sees all of it, and a token
+/// in it is nobody else's.
 pub(crate) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     check_place(path)?;
-    let draft = path.with_added_extension("new");
-    std::fs::write(&draft, text)
-        .and_then(|()| std::fs::rename(&draft, path))
+    write_private(path, text)
         .with_context(|| format!("{} cannot be written; choose another place", path.display()))
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let draft = path.with_added_extension(format!("new-{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&draft, path)
 }
 
 /// Ctrl-C, or a polite request to end.

@@ -61,6 +61,12 @@ impl Load {
     }
 }
 
+/// Whether a request to `/color` at `target` is answered well now.
+pub(crate) async fn is_answered(target: SocketAddr) -> bool {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    answer(&client, &format!("http://{target}/color")).await
+}
+
 async fn send(target: SocketAddr, per_second: u32, counts: Arc<Counts>) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let uri = format!("http://{target}/color");

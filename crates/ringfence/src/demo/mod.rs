@@ -71,15 +71,19 @@ pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         .await
         .context("applying the demo's manifests")?;
     let page = Page::start(&embedded, arguments.port).await?;
+    until_served(&embedded).await?;
     let load = Load::start(embedded.gateway, arguments.rate);
-    until_healthy(&embedded).await?;
     if arguments.auto {
         return auto(&embedded, &load, arguments.output).await;
     }
+    let is_ours = arguments.kubeconfig.is_none();
     let kubeconfig = write_kubeconfig(&embedded, arguments.kubeconfig)?;
     greet(&embedded, page.address, &kubeconfig)?;
     outside::asked_to_end().await?;
     embedded.shutdown().await;
+    if is_ours {
+        std::fs::remove_file(&kubeconfig).ok();
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -140,18 +144,19 @@ impl Page {
     }
 }
 
-async fn until_healthy(embedded: &Embedded) -> anyhow::Result<()> {
+/// Waits until the first version is healthy and a request through the gateway is answered by it.
+async fn until_served(embedded: &Embedded) -> anyhow::Result<()> {
     let api: Api<Rollout> = Api::namespaced(embedded.client.clone(), NAMESPACE);
-    let healthy = async {
+    let served = async {
         loop {
             let phase = api.get(ROLLOUT).await?.status.and_then(|status| status.phase);
-            if phase == Some(RolloutPhase::Healthy) {
+            if phase == Some(RolloutPhase::Healthy) && load::is_answered(embedded.gateway).await {
                 return Ok::<(), kube::Error>(());
             }
             tokio::time::sleep(START_POLL).await;
         }
     };
-    tokio::time::timeout(START_MAX, healthy)
+    tokio::time::timeout(START_MAX, served)
         .await
         .context("the first version did not become healthy")??;
     Ok(())

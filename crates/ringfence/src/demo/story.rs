@@ -89,6 +89,7 @@ fn went_right(kind: ReleaseKind, report: &ReleaseReport) -> bool {
                 (step.observed_percent - f64::from(step.weight)).abs() <= POINTS_MAX
             };
             report.outcome == Outcome::Promoted
+                && report.failed == 0
                 && weights == WEIGHTS
                 && report.steps.iter().all(is_close)
         }
