@@ -83,6 +83,10 @@ fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
             }
         }
     }
+    let scale_down = spec.workload_ref.as_ref().and_then(|workload| workload.scale_down.as_deref());
+    if scale_down.is_some_and(|when| !["", "never"].contains(&when)) {
+        problems.push(Problem::unsupported("spec.workloadRef.scaleDown"));
+    }
     not_negative("spec.minReadySeconds", spec.min_ready_seconds, problems);
     not_negative("spec.revisionHistoryLimit", spec.revision_history_limit.unwrap_or(0), problems);
     let deadline = i32::try_from(subject.progress_deadline().as_secs()).unwrap_or(i32::MAX);

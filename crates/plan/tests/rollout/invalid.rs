@@ -89,6 +89,32 @@ fn numbers_and_templates_are_checked() {
 }
 
 #[test]
+fn a_workload_that_shall_be_scaled_down_is_refused_and_one_that_shall_not_is_taken() {
+    let message = |when: &str| {
+        let mut object = rollout(2, &json!({"canary": {}}));
+        let template = object["spec"].as_object_mut().unwrap().remove("template").unwrap();
+        object["spec"]["workloadRef"] = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop", "scaleDown": when});
+        let mut world = World::new(object);
+        world.put(
+            "Deployment",
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop"},
+                "spec": {"selector": {"matchLabels": {"app": "shop"}}, "template": template}}),
+        );
+        world.run_for(1);
+        world.outcome().message
+    };
+    for when in ["onsuccess", "progressively", "soon"] {
+        assert_eq!(
+            message(when),
+            "InvalidSpec: The Rollout \"shop\" is invalid: spec.workloadRef.scaleDown: Forbidden: not supported yet"
+        );
+    }
+    for when in ["never", ""] {
+        assert!(!message(when).contains("InvalidSpec"), "{when:?}: {}", message(when));
+    }
+}
+
+#[test]
 fn templates_that_are_missing_or_never_end_are_named() {
     let analysis =
         json!({"canary": {"steps": [{"analysis": {"templates": [{"templateName": "gone"}]}}]}});
