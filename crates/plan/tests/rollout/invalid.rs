@@ -48,14 +48,21 @@ fn steps_are_refused_one_by_one() {
          spec.strategy.steps[1].pause.duration: Invalid value: \"soon\": Duration needs to be greater than 0; \
          spec.strategy.trafficRouting: Required value: SetCanaryScale requires TrafficRouting to be set",
     );
-    check(
-        &routed(&json!([{"setHeaderRoute": {"name": "x"}}])),
-        "spec.strategy.steps[0].setHeaderRoute: Forbidden: not supported yet",
-    );
-    check(
-        &routed(&json!([{"plugin": {"name": "x"}}])),
-        "spec.strategy.steps[0].plugin: Forbidden: not supported yet",
-    );
+}
+
+#[test]
+fn a_step_that_is_not_supported_yet_is_named_by_the_path_it_is_written_at() {
+    for (field, value) in [
+        ("experiment", json!({"templates": []})),
+        ("setHeaderRoute", json!({"name": "x"})),
+        ("setMirrorRoute", json!({"name": "x"})),
+        ("plugin", json!({"name": "x"})),
+    ] {
+        check(
+            &routed(&json!([{"setWeight": 10}, {field: value}])),
+            &format!("spec.strategy.canary.steps[1].{field}: Forbidden: not supported yet"),
+        );
+    }
 }
 
 #[test]

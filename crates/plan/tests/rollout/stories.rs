@@ -254,7 +254,7 @@ fn what_is_wrong_is_said_and_nothing_else_happens() {
     assert_eq!(
         world.outcome().message,
         "InvalidSpec: The Rollout \"shop\" is invalid: spec.strategy.steps[0].setWeight: Invalid value: 120: \
-         SetWeight needs to be between 0 and 100; spec.strategy.steps[1].experiment: Forbidden: not supported yet"
+         SetWeight needs to be between 0 and 100; spec.strategy.canary.steps[1].experiment: Forbidden: not supported yet"
     );
     assert_eq!(world.objects.len(), 1);
     world.edit(&json!({"spec": {"strategy": {"canary": {"steps": [{"setWeight": 20}]}}}}));
