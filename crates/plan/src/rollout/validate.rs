@@ -8,7 +8,10 @@ use super::{
     reads, sets,
     subject::{Subject, int_or_percent, selects},
 };
-use api::argo::{AntiAffinity, CanaryStep, CanaryStrategy, RolloutAnalysis, StepKind, keys};
+use analysis::validate::provider_names;
+use api::argo::{
+    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, StepKind, keys,
+};
 use k8s_openapi::{api::core::v1::Container, apimachinery::pkg::util::intstr::IntOrString};
 use serde_json::{Value, json};
 
@@ -370,19 +373,58 @@ fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
                 let value = json!(format!("templateNames: [{}]", names.join(" ")));
                 problems.push(Problem::invalid(path, &value, &detail));
             }
-            Ok(spec) if path != "spec.strategy.canary.analysis.templates" => {
-                check_ends(&path, analysis, &spec.metrics, problems);
+            Ok(spec) => {
+                check_providers(subject, (&path, &names), &spec.metrics, problems);
+                if path != "spec.strategy.canary.analysis.templates" {
+                    check_ends(&path, analysis, &spec.metrics, problems);
+                }
             }
-            Ok(_) => {}
         }
     }
+}
+
+/// A metric that nobody can measure would only abort the release later.
+fn check_providers(
+    subject: &Subject<'_>,
+    (path, names): (&str, &[&str]),
+    metrics: &[Metric],
+    problems: &mut Vec<Problem>,
+) {
+    for metric in metrics {
+        for provider in provider_names(&metric.provider) {
+            if providers::by_name(&provider).is_none() {
+                let template = template_of(subject, names, metric);
+                let detail = format!(
+                    "AnalysisTemplate {template} has metric {} whose provider {provider} is not supported yet",
+                    metric.name
+                );
+                problems.push(Problem::invalid(path, &json!(template), &detail));
+            }
+        }
+    }
+}
+
+/// The template a resolved metric stems from; one the analysis names goes before one that those include.
+fn template_of<'a>(subject: &'a Subject<'_>, names: &[&'a str], metric: &Metric) -> &'a str {
+    let observed = subject.observed;
+    let own = observed.templates.values().flatten().map(|found| (&found.metadata, &found.spec));
+    let cluster =
+        observed.cluster_templates.values().flatten().map(|found| (&found.metadata, &found.spec));
+    let wanted = provider_names(&metric.provider);
+    let has =
+        |other: &Metric| other.name == metric.name && provider_names(&other.provider) == wanted;
+    own.chain(cluster)
+        .filter(|(_, spec)| spec.metrics.iter().any(has))
+        .filter_map(|(metadata, _)| metadata.name.as_deref())
+        .max_by_key(|name| names.contains(name))
+        .unwrap_or_else(|| names.first().copied().unwrap_or_default())
 }
 
 /// An analysis that something waits for must come to an end.
 fn check_ends(
     path: &str,
     analysis: &RolloutAnalysis,
-    metrics: &[api::argo::Metric],
+    metrics: &[Metric],
     problems: &mut Vec<Problem>,
 ) {
     let name = analysis.templates.first().map_or("", |template| &template.template_name);

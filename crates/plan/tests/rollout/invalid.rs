@@ -143,3 +143,37 @@ fn templates_that_are_missing_or_never_end_are_named() {
         world.outcome()
     );
 }
+
+#[test]
+fn a_metric_that_nobody_can_measure_is_refused_before_the_release_begins() {
+    let template = |name: &str, spec: Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": name}, "spec": spec});
+    let good = template(
+        "good",
+        json!({"metrics": [{"name": "up", "provider": {"prometheus": {"address": "http://p", "query": "up"}}}]}),
+    );
+    let bad = template(
+        "bad",
+        json!({"metrics": [
+            {"name": "errors", "provider": {"datadog": {"query": "q"}}},
+            {"name": "own", "provider": {"plugin": {"acme/p": {}}}},
+        ]}),
+    );
+    let templates = json!({"templates": [{"templateName": "good"}, {"templateName": "bad"}]});
+    let problem = |path: &str| {
+        format!(
+            "spec.strategy.canary.{path}.templates: Invalid value: \"bad\": AnalysisTemplate bad has metric errors whose provider datadog is not supported yet; \
+             spec.strategy.canary.{path}.templates: Invalid value: \"bad\": AnalysisTemplate bad has metric own whose provider plugin acme/p is not supported yet"
+        )
+    };
+    for (path, canary) in [
+        ("steps[0].analysis", json!({"steps": [{"analysis": templates}]})),
+        ("analysis", json!({"analysis": templates})),
+    ] {
+        let mut world = World::new(rollout(2, &json!({"canary": canary})))
+            .with_template(good.clone())
+            .with_template(bad.clone());
+        world.run_for(1);
+        let message = world.outcome().message;
+        assert!(message.ends_with(&format!("is invalid: {}", problem(path))), "{message}");
+    }
+}
