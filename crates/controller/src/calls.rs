@@ -9,14 +9,16 @@
 use crate::{http_caller::HttpCaller, key::Key, metrics::Metrics};
 use plan::analysis_run::{Answers, MeasurementCall};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use vocab::{Reply, ReplyError};
 
 /// How many calls are under way at once.
 const CALLS_MAX: usize = 64;
+/// Why there is no answer to a call whose task did not come to its end.
+const BROKEN_OFF: &str = "the call broke off";
 
 /// What came of a call.
 type Answer = Result<Reply, ReplyError>;
@@ -29,7 +31,9 @@ pub(crate) struct Calls {
     metrics: Arc<Metrics>,
     known: BTreeMap<Key, BTreeMap<String, Entry>>,
     waiting: VecDeque<Id>,
-    running: JoinSet<(Id, Answer)>,
+    running: JoinSet<Answer>,
+    /// What each task asks; a task that is not listed is no longer heard.
+    asked: HashMap<task::Id, Id>,
 }
 
 struct Entry {
@@ -40,8 +44,8 @@ struct Entry {
 impl Calls {
     /// No calls yet; they will be made through `http`.
     pub(crate) fn new(http: Arc<dyn HttpCaller>, metrics: Arc<Metrics>) -> Self {
-        let (known, waiting, running) = (BTreeMap::new(), VecDeque::new(), JoinSet::new());
-        Self { http, metrics, known, waiting, running }
+        let (known, waiting) = (BTreeMap::new(), VecDeque::new());
+        Self { http, metrics, known, waiting, running: JoinSet::new(), asked: HashMap::new() }
     }
 
     /// Makes the calls of a plan, one a metric.
@@ -58,13 +62,22 @@ impl Calls {
 
     /// The next key that has an answer; nothing while no call is under way.
     pub(crate) async fn next(&mut self) -> Option<Key> {
-        let ((key, metric), answer) = self.running.join_next().await?.ok()?;
-        self.metrics.count_call(outcome(&answer));
-        if let Some(entry) = self.known.get_mut(&key).and_then(|known| known.get_mut(&metric)) {
-            entry.answer = Some(answer);
+        loop {
+            let (task, answer) = match self.running.join_next_with_id().await? {
+                Ok((task, answer)) => (task, Some(answer)),
+                Err(error) => (error.id(), None),
+            };
+            let asked = self.asked.remove(&task);
+            let broken_off = asked.as_ref().map(|_| "unreachable");
+            if let Some(outcome) = answer.as_ref().map(outcome).or(broken_off) {
+                self.metrics.count_call(outcome);
+            }
+            self.start_waiting();
+            if let Some((key, metric)) = asked {
+                self.keep(&key, &metric, answer);
+                return Some(key);
+            }
         }
-        self.start_waiting();
-        Some(key)
     }
 
     /// Names of the metrics of a key that wait for an answer.
@@ -90,12 +103,27 @@ impl Calls {
     /// Forgets a key that is gone; what is under way ends unheard.
     pub(crate) fn forget(&mut self, key: &Key) {
         self.known.remove(key);
+        self.waiting.retain(|(of, _)| of != key);
+        self.asked.retain(|_, (of, _)| of != key);
     }
 
     /// Forgets everything, because somebody else measures now.
     pub(crate) fn clear(&mut self) {
         self.known.clear();
+        self.waiting.clear();
+        self.asked.clear();
         self.running.abort_all();
+    }
+
+    /// Keeps an answer; a call that broke off counts as one that reached nobody.
+    fn keep(&mut self, key: &Key, metric: &str, answer: Option<Answer>) {
+        let entry = self.known.get_mut(key).and_then(|known| known.get_mut(metric));
+        let Some(entry) = entry else { return };
+        let answer = answer.unwrap_or_else(|| {
+            let (url, cause) = (entry.call.call.url.clone(), BROKEN_OFF.to_owned());
+            Err(ReplyError::Unreachable { url, cause })
+        });
+        entry.answer = Some(answer);
     }
 
     fn start_waiting(&mut self) {
@@ -104,10 +132,8 @@ impl Calls {
             let entry = self.known.get(&id.0).and_then(|known| known.get(&id.1));
             let Some(call) = entry.map(|entry| entry.call.call.clone()) else { continue };
             let http = Arc::clone(&self.http);
-            self.running.spawn(async move {
-                let answer = http.call(call).await;
-                (id, answer)
-            });
+            let task = self.running.spawn(async move { http.call(call).await });
+            self.asked.insert(task.id(), id);
         }
     }
 }
@@ -127,7 +153,10 @@ mod tests {
     use super::*;
     use crate::key::Name;
     use futures::future::BoxFuture;
-    use std::time::Duration;
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
     use vocab::Call;
 
     struct Slow;
@@ -182,6 +211,48 @@ mod tests {
         assert!(calls.answers(&run("a")).is_empty());
         assert!(calls.next().await.is_some());
         assert_eq!(calls.next().await, None);
+    }
+
+    /// Panics at its first call.
+    struct PanicsOnce(AtomicBool);
+
+    impl HttpCaller for PanicsOnce {
+        fn call(&self, call: Call) -> BoxFuture<'_, Answer> {
+            assert!(self.0.swap(true, Ordering::SeqCst), "the first call");
+            Slow.call(call)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_panics_is_answered_as_unreachable_and_can_be_made_again() {
+        let http = Arc::new(PanicsOnce(AtomicBool::new(false)));
+        let mut calls = Calls::new(http, Arc::new(Metrics::default()));
+        for reached in [false, true] {
+            calls.make(&run("a"), vec![call("rate", 1)]);
+            assert_eq!(calls.next().await, Some(run("a")));
+            assert!(calls.in_flight(&run("a")).is_empty());
+            let answers = calls.answers(&run("a"));
+            let unreachable = matches!(answers[0].1, Err(ReplyError::Unreachable { .. }));
+            assert_eq!((answers.len(), unreachable), (1, !reached));
+            calls.used(&run("a"), &["rate".to_owned()]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_leads_again_makes_each_call_once_and_hears_nothing_of_before() {
+        let mut calls = calls();
+        let names: Vec<String> = (0..=CALLS_MAX).map(|number| format!("m{number}")).collect();
+        let all = |seconds| names.iter().map(|name| call(name, seconds)).collect();
+        calls.make(&run("a"), all(1));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        calls.clear();
+        calls.make(&run("a"), all(60));
+        let began = tokio::time::Instant::now();
+        for _ in &names {
+            assert_eq!(calls.next().await, Some(run("a")));
+            assert!(began.elapsed() >= Duration::from_secs(60));
+        }
+        assert_eq!((calls.next().await, calls.in_flight(&run("a")).len()), (None, 0));
     }
 
     #[tokio::test(start_paused = true)]
