@@ -69,7 +69,7 @@ fn files_that_are_not_there_are_named() {
     let folder = Folder::new("absent");
     let script = folder.file("a.scenario", "apply nowhere.yaml\n");
     let words = folder.words(&load(&[], Some(&script), 1).unwrap_err());
-    assert_eq!(words, "nowhere.yaml cannot be read");
+    assert_eq!(words, "a.scenario:1:7: nowhere.yaml cannot be read");
     let words = folder.words(&load(&[folder.0.join("b.yaml")], None, 1).unwrap_err());
     assert_eq!(words, "b.yaml cannot be read");
 }
