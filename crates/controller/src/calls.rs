@@ -250,7 +250,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         for _ in &names {
             assert_eq!(calls.next().await, Some(run("a")));
-            assert!(began.elapsed() >= Duration::from_secs(60));
+            assert!(began.elapsed() >= Duration::from_mins(1));
         }
         assert_eq!((calls.next().await, calls.in_flight(&run("a")).len()), (None, 0));
     }
