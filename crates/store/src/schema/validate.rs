@@ -6,10 +6,11 @@ use super::{Bound, ListKind, Rules, Schema, Shape, format, item_keys};
 use crate::error::{FieldProblem, ProblemKind};
 use crate::path::join;
 
-/// All broken rules, in the order of the fields.
+/// All broken rules, in the order of their paths whatever order the fields came in.
 pub(crate) fn validate(schema: &Schema, value: &Value) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
     check(schema, value, "", &mut problems);
+    problems.sort_by(|one, other| one.path.cmp(&other.path));
     problems
 }
 
