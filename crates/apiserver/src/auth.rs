@@ -1,7 +1,8 @@
 //! Who may talk to the server: anybody, or whoever knows the token.
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
+use http::{HeaderMap, Uri};
+use std::net::IpAddr;
 use store::ApiError;
 
 /// The user that every accepted request acts as.
@@ -19,9 +20,9 @@ pub(crate) enum Auth {
 }
 
 impl Auth {
-    /// Lets the request pass or answers 401.
+    /// Lets the request pass, or answers 401, or 403 where a web page of somebody else asks.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let Self::Token(token) = self else { return Ok(()) };
+        let Self::Token(token) = self else { return no_foreign_page(headers) };
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.split_once(' '));
         match given {
@@ -43,6 +44,24 @@ impl Auth {
     }
 }
 
+/// Without a token, any page in a browser on this machine could write here: browsers say in `Origin`
+/// for whom they ask, and clients of Kubernetes send none.
+fn no_foreign_page(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+    if origin.as_ref().and_then(Uri::host).is_some_and(is_loopback) {
+        return Ok(());
+    }
+    let why =
+        "a web page of another origin may not use this server; start it with a token to let one in";
+    Err(ApiError::new(403, "Forbidden", why))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// Compares without telling by its time how much of the token was right.
 fn same(given: &str, token: &str) -> bool {
     let differences = given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
@@ -60,6 +79,23 @@ mod tests {
         let headers = HeaderMap::from_iter(header);
         let answer = Auth::Token("secret".to_owned()).check(&headers);
         assert_eq!(answer.err().map(|error| error.code), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn without_a_token_only_pages_of_this_machine_may_ask() {
+        for (origin, expected) in [
+            (None, None),
+            (Some("http://127.0.0.1:8080"), None),
+            (Some("http://localhost:8080"), None),
+            (Some("http://[::1]:8080"), None),
+            (Some("http://evil.example"), Some(403)),
+            (Some("http://127.0.0.1.evil.example"), Some(403)),
+            (Some("null"), Some(403)),
+        ] {
+            let header = origin.map(|origin| (ORIGIN, HeaderValue::from_static(origin)));
+            let answer = Auth::Open.check(&HeaderMap::from_iter(header));
+            assert_eq!(answer.err().map(|error| error.code), expected, "{origin:?}");
+        }
     }
 
     #[test]

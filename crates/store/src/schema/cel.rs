@@ -9,7 +9,7 @@ use cel::{Context, Env, Program, Value as CelValue, extensions};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 
-use super::{ListKind, Schema, Shape, item_keys};
+use super::{ListKind, Schema, Shape, cost, item_keys};
 use crate::error::{FieldProblem, ProblemKind};
 use crate::object::items;
 use crate::path::join;
@@ -35,6 +35,7 @@ pub(crate) struct Rule {
     field_path: String,
     is_transition: bool,
     runs_without_old: bool,
+    depth: u32,
 }
 
 impl fmt::Debug for Rule {
@@ -65,7 +66,10 @@ fn compile_rule(rule: &Value, errors: &mut Vec<String>) -> Option<Rule> {
         Some("FieldValueDuplicate") => ProblemKind::Duplicate,
         _ => ProblemKind::Invalid,
     };
+    let message_depth =
+        message_program.as_ref().map_or(0, |program| cost::depth(program.expression()));
     Some(Rule {
+        depth: cost::depth(compiled.expression()).max(message_depth),
         is_transition: compiled.references().has_variable("oldSelf"),
         runs_without_old: rule["optionalOldSelf"].as_bool().unwrap_or(false),
         message: rule["message"].as_str().map(str::to_owned),
@@ -132,6 +136,9 @@ fn run(
     if rule.is_transition && old.is_none() && !rule.runs_without_old {
         return None;
     }
+    if !cost::is_bearable(rule.depth, std::iter::once(new).chain(old)) {
+        return Some(too_costly(rule, path));
+    }
     let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
     context.add_variable_from_value("self", cel::to_value(Typed(Some(schema), new)).ok()?);
     if let Some(old) = old.filter(|_| rule.is_transition) {
@@ -153,6 +160,16 @@ fn run(
         scalar => scalar.clone(),
     };
     Some(FieldProblem { path, kind: rule.reason, value, detail })
+}
+
+fn too_costly(rule: &Rule, path: &str) -> FieldProblem {
+    let detail = format!(
+        "rule: {}: its loops would take more than {} turns over this value; shorten the value or bound its lists",
+        rule.source,
+        cost::TURNS_MAX,
+    );
+    let (path, value) = (path.to_owned(), Value::String("too long".into()));
+    FieldProblem { path, kind: ProblemKind::Forbidden, value, detail }
 }
 
 /// A value with its schema: whole numbers become `int`, others `double`, as the schema says.

@@ -3,6 +3,7 @@
 //! Start at [`Schema`]. Built-in kinds get theirs from the compiled-in types, custom ones from their definition.
 
 pub(crate) mod cel;
+mod cost;
 pub(crate) mod decode;
 pub(crate) mod default;
 mod format;

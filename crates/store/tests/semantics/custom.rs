@@ -207,3 +207,16 @@ fn applies_merge_keyed_lists_of_custom_kinds() {
     let written = cluster.apply("widgets", second, &by("two")).unwrap();
     assert_eq!(written.object.value()["spec"]["parts"], parts(&["a", "b"]));
 }
+
+#[test]
+fn loops_within_loops_over_long_lists_are_refused_before_they_run() {
+    let rule = "self.all(a, self.all(b, self.all(c, a + b + c >= 0)))";
+    let numbers = json!({"type": "array", "items": {"type": "integer"}, "x-kubernetes-validations": [{"rule": rule}]});
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"l": numbers}}}});
+    let mut cluster = Cluster::new();
+    cluster.make("customresourcedefinitions", widgets(&schema));
+    let error = cluster.create("widgets", widget(json!({"l": vec![1; 400]}))).unwrap_err();
+    assert_eq!(error.code, 422);
+    assert!(error.message.contains("would take more than 1000000 turns"), "{error}");
+    assert!(cluster.create("widgets", widget(json!({"l": vec![1; 20]}))).is_ok());
+}
