@@ -72,14 +72,14 @@ mod tests {
         action.writes(subject).unwrap().into_iter().map(body).collect()
     }
 
-    fn canary(status: Value) -> Value {
+    fn canary(status: &Value) -> Value {
         json!({ "spec": { "strategy": { "canary": { "steps": [{ "setWeight": 20 }, { "pause": {} }] } } }, "status": status })
     }
 
     #[test]
     fn a_pause_is_ended_without_touching_the_step() {
         let rollout = canary(
-            json!({ "currentStepIndex": 1, "pauseConditions": [{ "reason": "CanaryPauseStep" }] }),
+            &json!({ "currentStepIndex": 1, "pauseConditions": [{ "reason": "CanaryPauseStep" }] }),
         );
         assert_eq!(
             bodies(&Action::Promote, &rollout),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_running_step_is_skipped_but_never_past_the_end() {
         for (index, after) in [(0, 1), (1, 2), (2, 2)] {
-            let rollout = canary(json!({ "currentStepIndex": index }));
+            let rollout = canary(&json!({ "currentStepIndex": index }));
             let wanted =
                 json!({ "status": { "pauseConditions": null, "currentStepIndex": after } });
             assert_eq!(bodies(&Action::Promote, &rollout), [wanted]);
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_inconclusive_analysis_is_passed_over() {
-        let rollout = canary(json!({
+        let rollout = canary(&json!({
             "currentStepIndex": 0, "controllerPause": true, "pauseConditions": [{ "reason": "InconclusiveAnalysisRun" }],
             "canary": { "currentStepAnalysisRunStatus": { "status": "Inconclusive" } },
         }));
@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn full_promotion_of_a_stable_rollout_writes_nothing() {
-        let rollout = canary(json!({ "currentPodHash": "a", "stableRS": "a" }));
+        let rollout = canary(&json!({ "currentPodHash": "a", "stableRS": "a" }));
         assert_eq!(bodies(&Action::PromoteFull, &rollout), Vec::<Value>::new());
     }
 
     #[test]
     fn a_paused_spec_is_resumed_last() {
-        let mut rollout = canary(json!({ "currentPodHash": "b", "stableRS": "a" }));
+        let mut rollout = canary(&json!({ "currentPodHash": "b", "stableRS": "a" }));
         rollout["spec"]["paused"] = json!(true);
         let wanted =
             [json!({ "status": { "promoteFull": true } }), json!({ "spec": { "paused": false } })];
