@@ -9,10 +9,14 @@ use super::tokens::{Kind, Token};
 /// The function that stands for an index.
 pub(crate) const AT: &str = "__at";
 
-/// Writes the condition again with every index checked.
+/// Writes the condition again with every index checked; what is no sentence stays none.
 pub(crate) fn with_checked_indexes(tokens: &[Token<'_>]) -> String {
     let mut writer = Writer { tokens, at: 0 };
-    writer.until_closing()
+    let mut out = writer.until_closing();
+    for unread in &tokens[writer.at..] {
+        push(*unread, false, &mut out);
+    }
+    out
 }
 
 struct Writer<'a> {
@@ -143,5 +147,11 @@ mod tests {
         check("result?.[0]", "result?.[0]");
         check("result[0", "result[0");
         check("a ? [1] : [2]", "a ?[1] :[2]");
+    }
+
+    #[test]
+    fn a_closing_bracket_too_many_is_not_lost() {
+        check("true ) || (false", "true ) || ( false");
+        check("result[0] ]", "__at(result,0) ]");
     }
 }

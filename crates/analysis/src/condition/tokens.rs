@@ -71,10 +71,10 @@ fn skip_blank(mut rest: &str) -> &str {
         rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
         rest = if let Some(comment) = rest.strip_prefix("//") {
             comment.find('\n').map_or("", |end| &comment[end..])
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.find("*/").map_or("", |end| &comment[end + 2..])
         } else {
-            return rest;
+            let comment = rest.strip_prefix("/*").and_then(|comment| comment.split_once("*/"));
+            let Some((_, after)) = comment else { return rest };
+            after
         };
     }
 }
@@ -160,5 +160,6 @@ mod tests {
         check("\"a\\", &["\"a\\"]);
         check("'\\é", &["'\\é"]);
         check("é§", &["é", "§"]);
+        check("true /* and", &["true", "/", "*", "and"]);
     }
 }
