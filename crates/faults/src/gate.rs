@@ -1,0 +1,307 @@
+//! The gate: every request of its clients goes through [`Gate::pass`].
+
+use crate::{
+    answer,
+    cut::{Cut, Moment},
+    passed::{Fate, Passed, Sender, Verb, in_the_name_of, resource},
+    rule::{Rule, Standing, Trouble},
+    watches::{Disorder, befall, lines, mix},
+};
+use axum::{Router, body::Body, extract::Request, response::Response};
+use clock::Clock;
+use futures::{StreamExt, future::pending};
+use kube::Client;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+use tower::{ServiceExt, service_fn};
+
+/// What stands between clients and the API server. Copies share everything.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    seed: u64,
+    state: Mutex<State>,
+    frozen: watch::Sender<BTreeSet<String>>,
+    writes: watch::Sender<usize>,
+    dead: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct State {
+    lives: usize,
+    cuts: VecDeque<Cut>,
+    rules: Vec<Standing>,
+    disorders: Vec<Disorder>,
+    log: Vec<Passed>,
+}
+
+/// One client of the gate, from its making to its end.
+struct Life {
+    sender: Sender,
+    cut: Option<Cut>,
+    state: Mutex<LifeState>,
+}
+
+#[derive(Default)]
+struct LifeState {
+    writes: usize,
+    is_over: bool,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// A gate that lets everything through; `seed` decides what is left to chance later.
+    pub fn open(clock: Clock, seed: u64) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            seed,
+            state: Mutex::default(),
+            frozen: watch::Sender::default(),
+            writes: watch::Sender::default(),
+            dead: watch::Sender::default(),
+        }))
+    }
+
+    /// A client whose requests reach `router` through this gate, in the name of `name`. It begins a new
+    /// life, which takes the next [`Cut`] if there is one.
+    pub fn client(&self, router: Router, name: &str) -> Client {
+        let mut state = self.state();
+        let sender = Sender { name: name.to_owned(), life: state.lives };
+        state.lives += 1;
+        let cut = state.cuts.pop_front();
+        drop(state);
+        let life = Arc::new(Life { sender, cut, state: Mutex::default() });
+        let gate = self.clone();
+        let service = service_fn(move |request: http::Request<kube::client::Body>| {
+            let (gate, life, router) = (gate.clone(), Arc::clone(&life), router.clone());
+            async move { gate.pass(&life, router, request.map(Body::new)).await }
+        });
+        Client::new(service, "default")
+    }
+
+    /// Makes the next life that has no cut yet end at a write.
+    pub fn cut(&self, cut: Cut) {
+        self.state().cuts.push_back(cut);
+    }
+
+    /// Makes some requests fare ill from now on.
+    pub fn rule(&self, rule: Rule) {
+        self.state().rules.push(Standing::new(rule));
+    }
+
+    /// Makes some watches that are opened from now on fare ill.
+    pub fn disturb(&self, disorder: Disorder) {
+        self.state().disorders.push(disorder);
+    }
+
+    /// Ends all rules and disorders; streams that are open already keep theirs.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.rules.clear();
+        state.disorders.clear();
+        drop(state);
+        self.thaw();
+    }
+
+    /// Holds back whatever watches of a kind, by its plural, would tell, until [`Gate::thaw`].
+    pub fn freeze(&self, resource: &str) {
+        self.0.frozen.send_modify(|frozen| {
+            frozen.insert(resource.to_owned());
+        });
+    }
+
+    /// Tells everything that was held back.
+    pub fn thaw(&self) {
+        self.0.frozen.send_modify(BTreeSet::clear);
+    }
+
+    /// Every request that has come so far.
+    pub fn passed(&self) -> Vec<Passed> {
+        self.state().log.clone()
+    }
+
+    /// The writes that have come so far.
+    pub fn writes(&self) -> Vec<Passed> {
+        self.state().log.iter().filter(|passed| passed.verb.is_write()).cloned().collect()
+    }
+
+    /// Waits until that many writes have come.
+    pub async fn reached(&self, writes: usize) {
+        let mut count = self.0.writes.subscribe();
+        drop(count.wait_for(|count| *count >= writes).await);
+    }
+
+    /// How many lives were cut so far; changes when one is.
+    pub fn deaths(&self) -> watch::Receiver<usize> {
+        self.0.dead.subscribe()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pass(&self, life: &Life, router: Router, request: Request) -> io::Result<Response> {
+        let verb = Verb::of(request.method(), request.uri());
+        let fatal = self.count(life, verb).await;
+        let (number, trouble) = self.note(life, verb, &request);
+        if fatal == Some(Moment::Before) {
+            return self.die(number, Fate::Lost).await;
+        }
+        if let Some(answer) = self.spare_the_server(number, trouble).await {
+            return answer;
+        }
+        let served = router.oneshot(request).into_future();
+        let served = in_the_name_of(life.sender.clone(), served).await;
+        let answer = served.unwrap_or_else(|never| match never {});
+        let code = answer.status().as_u16();
+        if fatal == Some(Moment::After) {
+            return self.die(number, Fate::Unheard(code)).await;
+        }
+        self.hand_back(number, trouble, answer).await
+    }
+
+    /// Counts a write of a life; says on which side of it that life ends, if it does. A life that is over
+    /// never goes on.
+    async fn count(&self, life: &Life, verb: Verb) -> Option<Moment> {
+        let fatal = {
+            let mut state = life.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.writes += usize::from(verb.is_write());
+            let here = life.cut.filter(|cut| verb.is_write() && cut.write == state.writes);
+            let was_over = state.is_over;
+            state.is_over |= here.is_some();
+            if was_over { None } else { Some(here.map(|cut| cut.moment)) }
+        };
+        match fatal {
+            Some(fatal) => fatal,
+            None => pending().await,
+        }
+    }
+
+    fn note(&self, life: &Life, verb: Verb, request: &Request) -> (usize, Option<Trouble>) {
+        let path = request.uri().path().to_owned();
+        let passed = Passed {
+            at: self.0.clock.now(),
+            sender: life.sender.clone(),
+            verb,
+            resource: resource(&path).to_owned(),
+            path,
+            fate: Fate::UnderWay,
+        };
+        let mut state = self.state();
+        let troubles: Vec<Trouble> =
+            state.rules.iter_mut().filter_map(|rule| rule.judge(&passed)).collect();
+        state.log.push(passed);
+        let number = state.log.len() - 1;
+        drop(state);
+        self.0.writes.send_modify(|writes| *writes += usize::from(verb.is_write()));
+        (number, troubles.first().copied())
+    }
+
+    fn becomes(&self, number: usize, fate: Fate) {
+        if let Some(passed) = self.state().log.get_mut(number) {
+            passed.fate = fate;
+        }
+    }
+
+    async fn die(&self, number: usize, fate: Fate) -> io::Result<Response> {
+        self.becomes(number, fate);
+        self.0.dead.send_modify(|dead| *dead += 1);
+        pending().await
+    }
+
+    /// What is answered without the server.
+    async fn spare_the_server(
+        &self,
+        number: usize,
+        trouble: Option<Trouble>,
+    ) -> Option<io::Result<Response>> {
+        match trouble? {
+            Trouble::Refused(refusal) => {
+                let answer = answer::refusal(refusal);
+                self.becomes(number, Fate::Refused(answer.status().as_u16()));
+                Some(Ok(answer))
+            }
+            Trouble::Lost => {
+                self.becomes(number, Fate::Lost);
+                pending().await
+            }
+            Trouble::ResetBefore => {
+                self.becomes(number, Fate::Lost);
+                Some(Err(io::ErrorKind::ConnectionReset.into()))
+            }
+            Trouble::Slow(span) => {
+                tokio::time::sleep(span).await;
+                None
+            }
+            Trouble::Unanswered | Trouble::TimedOut | Trouble::ResetAfter => None,
+        }
+    }
+
+    async fn hand_back(
+        &self,
+        number: usize,
+        trouble: Option<Trouble>,
+        answer: Response,
+    ) -> io::Result<Response> {
+        let code = answer.status().as_u16();
+        match trouble {
+            Some(Trouble::Unanswered) => {
+                self.becomes(number, Fate::Unheard(code));
+                pending().await
+            }
+            Some(Trouble::TimedOut) => {
+                self.becomes(number, Fate::Unheard(code));
+                Ok(answer::time_out())
+            }
+            Some(Trouble::ResetAfter) => {
+                self.becomes(number, Fate::Unheard(code));
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+            _ => {
+                self.becomes(number, Fate::Answered(code));
+                Ok(self.watched(number, answer))
+            }
+        }
+    }
+
+    /// Puts what stands between a watch and its client into its stream.
+    fn watched(&self, number: usize, answer: Response) -> Response {
+        let state = self.state();
+        let Some(passed) = state.log.get(number) else { return answer };
+        if passed.verb != Verb::Watch || !answer.status().is_success() {
+            return answer;
+        }
+        let resource = passed.resource.clone();
+        let concerns = |disorder: &&Disorder| {
+            disorder.resource.as_ref().is_none_or(|about| *about == resource)
+        };
+        let troubles: Vec<_> =
+            state.disorders.iter().filter(concerns).map(|disorder| disorder.trouble).collect();
+        drop(state);
+        let (parts, body) = answer.into_parts();
+        let mut events = lines(body.into_data_stream());
+        for trouble in troubles {
+            events = befall(trouble, events, mix(self.0.seed ^ number as u64));
+        }
+        let frozen = self.0.frozen.subscribe();
+        let events = events.then(move |line| {
+            let (mut frozen, resource) = (frozen.clone(), resource.clone());
+            async move {
+                drop(frozen.wait_for(|frozen| !frozen.contains(&resource)).await);
+                line
+            }
+        });
+        Response::from_parts(parts, Body::from_stream(events))
+    }
+}
