@@ -14,6 +14,7 @@
 //! beyond parsing, ordering and printing itself.
 
 mod exchange;
+mod merge_patch;
 mod object_ref;
 mod plan;
 mod reason;
@@ -21,6 +22,7 @@ mod traffic;
 mod write;
 
 pub use exchange::{Call, Exchange, Reply, ReplyError};
+pub use merge_patch::merge_patch_between;
 pub use object_ref::ObjectRef;
 pub use plan::{Event, EventType, Plan};
 pub use reason::Reason;

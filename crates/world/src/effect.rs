@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use kube::core::Resource;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use vocab::{Event, EventType, ObjectRef};
+use vocab::{Event, EventType, ObjectRef, merge_patch_between};
 
 /// What one look at one object led to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,7 +80,7 @@ impl Decision {
 
     /// Patches `/status` from `old` to `new`; nothing happens when they are equal on the wire.
     pub(crate) fn settle<S: Serialize>(&mut self, target: &ObjectRef, old: &S, new: &S) {
-        if let Some(diff) = merge_patch(&wire(old), &wire(new)) {
+        if let Some(diff) = merge_patch_between(&wire(old), &wire(new)) {
             let body = serde_json::json!({ "status": diff });
             self.push(Effect::Patch { target: target.clone(), part: Part::Status, body });
         }
@@ -108,43 +108,9 @@ pub(crate) fn wire<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
-/// The merge patch (RFC 7386) that turns `old` into `new`, or nothing when they are equal.
-pub(crate) fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
-    let (Value::Object(before), Value::Object(after)) = (old, new) else {
-        return (old != new).then(|| new.clone());
-    };
-    let mut patch = Map::new();
-    for (key, value) in after {
-        let diff =
-            before.get(key).map_or_else(|| Some(value.clone()), |was| merge_patch(was, value));
-        patch.extend(diff.map(|diff| (key.clone(), diff)));
-    }
-    let gone = before.keys().filter(|key| !after.contains_key(*key));
-    patch.extend(gone.map(|key| (key.clone(), Value::Null)));
-    (!patch.is_empty()).then_some(Value::Object(patch))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn check(old: &Value, new: &Value, patch: Option<&Value>) {
-        assert_eq!(merge_patch(old, new).as_ref(), patch, "{old} -> {new}");
-    }
-
-    #[test]
-    fn a_merge_patch_holds_only_what_changed() {
-        check(&json!({"a": 1}), &json!({"a": 1}), None);
-        check(&json!({"a": 1, "b": 2}), &json!({"a": 1}), Some(&json!({"b": null})));
-        check(
-            &json!({"a": {"x": 1, "y": 2}}),
-            &json!({"a": {"x": 1, "y": 3}}),
-            Some(&json!({"a": {"y": 3}})),
-        );
-        check(&json!({"a": [1]}), &json!({"a": [1, 2]}), Some(&json!({"a": [1, 2]})));
-        check(&Value::Null, &json!({"a": 1}), Some(&json!({"a": 1})));
-    }
 
     #[test]
     fn the_earliest_wake_wins() {

@@ -14,8 +14,8 @@ use super::{
 use api::argo::{CanaryStatus, RolloutStatus, keys};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use serde_json::{Map, Value, json};
-use vocab::{PatchType, Plan, Subresource, Write};
+use serde_json::json;
+use vocab::{PatchType, Plan, Subresource, Write, merge_patch_between};
 
 /// Begins the status of a complete pass: what is carried over and what every strategy counts.
 pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
@@ -160,7 +160,7 @@ pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
 pub(crate) fn patch(subject: &Subject<'_>, status: &RolloutStatus) -> Option<Write> {
     let stored = serde_json::to_value(subject.rollout.status.clone().unwrap_or_default()).ok()?;
     let wanted = serde_json::to_value(status).ok()?;
-    let difference = difference(&stored, &wanted)?;
+    let difference = merge_patch_between(&stored, &wanted)?;
     Some(Write::Patch {
         target: reads::rollout_ref(subject.rollout),
         subresource: Subresource::Status,
@@ -170,39 +170,9 @@ pub(crate) fn patch(subject: &Subject<'_>, status: &RolloutStatus) -> Option<Wri
     })
 }
 
-/// The merge patch that makes `wanted` of `stored`.
-fn difference(stored: &Value, wanted: &Value) -> Option<Value> {
-    let (Value::Object(stored), Value::Object(wanted)) = (stored, wanted) else {
-        return (stored != wanted).then(|| wanted.clone());
-    };
-    let mut patch = Map::new();
-    for (key, value) in wanted {
-        let change =
-            stored.get(key).map_or_else(|| Some(value.clone()), |found| difference(found, value));
-        patch.extend(change.map(|change| (key.clone(), change)));
-    }
-    let gone = stored.keys().filter(|key| !wanted.contains_key(*key));
-    patch.extend(gone.map(|key| (key.clone(), Value::Null)));
-    (!patch.is_empty()).then_some(Value::Object(patch))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_merge_patch_says_only_what_changes_and_deletes_with_null() {
-        let check = |stored: Value, wanted: Value, expected: Option<Value>| {
-            assert_eq!(difference(&stored, &wanted), expected);
-        };
-        check(json!({"a": 1}), json!({"a": 1}), None);
-        check(
-            json!({"a": 1, "b": {"c": 2}}),
-            json!({"b": {"c": 3}}),
-            Some(json!({"a": null, "b": {"c": 3}})),
-        );
-        check(json!({"l": [1, 2]}), json!({"l": [1]}), Some(json!({"l": [1]})));
-    }
 
     #[test]
     fn a_selector_is_written_as_the_scale_subresource_has_it() {

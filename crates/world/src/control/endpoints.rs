@@ -1,7 +1,7 @@
 //! EndpointSlices and Endpoints: where the ready pods of a Service are.
 
 use crate::{
-    effect::{Decision, Effect, Grace, Part, merge_patch, wire},
+    effect::{Decision, Effect, Grace, Part, wire},
     objects::{
         Words, contains_all, controlled_by, has_ended, labels_of, name_of, namespace_of,
         ready_since, reference, uid_of, whole,
@@ -19,6 +19,7 @@ use k8s_openapi::{
 };
 use serde_json::json;
 use std::collections::BTreeMap;
+use vocab::merge_patch_between;
 
 /// The label that ties a slice to its Service.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -160,7 +161,7 @@ fn match_slices(
 
 fn update(old: &EndpointSlice, new: &EndpointSlice, decision: &mut Decision) {
     let parts = |slice: &EndpointSlice| json!({"endpoints": wire(&slice.endpoints), "ports": wire(&slice.ports)});
-    if let Some(body) = merge_patch(&parts(old), &parts(new)) {
+    if let Some(body) = merge_patch_between(&parts(old), &parts(new)) {
         decision.push(Effect::Patch { target: reference(old), part: Part::Main, body });
     }
 }
@@ -211,7 +212,7 @@ fn match_endpoints(
         };
         return decision.push(Effect::Create(whole(&Endpoints { metadata, subsets })));
     };
-    if let Some(change) = merge_patch(&wire(&old.subsets), &wire(&subsets)) {
+    if let Some(change) = merge_patch_between(&wire(&old.subsets), &wire(&subsets)) {
         let body = json!({ "subsets": change });
         decision.push(Effect::Patch { target: reference(old), part: Part::Main, body });
     }

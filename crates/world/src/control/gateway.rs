@@ -1,10 +1,10 @@
 //! Gateway API objects: accepted and programmed, because the embedded gateway serves all of them.
 
-use crate::effect::{Decision, Effect, Part, merge_patch};
+use crate::effect::{Decision, Effect, Part};
 use jiff::Timestamp;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use vocab::ObjectRef;
+use vocab::{ObjectRef, merge_patch_between};
 
 /// The controller name that the embedded gateway answers to.
 pub(crate) const CONTROLLER: &str = "ringfence.dev/gateway";
@@ -34,7 +34,7 @@ pub(crate) fn decide(
         "Gateway" => gateway((object, neighbours), &old, &condition, now),
         _ => route(object, &old, &condition, now),
     };
-    if let Some(status) = merge_patch(&old, &new) {
+    if let Some(status) = merge_patch_between(&old, &new) {
         let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
         let name = object.metadata.name.as_deref().unwrap_or_default();
         let target = ObjectRef::new(&types.api_version, &types.kind, namespace, name);
