@@ -7,7 +7,7 @@ use crate::journal::Journal;
 use clock::Clock;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use store::{Change, GroupResource, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,11 @@ pub(crate) struct Hub {
     pub(crate) shutdown: CancellationToken,
     topics: Mutex<BTreeMap<GroupResource, watch::Sender<u64>>>,
     any: watch::Sender<u64>,
+    witness: OnceLock<Witness>,
 }
+
+/// Told of every change as it happens, in order and before anybody else.
+pub type Witness = Box<dyn Fn(&Change, Timestamp) + Send + Sync>;
 
 impl Hub {
     pub(crate) fn new(mut store: Store, journal: Option<Journal>, clock: Clock) -> Self {
@@ -32,6 +36,7 @@ impl Hub {
             clock,
             shutdown: CancellationToken::new(),
             topics: Mutex::default(),
+            witness: OnceLock::new(),
         }
     }
 
@@ -49,9 +54,17 @@ impl Hub {
         if let Some(journal) = &self.journal {
             journal.lock().unwrap_or_else(PoisonError::into_inner).append(&changes, now);
         }
+        if let Some(witness) = self.witness.get() {
+            changes.iter().for_each(|change| witness(change, now));
+        }
         drop(store);
         self.announce(&changes);
         done
+    }
+
+    /// Sets who is told of every change; the first one stays.
+    pub(crate) fn set_witness(&self, witness: Witness) {
+        drop(self.witness.set(witness));
     }
 
     /// Wakes when a resource changes; the value is the version of its last change.

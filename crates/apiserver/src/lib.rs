@@ -34,6 +34,7 @@ mod verbs;
 mod watch;
 
 pub use body::BODY_MAX;
+pub use hub::Witness;
 pub use journal::JournalError;
 pub use logs::LogSource;
 pub use serve::ServeHandle;

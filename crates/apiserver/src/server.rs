@@ -3,7 +3,7 @@
 use crate::auth::Auth;
 use crate::background;
 use crate::client;
-use crate::hub::Hub;
+use crate::hub::{Hub, Witness};
 use crate::journal::{Journal, JournalError};
 use crate::kubeconfig::Kubeconfig;
 use crate::logs::LogSource;
@@ -128,6 +128,12 @@ impl Server {
     /// Registers where the logs of pods come from.
     pub fn set_pod_logs(&self, source: LogSource) {
         self.context.logs.set(source);
+    }
+
+    /// Tells a witness of every change from now on, as it happens, in the order of resource versions and
+    /// within the request that causes it. There can be one; it must not call the server.
+    pub fn set_witness(&self, witness: Witness) {
+        self.context.hub.set_witness(witness);
     }
 
     /// Ends every watch and all background work; requests are still answered.

@@ -1,8 +1,11 @@
 //! How a controller is set up.
 
-use crate::lease::{LEASE_NAME, LeaderElection};
+use crate::{
+    lease::{LEASE_NAME, LeaderElection},
+    planner::{Planner, Product},
+};
 use api::argo::keys::CONTROLLER_INSTANCE_ID;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 /// Upstream's address of `/metrics` is port 8090 and of health is port 8080, on all interfaces; ours are
 /// off until asked for.
@@ -24,6 +27,8 @@ pub struct ControllerConfig {
     pub prometheus_address: Option<String>,
     /// How many objects are worked on at once; one makes the order of writes repeatable.
     pub workers: usize,
+    /// What decides.
+    pub planner: Arc<dyn Planner>,
 }
 
 impl ControllerConfig {
@@ -38,6 +43,7 @@ impl ControllerConfig {
             health_listen: None,
             prometheus_address: None,
             workers: 1,
+            planner: Arc::new(Product),
         }
     }
 

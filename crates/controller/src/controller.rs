@@ -204,7 +204,8 @@ fn worker(
     let writer = Writer::new(client.clone(), authority.clone(), Arc::clone(metrics));
     let recorder = Recorder::new(writer.clone(), authority.clone(), clock, Arc::clone(metrics));
     let instance_id = config.instance_id.clone();
-    Worker { writer, recorder, clock, metrics: Arc::clone(metrics), instance_id }
+    let (metrics, planner) = (Arc::clone(metrics), Arc::clone(&config.planner));
+    Worker { writer, recorder, clock, metrics, instance_id, planner }
 }
 
 fn watches(

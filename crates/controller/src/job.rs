@@ -12,6 +12,7 @@ use crate::{
     gather::Gathered,
     key::Key,
     metrics::Metrics,
+    planner::Planner,
     secrets,
     writer::{Writer, Written},
 };
@@ -20,7 +21,7 @@ use clock::Clock;
 use jiff::Timestamp;
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
-    laws, rollout,
+    laws,
 };
 use serde_json::{Value, json};
 use std::{
@@ -45,6 +46,8 @@ pub(crate) struct Worker {
     pub(crate) metrics: Arc<Metrics>,
     /// Put on analysis runs that are made, so that only this instance works on them.
     pub(crate) instance_id: Option<String>,
+    /// What decides.
+    pub(crate) planner: Arc<dyn Planner>,
 }
 
 /// The object a piece of work is about.
@@ -173,8 +176,8 @@ impl Worker {
         }
         let observed = &gathered.observed;
         let now = self.clock.now();
-        let plan = caught(|| rollout::plan(observed, now))?;
-        self.obey_laws(&caught(|| laws::check(observed, &plan, now))?)?;
+        let plan = caught(|| self.planner.rollout(observed, now))?;
+        self.obey_laws(&caught(|| self.planner.violations(observed, &plan, now))?)?;
         done.wake = plan.wake;
         self.carry_out(subject, plan, done).await
     }
@@ -191,13 +194,7 @@ impl Worker {
         let observed = &measuring.observed;
         let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();
         let now = self.clock.now();
-        let planned = caught(|| {
-            if answers.is_empty() {
-                analysis_run::plan(observed, now)
-            } else {
-                analysis_run::absorb(observed, answers, now)
-            }
-        })?;
+        let planned = caught(|| self.planner.analysis_run(observed, answers, now))?;
         done.wake = planned.plan.wake;
         self.carry_out(subject, planned.plan, done).await?;
         done.calls = planned.calls;

@@ -290,9 +290,9 @@ impl Gate {
             state.disorders.iter().filter(concerns).map(|disorder| disorder.trouble).collect();
         drop(state);
         let (parts, body) = answer.into_parts();
-        let mut events = lines(body.into_data_stream());
+        let mut events = body.into_data_stream().boxed();
         for trouble in troubles {
-            events = befall(trouble, events, mix(self.0.seed ^ number as u64));
+            events = befall(trouble, lines(events), mix(self.0.seed ^ number as u64));
         }
         let frozen = self.0.frozen.subscribe();
         let events = events.then(move |line| {

@@ -41,6 +41,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
         health_listen: Some(SocketAddr::new(arguments.bind, arguments.healthz_port)),
         prometheus_address: arguments.prometheus_address,
         workers: WORKERS,
+        ..ControllerConfig::alone()
     };
     let controller = Controller::start(client, Clock::system(), outside::http()?, settings).await?;
     screen::note("The controller runs; Ctrl-C ends it.");
