@@ -1,105 +1,60 @@
-//! Holding expectations against the cluster.
+//! Holding expectations against what is the case.
 
 use crate::{
-    resources::{UnknownResource, dynamic},
-    script::{Comparison, Expectation},
-    stage::Stage,
+    resources::{UnknownResource, kind_of},
+    scene::{RolloutName, Scene},
+    script::{Comparison, Expectation, FieldValue},
 };
-use api::argo::{AnalysisRun, Rollout, RolloutStatus};
-use k8s_openapi::{
-    api::{apps::v1::ReplicaSet, core::v1::Pod},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
-use kube::{Api, api::ListParams};
+use api::argo::{Rollout, RolloutStatus};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::Value;
 
 /// What was the case: as expected, or what instead.
 pub(crate) type Found = Result<(), String>;
 
-/// Why an expectation could not be held against anything.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CheckFailed {
-    #[error("{0}")]
-    Server(#[from] kube::Error),
-    #[error(transparent)]
-    UnknownResource(#[from] UnknownResource),
-    #[error("{0}")]
-    Misunderstood(#[from] serde_json::Error),
-}
+/// Names that stand for the objects of a version, whose own names nobody knows beforehand.
+const OF_STABLE: &str = "@stable";
+const OF_CANARY: &str = "@canary";
+const NEWEST: &str = "@newest";
 
-/// Which rollout lines are about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RolloutName {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-
-impl RolloutName {
-    /// The name that an object has.
-    pub(crate) fn of(metadata: &ObjectMeta) -> Option<Self> {
-        Some(Self { namespace: metadata.namespace.clone()?, name: metadata.name.clone()? })
-    }
-
-    /// The rollout as it is now.
-    pub(crate) async fn read(&self, stage: &Stage) -> Result<Rollout, kube::Error> {
-        Api::namespaced(stage.client.clone(), &self.namespace).get(&self.name).await
-    }
-}
-
-/// Holds one expectation about a rollout against what is the case now.
-pub(crate) async fn check(
-    stage: &Stage,
+/// Holds one expectation about a rollout against one moment.
+pub(crate) fn check(
+    scene: &Scene,
     of: &RolloutName,
     expectation: &Expectation,
-) -> Result<Found, CheckFailed> {
-    if let Some(found) = about_traffic(stage, expectation) {
-        return Ok(found);
-    }
+) -> Result<Found, UnknownResource> {
+    let rollout = scene.rollout(of);
     if let Expectation::Field { resource, name, pointer, value } = expectation {
-        return field(stage, &of.namespace, (resource, name), (pointer, value)).await;
+        let objects = meant(scene, (of, rollout.as_ref()), kind_of(resource)?, name);
+        return Ok(field(&objects, pointer, value));
     }
-    let rollout = of.read(stage).await?;
+    let Some(rollout) = rollout else { return Ok(Err("there is no such rollout".to_owned())) };
     let status = rollout.status.clone().unwrap_or_default();
+    let (stable, newest) = (status.stable_rs.as_deref(), status.current_pod_hash.as_deref());
     Ok(match expectation {
         Expectation::StableImage(image) => {
-            equal(&stable_image(stage, &of.namespace, &status).await?, image)
+            equal(&image_of(scene.set_of(&rollout, stable).as_ref()), image)
         }
         Expectation::Pods(bound) => {
-            let ready = |set: ReplicaSet| set.status.and_then(|status| status.ready_replicas);
-            let sets = owned_sets(stage, &rollout).await?.into_iter();
-            compare(sets.filter_map(ready).sum::<i32>(), *bound)
+            compare(scene.sets_of(&rollout).iter().map(ready).sum::<i32>(), *bound)
         }
         Expectation::StablePods(bound) => {
-            compare(ready_pods(stage, &of.namespace, status.stable_rs.as_deref()).await?, *bound)
+            compare(scene.set_of(&rollout, stable).as_ref().map_or(0, ready), *bound)
         }
-        Expectation::CanaryPods(bound) => compare(
-            ready_pods(stage, &of.namespace, status.current_pod_hash.as_deref()).await?,
-            *bound,
-        ),
-        Expectation::ReplicaSets(bound) => {
-            compare(owned_sets(stage, &rollout).await?.len(), *bound)
+        Expectation::CanaryPods(bound) => {
+            compare(scene.set_of(&rollout, newest).as_ref().map_or(0, ready), *bound)
         }
-        Expectation::AnalysisRuns(bound) => {
-            compare(owned_runs(stage, &rollout).await?.len(), *bound)
+        Expectation::ReplicaSets(bound) => compare(scene.sets_of(&rollout).len(), *bound),
+        Expectation::AnalysisRuns(bound) => compare(scene.runs_of(&rollout).len(), *bound),
+        Expectation::Load(bound) => {
+            let load = scene.load(&rollout);
+            is(bound.holds(load.round()), || format!("{load:.0}"))
         }
-        Expectation::Analysis(phase) => equal(&newest_run_phase(stage, &rollout).await?, phase),
+        Expectation::Analysis(phase) => {
+            let run = scene.runs_of(&rollout).pop().and_then(|run| run.status);
+            equal(&run.map_or_else(|| "no run".to_owned(), |run| run.phase.to_string()), phase)
+        }
         expectation => about_status(&rollout, &status, expectation),
-    })
-}
-
-fn about_traffic(stage: &Stage, expectation: &Expectation) -> Option<Found> {
-    let blast = crate::play::blast_radius(stage);
-    Some(match expectation {
-        Expectation::Failed(bound) => compare(blast.failed, *bound),
-        Expectation::Unserved(bound) => compare(blast.unserved, *bound),
-        Expectation::MetBad(bound) => compare(blast.met_bad, *bound),
-        Expectation::Event(reason) => {
-            is(stage.timeline.has_event(reason), || format!("no event {reason}"))
-        }
-        Expectation::NoEvent(reason) => {
-            is(!stage.timeline.has_event(reason), || format!("an event {reason}"))
-        }
-        _ => return None,
     })
 }
 
@@ -125,10 +80,11 @@ fn about_status(rollout: &Rollout, status: &RolloutStatus, expectation: &Expecta
             let codes: Vec<_> = status.reasons.iter().map(|reason| reason.code.as_str()).collect();
             is(codes.contains(&code.as_str()), || format!("[{}]", codes.join(", ")))
         }
-        Expectation::Condition { kind, status: wanted } => {
+        Expectation::Condition { kind, status: wanted, reason } => {
             let found = status.conditions.iter().find(|condition| condition.type_ == *kind);
-            let found = found.map_or("absent", |condition| condition.status.as_str());
-            equal(found, wanted)
+            let Some(found) = found else { return equal("absent", wanted) };
+            let meant = reason.as_ref().is_none_or(|reason| found.reason == *reason);
+            is(found.status == *wanted && meant, || format!("{} {}", found.status, found.reason))
         }
         _ => Err("this cannot be looked up".to_owned()),
     }
@@ -146,109 +102,77 @@ pub(crate) fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (Stri
     )
 }
 
-async fn stable_image(
-    stage: &Stage,
-    namespace: &str,
-    status: &RolloutStatus,
-) -> Result<String, kube::Error> {
-    let set = set_with(stage, namespace, status.stable_rs.as_deref()).await?;
-    let container = set.and_then(|set| set.spec?.template?.spec?.containers.into_iter().next());
-    Ok(container.and_then(|container| container.image).unwrap_or_else(|| "none".to_owned()))
+fn image_of(set: Option<&ReplicaSet>) -> String {
+    let container = set
+        .and_then(|set| set.spec.as_ref()?.template.as_ref()?.spec.as_ref())
+        .and_then(|pod| pod.containers.first());
+    container.and_then(|container| container.image.clone()).unwrap_or_else(|| "none".to_owned())
 }
 
-async fn ready_pods(
-    stage: &Stage,
-    namespace: &str,
-    hash: Option<&str>,
-) -> Result<usize, kube::Error> {
-    let set = set_with(stage, namespace, hash).await?;
-    let ready = set.and_then(|set| set.status?.ready_replicas).unwrap_or(0);
-    Ok(usize::try_from(ready).unwrap_or(0))
+fn ready(set: &ReplicaSet) -> i32 {
+    set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0)
 }
 
-/// The pods of one version.
-pub(crate) async fn pods_of(
-    stage: &Stage,
-    namespace: &str,
-    hash: Option<&str>,
-) -> Result<Vec<Pod>, kube::Error> {
-    let Some(hash) = hash else { return Ok(Vec::new()) };
-    let api: Api<Pod> = Api::namespaced(stage.client.clone(), namespace);
-    Ok(api.list(&labelled(hash)).await?.items)
+/// The objects that a name means: one, or all that belong to a version.
+fn meant(
+    scene: &Scene,
+    (of, rollout): (&RolloutName, Option<&Rollout>),
+    kind: &str,
+    name: &str,
+) -> Vec<Value> {
+    let status = rollout.and_then(|rollout| rollout.status.clone()).unwrap_or_default();
+    let hash = match name {
+        OF_STABLE => status.stable_rs,
+        OF_CANARY => status.current_pod_hash,
+        NEWEST => {
+            let run = rollout.and_then(|rollout| scene.runs_of(rollout).pop());
+            let name = run.and_then(|run| run.metadata.name).unwrap_or_default();
+            return scene.raw(kind, &of.namespace, &name).cloned().into_iter().collect();
+        }
+        name => return scene.raw(kind, &of.namespace, name).cloned().into_iter().collect(),
+    };
+    let is_of = |object: &&Value| {
+        let label = object.pointer("/metadata/labels/rollouts-pod-template-hash");
+        let gone = object.pointer("/metadata/deletionTimestamp").is_some();
+        label.is_some() && label.and_then(Value::as_str) == hash.as_deref() && !gone
+    };
+    scene.raw_all(kind, &of.namespace).filter(is_of).cloned().collect()
 }
 
-async fn field(
-    stage: &Stage,
-    namespace: &str,
-    (resource, name): (&str, &str),
-    (pointer, wanted): (&str, &str),
-) -> Result<Found, CheckFailed> {
-    let object = dynamic(stage, namespace, resource)?.get_opt(name).await?;
-    let object = object.map(serde_json::to_value).transpose()?;
-    let found = match object.as_ref().and_then(|object| object.pointer(pointer)) {
+/// Holds a field of every one of `objects` against `wanted`; without objects the field is absent.
+fn field(objects: &[Value], pointer: &str, wanted: &FieldValue) -> Found {
+    if objects.is_empty() {
+        return field_is(None, wanted);
+    }
+    objects.iter().try_for_each(|object| field_is(object.pointer(pointer), wanted))
+}
+
+fn field_is(found: Option<&Value>, wanted: &FieldValue) -> Found {
+    let text = match found {
         None => "absent".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    Ok(equal(&found, wanted))
+    let holds = match wanted {
+        FieldValue::Text(wanted) => text == *wanted,
+        FieldValue::Containing(part) => found.is_some() && text.contains(part),
+        FieldValue::Number(bound) => text.parse().is_ok_and(|number| bound.holds(number)),
+    };
+    is(holds, || text)
 }
 
-fn labelled(hash: &str) -> ListParams {
-    ListParams::default().labels(&format!("rollouts-pod-template-hash={hash}"))
-}
-
-async fn set_with(
-    stage: &Stage,
-    namespace: &str,
-    hash: Option<&str>,
-) -> Result<Option<ReplicaSet>, kube::Error> {
-    let Some(hash) = hash else { return Ok(None) };
-    let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), namespace);
-    Ok(api.list(&labelled(hash)).await?.items.into_iter().next())
-}
-
-async fn owned_sets(stage: &Stage, rollout: &Rollout) -> Result<Vec<ReplicaSet>, kube::Error> {
-    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<ReplicaSet> = Api::namespaced(stage.client.clone(), namespace);
-    let all = api.list(&ListParams::default()).await?.items;
-    Ok(all.into_iter().filter(|set| is_owned(&set.metadata, rollout)).collect())
-}
-
-async fn owned_runs(stage: &Stage, rollout: &Rollout) -> Result<Vec<AnalysisRun>, kube::Error> {
-    let namespace = rollout.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<AnalysisRun> = Api::namespaced(stage.client.clone(), namespace);
-    let all = api.list(&ListParams::default()).await?.items;
-    Ok(all.into_iter().filter(|run| is_owned(&run.metadata, rollout)).collect())
-}
-
-fn is_owned(metadata: &ObjectMeta, rollout: &Rollout) -> bool {
-    metadata
-        .owner_references
-        .iter()
-        .flatten()
-        .any(|owner| Some(&owner.uid) == rollout.metadata.uid.as_ref())
-}
-
-async fn newest_run_phase(stage: &Stage, rollout: &Rollout) -> Result<String, kube::Error> {
-    let runs = owned_runs(stage, rollout).await?;
-    let newest = runs.into_iter().max_by_key(|run| {
-        (run.metadata.creation_timestamp.as_ref().map(|time| time.0), run.metadata.name.clone())
-    });
-    Ok(newest
-        .and_then(|run| run.status)
-        .map_or_else(|| "no run".to_owned(), |status| status.phase.to_string()))
-}
-
-fn equal(found: &str, wanted: &str) -> Found {
-    is(found == wanted, || found.to_owned())
-}
-
+/// Holds a number against a bound.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn compare(found: impl TryInto<u64>, bound: Comparison) -> Found {
+pub(crate) fn compare(found: impl TryInto<u64>, bound: Comparison) -> Found {
     let found = found.try_into().unwrap_or(u64::MAX);
     is(bound.holds(found as f64), || found.to_string())
 }
 
-fn is(holds: bool, found: impl FnOnce() -> String) -> Found {
+/// As expected, or what was found instead.
+pub(crate) fn is(holds: bool, found: impl FnOnce() -> String) -> Found {
     if holds { Ok(()) } else { Err(found()) }
+}
+
+fn equal(found: &str, wanted: &str) -> Found {
+    is(found == wanted, || found.to_owned())
 }

@@ -6,18 +6,23 @@
 //! **Invariant.** Nothing here reads the system's clock or reaches the network: a day is over when the
 //! last timer has fired, and two runs with the same seed give the same report.
 
+mod conditions;
 mod expect;
 mod load;
 mod play;
+mod recorder;
 mod report;
 mod resources;
+mod scene;
 pub mod script;
+mod seat;
 mod stage;
 mod taken_back;
 mod timeline;
 
+pub use conditions::{Companion, Conditions, Interpreter, Seat, Trace, Witness};
 pub use load::{LoadFailed, load};
-pub use play::{Play, PlayFailed, rehearse};
+pub use play::{Play, PlayFailed, rehearse, rehearse_under};
 pub use report::{BlastRadius, Outcome, Report, Unmet, text};
 pub use stage::SetUpFailed;
 pub use timeline::{Actor, Entry, Timeline};

@@ -1,17 +1,24 @@
 //! Playing a script, line by line.
 
 use crate::{
-    expect::{CheckFailed, RolloutName, check, observed_phase, pods_of},
+    conditions::{Conditions, Trace},
+    expect::{Found, compare, is, observed_phase},
     report::{BlastRadius, Outcome, Report, Unmet},
     resources::{UnknownResource, dynamic},
-    script::{Command, Expectation, Fault, Line, Manifest, Side, UserAction},
+    scene::{RolloutName, hash_of},
+    script::{Command, Expectation, Fault, Line, Manifest, Side, UserAction, When},
     stage::{NAMESPACE, SetUpFailed, Stage},
+    timeline::clock_words,
 };
 use actions::{Action, Refused, Subject};
 use api::argo::Rollout;
 use embedded::{ApplyError, Availability};
+use jiff::Timestamp;
 use k8s_openapi::{
-    api::{apps::v1::ReplicaSet, core::v1::Namespace},
+    api::{
+        apps::v1::ReplicaSet,
+        core::v1::{Namespace, Pod},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -76,7 +83,7 @@ enum LineFailed {
     FileMissing(String),
     #[error("there is no rollout `{0}`; it must be applied before")]
     UnknownRollout(String),
-    #[error("no rollout has a pod of that version to lose")]
+    #[error("the rollout has no pod of that version")]
     NoPod,
     #[error(transparent)]
     UnknownResource(#[from] UnknownResource),
@@ -86,8 +93,6 @@ enum LineFailed {
     Refused(#[from] Refused),
     #[error("{0}")]
     Server(#[from] kube::Error),
-    #[error(transparent)]
-    NotChecked(#[from] CheckFailed),
     #[error(transparent)]
     SetUp(#[from] SetUpFailed),
     #[error(transparent)]
@@ -100,17 +105,27 @@ enum LineFailed {
 /// [`PlayFailed`] when a line cannot be carried out. An expectation that does not come true is no
 /// error: the report says so.
 pub fn rehearse(play: &Play) -> Result<Report, PlayFailed> {
+    rehearse_under(play, &Conditions::default()).map(|(report, _)| report)
+}
+
+/// Plays a script under conditions; says also what the controllers did.
+///
+/// # Errors
+/// As [`rehearse`].
+pub fn rehearse_under(play: &Play, conditions: &Conditions) -> Result<(Report, Trace), PlayFailed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .map_err(PlayFailed::Runtime)?;
-    runtime.block_on(perform(play))
+    runtime.block_on(perform(play, conditions))
 }
 
-async fn perform(play: &Play) -> Result<Report, PlayFailed> {
+async fn perform(play: &Play, conditions: &Conditions) -> Result<(Report, Trace), PlayFailed> {
+    let stage = Stage::set_up(play.seed, conditions).await?;
+    let patience = conditions.patience;
     let mut player =
-        Player { stage: Stage::set_up(play.seed).await?, rollout: None, unmet: Vec::new() };
+        Player { stage, patience, rollout: None, unmet: Vec::new(), always: Vec::new() };
     let began = player.stage.clock.now();
     for line in &play.lines {
         let place = format!("{}:{}", play.name, line.number);
@@ -118,13 +133,20 @@ async fn perform(play: &Play) -> Result<Report, PlayFailed> {
         outcome.map_err(|error| PlayFailed::Line { place, message: error.to_string() })?;
         sleep(SETTLE).await;
     }
-    Ok(player.report(began).await)
+    player.end_always();
+    let script_ended = player.stage.clock.now();
+    sleep(conditions.afterwards).await;
+    let trace = player.stage.trace(script_ended);
+    Ok((player.report(began).await, trace))
 }
 
 struct Player {
     stage: Stage,
+    patience: Duration,
     rollout: Option<RolloutName>,
     unmet: Vec<Unmet>,
+    /// What must hold until the script ends.
+    always: Vec<(Line, String)>,
 }
 
 impl Player {
@@ -150,10 +172,13 @@ impl Player {
             Command::Heal => self.stage.traffic.clear_faults(),
             Command::MetricsDown => self.stage.numbers.set_availability(Availability::Down),
             Command::MetricsUp => self.stage.numbers.set_availability(Availability::Up),
-            Command::KillController => self.stage.kill_controller(),
-            Command::StartController => self.stage.start_controller().await?,
+            Command::KillController => self.stage.kill_controllers(),
+            Command::StartController => self.stage.start_controllers().await?,
             Command::SeeThrough(within) => self.see_through(*within, line, place).await?,
-            Command::Expect { what, within } => self.expect((what, *within), line, place).await?,
+            Command::Annotate { side, count, key, value } => {
+                self.annotate((*side, *count), key, value.as_deref()).await?;
+            }
+            Command::Expect { what, when } => self.expect((what, *when), line, place).await?,
         }
         Ok(())
     }
@@ -233,7 +258,9 @@ impl Player {
     }
 
     async fn read_rollout(&self) -> Result<Rollout, LineFailed> {
-        Ok(self.rollout()?.read(&self.stage).await?)
+        let RolloutName { namespace, name } = self.rollout()?;
+        let api: Api<Rollout> = Api::namespaced(self.stage.client.clone(), namespace);
+        Ok(api.get(name).await?)
     }
 
     async fn act(&self, action: &UserAction) -> Result<(), LineFailed> {
@@ -253,7 +280,7 @@ impl Player {
         let workload = self.workload(&rollout).await?;
         let subject =
             Subject { rollout: &rollout, replica_sets: &sets, workload: workload.as_ref() };
-        for write in meant(action).writes(subject)? {
+        for write in meant(action, self.stage.clock.now()).writes(subject)? {
             effects::perform(&self.stage.client, ACTOR, &write).await?;
         }
         Ok(())
@@ -269,23 +296,92 @@ impl Player {
 
     async fn expect(
         &mut self,
-        (what, within): (&Expectation, Option<Duration>),
+        (what, when): (&Expectation, When),
         line: &Line,
         place: &str,
     ) -> Result<(), LineFailed> {
-        let began = Instant::now();
-        let within = within.unwrap_or_default();
-        let found = loop {
-            let found = self.look(what).await?;
-            if found.is_ok() || began.elapsed() >= within {
-                break found;
+        let found = match when {
+            When::Now => self.come_true(what, Duration::ZERO).await?,
+            When::Within(within) => self.come_true(what, within).await?,
+            When::For(span) if *what == Expectation::Quiet => self.quiet(span).await,
+            When::For(span) => self.stay_true(what, span, place).await?,
+            When::Always => {
+                self.begin_always(what, line, place)?;
+                Ok(())
             }
-            self.wait_for_change(began, within).await;
         };
         if let Err(found) = found {
             self.note_unmet(line, place, found);
         }
         Ok(())
+    }
+
+    /// Waits for something to come true, if it takes no longer than `within`.
+    async fn come_true(&self, what: &Expectation, within: Duration) -> Result<Found, LineFailed> {
+        let began = Instant::now();
+        let within = within + self.patience;
+        loop {
+            let found = self.look(what)?;
+            if found.is_ok() || began.elapsed() >= within {
+                self.forget_weights(what, &found)?;
+                return Ok(found);
+            }
+            self.wait_for_change(began, within).await;
+        }
+    }
+
+    /// A sequence that came true is done with; the next one begins where it ended.
+    fn forget_weights(&self, what: &Expectation, found: &Found) -> Result<(), LineFailed> {
+        if matches!(what, Expectation::Weights(_)) && found.is_ok() {
+            self.stage.recorder.take_weights(self.rollout()?);
+        }
+        Ok(())
+    }
+
+    async fn stay_true(
+        &self,
+        what: &Expectation,
+        span: Duration,
+        place: &str,
+    ) -> Result<Found, LineFailed> {
+        let recorder = &self.stage.recorder;
+        recorder.stand(place, self.rollout()?, what, self.stage.clock.now());
+        sleep(span).await;
+        Ok(recorder.stand_down(place).map_or(Ok(()), |broken| Err(self.told(broken))))
+    }
+
+    fn begin_always(
+        &mut self,
+        what: &Expectation,
+        line: &Line,
+        place: &str,
+    ) -> Result<(), LineFailed> {
+        self.stage.recorder.stand(place, self.rollout()?, what, self.stage.clock.now());
+        self.always.push((line.clone(), place.to_owned()));
+        Ok(())
+    }
+
+    /// Says which of what must always hold did not.
+    fn end_always(&mut self) {
+        for (line, place) in std::mem::take(&mut self.always) {
+            if let Some(broken) = self.stage.recorder.stand_down(&place) {
+                let found = self.told(broken);
+                self.note_unmet(&line, &place, found);
+            }
+        }
+    }
+
+    /// What was found, and when.
+    fn told(&self, (at, found): (Timestamp, String)) -> String {
+        format!("{found} at {}", clock_words(self.stage.timeline.seconds(at)))
+    }
+
+    async fn quiet(&self, span: Duration) -> Found {
+        let count = || (self.stage.recorder.changes(), self.stage.timeline.entries().len());
+        let (changes, events) = count();
+        sleep(span).await;
+        let (changes, events) = (count().0 - changes, count().1 - events);
+        is(changes == 0 && events == 0, || format!("{changes} changes and {events} events"))
     }
 
     /// Waits until something happened, or it is time to look again anyway.
@@ -340,25 +436,54 @@ impl Player {
         }
     }
 
-    async fn lose_pod(&self, side: Side) -> Result<(), LineFailed> {
+    /// Names of the pods of one version.
+    async fn pods_of(&self, side: Side) -> Result<Vec<String>, LineFailed> {
         let rollout = self.read_rollout().await?;
         let status = rollout.status.unwrap_or_default();
         let hash = match side {
             Side::Stable => status.stable_rs,
             Side::Canary => status.current_pod_hash,
         };
-        let pods = pods_of(&self.stage, &self.rollout()?.namespace, hash.as_deref()).await?;
-        let name = pods.into_iter().filter_map(|pod| pod.metadata.name).min();
-        let name = name.ok_or(LineFailed::NoPod)?;
+        let api: Api<Pod> = Api::namespaced(self.stage.client.clone(), &self.rollout()?.namespace);
+        let pods = api.list(&ListParams::default()).await?.items.into_iter();
+        let pods = pods.filter(|pod| hash.is_some() && hash_of(&pod.metadata) == hash.as_deref());
+        let mut names: Vec<String> = pods.filter_map(|pod| pod.metadata.name).collect();
+        names.sort();
+        if names.is_empty() { Err(LineFailed::NoPod) } else { Ok(names) }
+    }
+
+    async fn lose_pod(&self, side: Side) -> Result<(), LineFailed> {
+        let name = self.pods_of(side).await?.swap_remove(0);
         self.objects("pod")?.delete(&name, &DeleteParams::default()).await?;
         Ok(())
     }
 
-    async fn look(&self, what: &Expectation) -> Result<Result<(), String>, LineFailed> {
-        Ok(check(&self.stage, self.rollout()?, what).await?)
+    async fn annotate(
+        &self,
+        (side, count): (Side, Option<usize>),
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), LineFailed> {
+        let body = json!({"metadata": {"annotations": {key: value}}});
+        for name in self.pods_of(side).await?.iter().take(count.unwrap_or(usize::MAX)) {
+            let patch = Patch::Merge(&body);
+            self.objects("pod")?.patch(name, &PatchParams::default(), &patch).await?;
+        }
+        Ok(())
     }
 
-    async fn report(self, began: jiff::Timestamp) -> Report {
+    fn look(&self, what: &Expectation) -> Result<Found, LineFailed> {
+        if let Some(found) = look_back(&self.stage, what) {
+            return Ok(found);
+        }
+        if let Expectation::Weights(wanted) = what {
+            let found = self.stage.recorder.weights(self.rollout()?);
+            return Ok(is(found == *wanted, || format!("{found:?}")));
+        }
+        Ok(self.stage.recorder.check(self.rollout()?, what)?)
+    }
+
+    async fn report(self, began: Timestamp) -> Report {
         let all: Api<Rollout> = Api::all(self.stage.client.clone());
         let all = all.list(&ListParams::default()).await;
         let outcome = |rollout: Rollout| {
@@ -412,8 +537,11 @@ fn is_foreign(api_version: &str) -> bool {
     group.contains('.') && !group.ends_with(".k8s.io") && !group.ends_with("argoproj.io")
 }
 
-fn meant(action: &UserAction) -> Action {
+fn meant(action: &UserAction, now: Timestamp) -> Action {
     match action {
+        UserAction::Restart => {
+            Action::Restart { at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() }
+        }
         UserAction::SetImage { container, image } => {
             Action::SetImage { container: container.clone(), image: image.clone() }
         }
@@ -435,8 +563,27 @@ fn modelled(fault: &Fault) -> traffic::Fault {
     }
 }
 
+/// Holds an expectation against all that has been; `None` when it is about one moment.
+fn look_back(stage: &Stage, expectation: &Expectation) -> Option<Found> {
+    let blast = blast_radius(stage);
+    let seen = |reason: &str| stage.timeline.count(reason);
+    Some(match expectation {
+        Expectation::Failed(bound) => compare(blast.failed, *bound),
+        Expectation::Unserved(bound) => compare(blast.unserved, *bound),
+        Expectation::MetBad(bound) => compare(blast.met_bad, *bound),
+        Expectation::Event(reason) => is(seen(reason) > 0, || format!("no event {reason}")),
+        Expectation::NoEvent(reason) => is(seen(reason) == 0, || format!("an event {reason}")),
+        Expectation::EventCount { reason, bound } => compare(seen(reason), *bound),
+        Expectation::Events(reasons) => {
+            let missing = stage.timeline.first_missing(reasons);
+            missing.map_or(Ok(()), |reason| Err(format!("no {reason} in its place")))
+        }
+        _ => return None,
+    })
+}
+
 /// What users have felt so far.
-pub(crate) fn blast_radius(stage: &Stage) -> BlastRadius {
+fn blast_radius(stage: &Stage) -> BlastRadius {
     let totals = stage.traffic.totals();
     let bad = stage.taken_back.hashes();
     let met_bad = totals

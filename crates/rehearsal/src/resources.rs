@@ -15,26 +15,50 @@ use kube::{
 )]
 pub(crate) struct UnknownResource(String);
 
+/// Group, version and kind of everything a script may name.
+type Kind = (&'static str, &'static str, &'static str);
+
+/// Every kind with the words for it, without a plural's `s`.
+const KINDS: [(&[&str], Kind); 11] = [
+    (&["rollout", "ro"], ("argoproj.io", "v1alpha1", "Rollout")),
+    (&["analysisrun", "ar"], ("argoproj.io", "v1alpha1", "AnalysisRun")),
+    (&["analysistemplate", "at"], ("argoproj.io", "v1alpha1", "AnalysisTemplate")),
+    (&["replicaset", "r"], ("apps", "v1", "ReplicaSet")),
+    (&["deployment", "deploy"], ("apps", "v1", "Deployment")),
+    (&["httproute"], ("gateway.networking.k8s.io", "v1", "HTTPRoute")),
+    (&["service", "svc"], ("", "v1", "Service")),
+    (&["pod", "po"], ("", "v1", "Pod")),
+    (&["configmap", "cm"], ("", "v1", "ConfigMap")),
+    (&["secret"], ("", "v1", "Secret")),
+    (&["horizontalpodautoscaler", "hpa"], ("autoscaling", "v2", "HorizontalPodAutoscaler")),
+];
+
+/// Every kind that a script may name.
+pub(crate) fn every_kind() -> impl Iterator<Item = ApiResource> {
+    KINDS.into_iter().map(|(_, kind)| described(kind))
+}
+
+/// The kind that a word means.
+pub(crate) fn kind_of(resource: &str) -> Result<&'static str, UnknownResource> {
+    named(resource).map(|(_, _, kind)| kind)
+}
+
 /// The objects of a kind in a namespace.
 pub(crate) fn dynamic(
     stage: &Stage,
     namespace: &str,
     resource: &str,
 ) -> Result<Api<DynamicObject>, UnknownResource> {
-    let (group, version, kind) = match resource.trim_end_matches('s') {
-        "rollout" | "ro" => ("argoproj.io", "v1alpha1", "Rollout"),
-        "analysisrun" | "ar" => ("argoproj.io", "v1alpha1", "AnalysisRun"),
-        "analysistemplate" | "at" => ("argoproj.io", "v1alpha1", "AnalysisTemplate"),
-        "replicaset" | "r" => ("apps", "v1", "ReplicaSet"),
-        "deployment" | "deploy" => ("apps", "v1", "Deployment"),
-        "httproute" => ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
-        "service" | "svc" => ("", "v1", "Service"),
-        "pod" | "po" => ("", "v1", "Pod"),
-        "configmap" | "cm" => ("", "v1", "ConfigMap"),
-        "secret" => ("", "v1", "Secret"),
-        "horizontalpodautoscaler" | "hpa" => ("autoscaling", "v2", "HorizontalPodAutoscaler"),
-        _ => return Err(UnknownResource(resource.to_owned())),
-    };
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    Ok(Api::namespaced_with(stage.client.clone(), namespace, &resource))
+    let described = described(named(resource)?);
+    Ok(Api::namespaced_with(stage.client.clone(), namespace, &described))
+}
+
+fn named(resource: &str) -> Result<Kind, UnknownResource> {
+    let word = resource.trim_end_matches('s');
+    let found = KINDS.into_iter().find(|(words, _)| words.contains(&word));
+    found.map(|(_, kind)| kind).ok_or_else(|| UnknownResource(resource.to_owned()))
+}
+
+fn described((group, version, kind): Kind) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }

@@ -1,14 +1,21 @@
 //! The stage of a rehearsal: API server, world, modelled traffic, numbers and controller on virtual time.
 
-use crate::{taken_back::TakenBack, timeline::Timeline};
-use api::argo::{AnalysisRun, Rollout};
+use crate::{
+    conditions::{Conditions, Trace},
+    recorder::Recorder,
+    resources::every_kind,
+    seat::Seat,
+    taken_back::TakenBack,
+    timeline::Timeline,
+};
+use api::argo::Rollout;
 use apiserver::{Server, ServerConfig};
 use clock::Clock;
-use controller::{Controller, ControllerConfig, ControllerHandle, HttpCaller};
+use controller::HttpCaller;
 use embedded::Numbers;
 use futures::{StreamExt, future::BoxFuture};
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Event};
+use k8s_openapi::api::core::v1::Event;
 use kube::{
     Api, Client, Resource,
     runtime::{WatchStreamExt, watcher},
@@ -55,19 +62,22 @@ pub(crate) struct Stage {
     pub(crate) traffic: TrafficHandle,
     pub(crate) timeline: Timeline,
     pub(crate) taken_back: TakenBack,
+    pub(crate) recorder: Recorder,
     /// Told whenever something that can be expected may have changed.
     pub(crate) stirred: Arc<Notify>,
-    controller: Option<ControllerHandle>,
-    lives: u32,
-    _server: Arc<Server>,
+    seats: Vec<Arc<Seat>>,
+    server: Arc<Server>,
     _world: WorldHandle,
     tasks: JoinSet<()>,
 }
 
 impl Stage {
-    pub(crate) async fn set_up(seed: u64) -> Result<Self, SetUpFailed> {
+    pub(crate) async fn set_up(seed: u64, conditions: &Conditions) -> Result<Self, SetUpFailed> {
         let clock = Clock::starting_at(EPOCH.parse().unwrap_or(Timestamp::UNIX_EPOCH));
         let server = Server::new(ServerConfig::new(clock, seed))?;
+        if let Some(witness) = conditions.witness.clone() {
+            server.set_witness(Box::new(move |change, now| witness(change, now)));
+        }
         let client = server.client();
         embedded::install(&client).await?;
         let config = WorldConfig {
@@ -89,16 +99,46 @@ impl Stage {
             traffic,
             timeline: Timeline::starting_at(clock.now()),
             taken_back: TakenBack::default(),
+            recorder: Recorder::default(),
             stirred: Arc::default(),
-            controller: None,
-            lives: 0,
-            _server: server,
+            seats: Vec::new(),
+            server: server,
             _world: world,
             tasks: JoinSet::new(),
         };
         stage.listen();
-        stage.start_controller().await?;
+        stage.set_seats(conditions, seed);
+        stage.start_controllers().await?;
+        for companion in &conditions.companions {
+            stage.tasks.spawn(companion(stage.client.clone(), clock));
+        }
         Ok(stage)
+    }
+
+    /// Makes a place for each controller.
+    fn set_seats(&mut self, conditions: &Conditions, seed: u64) {
+        let numbers = self.numbers.caller(Arc::new(NoNetwork));
+        let http: Arc<dyn HttpCaller> =
+            Arc::new(UpToDate { traffic: self.traffic.clone(), numbers });
+        let http = match &conditions.interpreter {
+            Some(interpreter) => interpreter(http),
+            None => http,
+        };
+        for (number, borne) in conditions.seats.iter().enumerate() {
+            let gate = borne.gate(self.clock, seed);
+            let cluster = (self.server.router(), self.clock);
+            let seat = Seat::new(cluster, Arc::clone(&http), gate, (conditions, number));
+            let seat = Arc::new(seat);
+            self.tasks.spawn(Arc::clone(&seat).attend(conditions.absence));
+            self.seats.push(seat);
+        }
+        if let Some(after) = conditions.heals_after {
+            let seats = self.seats.clone();
+            self.tasks.spawn(async move {
+                tokio::time::sleep(after).await;
+                seats.iter().for_each(|seat| seat.heal());
+            });
+        }
     }
 
     /// Begins to follow what happens.
@@ -112,32 +152,29 @@ impl Stage {
         tasks.spawn(follow(client.clone(), self.stirred.clone(), move |rollout: Rollout| {
             taken_back.observe(&rollout);
         }));
-        tasks.spawn(follow(client.clone(), self.stirred.clone(), drop::<ReplicaSet>));
-        tasks.spawn(follow(client.clone(), self.stirred.clone(), drop::<AnalysisRun>));
+        for kind in every_kind() {
+            tasks.spawn(self.recorder.clone().follow(client.clone(), kind));
+        }
+        tasks.spawn(self.recorder.clone().record(self.clock, self.stirred.clone()));
     }
 
-    /// Starts a controller if none runs.
-    pub(crate) async fn start_controller(&mut self) -> Result<(), SetUpFailed> {
-        if self.controller.is_some() {
-            return Ok(());
+    /// Starts a controller at each place where none runs.
+    pub(crate) async fn start_controllers(&self) -> Result<(), SetUpFailed> {
+        for seat in &self.seats {
+            seat.start().await?;
         }
-        self.lives += 1;
-        let config = ControllerConfig {
-            identity: format!("rehearsal-{}", self.lives),
-            ..ControllerConfig::alone()
-        };
-        let numbers = self.numbers.caller(Arc::new(NoNetwork));
-        let http = Arc::new(UpToDate { traffic: self.traffic.clone(), numbers });
-        self.controller =
-            Some(Controller::start(self.client.clone(), self.clock, http, config).await?);
         Ok(())
     }
 
-    /// Ends the controller at once, as a lost machine would.
-    pub(crate) fn kill_controller(&mut self) {
-        if let Some(controller) = self.controller.take() {
-            controller.abort();
-        }
+    /// Ends every controller at once, as lost machines would.
+    pub(crate) fn kill_controllers(&self) {
+        self.seats.iter().for_each(|seat| seat.kill());
+    }
+
+    /// What the controllers have asked for so far.
+    pub(crate) fn trace(&self, script_ended: Timestamp) -> Trace {
+        let passed = self.seats.iter().flat_map(|seat| seat.passed()).collect();
+        Trace { passed, script_ended }
     }
 }
 

@@ -96,12 +96,21 @@ impl Timeline {
         });
     }
 
-    /// Whether an event with this reason was seen.
-    pub fn has_event(&self, reason: &str) -> bool {
-        self.lock()
-            .entries
-            .iter()
-            .any(|entry| entry.actor == Actor::Controller && entry.what == reason)
+    /// How many events with this reason were seen.
+    pub fn count(&self, reason: &str) -> usize {
+        self.events().into_iter().filter(|seen| seen == reason).count()
+    }
+
+    /// The first of `reasons` that was not seen after those before it.
+    pub(crate) fn first_missing<'a>(&self, reasons: &'a [String]) -> Option<&'a String> {
+        let mut seen = self.events().into_iter();
+        reasons.iter().find(|reason| !seen.by_ref().any(|event| event == **reason))
+    }
+
+    /// Reasons of all events, in order of time.
+    fn events(&self) -> Vec<String> {
+        let entries = self.entries().into_iter();
+        entries.filter(|entry| entry.actor == Actor::Controller).map(|entry| entry.what).collect()
     }
 
     /// Everything so far, in order of time.
@@ -118,7 +127,8 @@ impl Timeline {
         }
     }
 
-    fn seconds(&self, at: Timestamp) -> i64 {
+    /// Seconds from the beginning to `at`.
+    pub(crate) fn seconds(&self, at: Timestamp) -> i64 {
         at.duration_since(self.began).as_secs()
     }
 

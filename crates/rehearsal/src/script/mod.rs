@@ -12,6 +12,7 @@
 //!
 //! [`parse`] is pure and reports every broken line at once, each with its line and column.
 
+mod expectations;
 mod parse;
 mod words;
 
@@ -75,13 +76,37 @@ pub enum Command {
     StartController,
     /// Waits until the release is through or taken back, and promotes whenever it waits for a person.
     SeeThrough(Duration),
-    /// Something that must hold, now or within a time.
+    /// Puts an annotation on pods of one version, or takes it off.
+    Annotate {
+        /// Which version.
+        side: Side,
+        /// How many of its pods; `None` means all.
+        count: Option<usize>,
+        /// The annotation.
+        key: String,
+        /// Its value; `None` takes it off.
+        value: Option<String>,
+    },
+    /// Something that must hold.
     Expect {
         /// What must hold.
         what: Expectation,
-        /// How long it may take to come true; `None` means now.
-        within: Option<Duration>,
+        /// When it must.
+        when: When,
     },
+}
+
+/// When an expectation must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At this moment.
+    Now,
+    /// At some moment before this time has passed.
+    Within(Duration),
+    /// At every moment until this time has passed.
+    For(Duration),
+    /// At every moment until the script ends.
+    Always,
 }
 
 /// One of the two versions of a release.
@@ -126,6 +151,8 @@ pub enum UserAction {
     Pause,
     /// Clears `spec.paused`.
     Resume,
+    /// Has every pod replaced that is older than now.
+    Restart,
     /// Sets `spec.replicas`.
     Scale(u32),
 }
@@ -164,6 +191,21 @@ pub enum Expectation {
     Event(String),
     /// No event with this reason was emitted.
     NoEvent(String),
+    /// So many events with this reason were emitted.
+    EventCount {
+        /// The reason.
+        reason: String,
+        /// How many.
+        bound: Comparison,
+    },
+    /// Events with these reasons were emitted in this order, with others between them or not.
+    Events(Vec<String>),
+    /// The route has given the canary exactly these weights, one after the other, since the last such line.
+    Weights(Vec<u32>),
+    /// What the busiest pod carries, in hundredths of an even share.
+    Load(Comparison),
+    /// Nothing changes and nothing is said.
+    Quiet,
     /// A wait with this code is among `status.reasons`.
     Reason(String),
     /// The newest AnalysisRun has this phase.
@@ -174,6 +216,8 @@ pub enum Expectation {
         kind: String,
         /// `True`, `False` or `Unknown`.
         status: String,
+        /// Its reason, if that matters.
+        reason: Option<String>,
     },
     /// User requests that failed since traffic began.
     Failed(Comparison),
@@ -193,9 +237,20 @@ pub enum Expectation {
         name: String,
         /// JSON pointer such as `/spec/replicas`.
         pointer: String,
-        /// The value as text; `absent` when there is no such field.
-        value: String,
+        /// What it must be.
+        value: FieldValue,
     },
+}
+
+/// What a field must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue {
+    /// This text; `absent` when there is no such field.
+    Text(String),
+    /// Some text with this part.
+    Containing(String),
+    /// A number within this bound.
+    Number(Comparison),
 }
 
 /// A number held against a bound.

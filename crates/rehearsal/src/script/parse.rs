@@ -1,7 +1,8 @@
 //! From text to [`Line`]s.
 
 use super::{
-    Command, Comparison, Expectation, Fault, Line, Manifest, Side, UserAction,
+    Command, Fault, Line, Manifest, Side, UserAction,
+    expectations::expect,
     words::{self, Complaint, Word},
 };
 
@@ -101,6 +102,9 @@ fn command(verb: &Word, arguments: &[Word], line: &str) -> Result<Command, Compl
             let pods = [("stable-pod", Side::Stable), ("canary-pod", Side::Canary)];
             switch(verb, arguments, pods.map(|(word, side)| (word, Command::LosePod(side))))?
         }
+        "unready" => marked(verb, arguments, Some("true"))?,
+        "ready" => marked(verb, arguments, None)?,
+        "annotate" => annotate(verb, arguments)?,
         "see-through" => {
             let [span] = exactly(verb, arguments, ["DURATION"])?;
             Command::SeeThrough(words::duration(span)?)
@@ -121,6 +125,7 @@ fn user_action(verb: &Word, arguments: &[Word]) -> Result<UserAction, Complaint>
         ("promote", []) => UserAction::Promote,
         ("abort", []) => UserAction::Abort,
         ("retry", []) => UserAction::Retry,
+        ("restart", []) => UserAction::Restart,
         ("pause", []) => UserAction::Pause,
         ("resume", []) => UserAction::Resume,
         ("undo", []) => UserAction::Undo(None),
@@ -128,7 +133,7 @@ fn user_action(verb: &Word, arguments: &[Word]) -> Result<UserAction, Complaint>
             UserAction::Undo(Some(whole(number, arguments[1].column)?))
         }
         ("scale", [number]) => UserAction::Scale(whole(number, arguments[0].column)?),
-        ("promote" | "abort" | "retry" | "pause" | "resume" | "undo", _) => {
+        ("promote" | "abort" | "retry" | "restart" | "pause" | "resume" | "undo", _) => {
             return Err(Complaint::new(
                 arguments[0].column,
                 format!("`{}` does not take `{}`", verb.text, texts.join(" ")),
@@ -139,12 +144,44 @@ fn user_action(verb: &Word, arguments: &[Word]) -> Result<UserAction, Complaint>
     })
 }
 
-const VERBS: &str = "apply, delete, patch, advance, rollout, set image, promote, abort, retry, undo, \
-                     pause, resume, scale, traffic, fault, heal, metrics, kill, start, lose, see-through, \
-                     expect";
+const VERBS: &str = "apply, delete, patch, advance, rollout, set image, promote, abort, retry, restart, \
+                     undo, pause, resume, scale, traffic, fault, heal, metrics, kill, start, lose, unready, \
+                     ready, annotate, see-through, expect";
 
 fn unknown_verb(verb: &str) -> String {
     format!("`{verb}` is not a command; there are {VERBS}")
+}
+
+/// The annotation that keeps a pod from being ready.
+const NOT_READY: &str = "ringfence.dev/not-ready";
+
+fn marked(verb: &Word, arguments: &[Word], value: Option<&str>) -> Result<Command, Complaint> {
+    let (side, count) = pods(verb, arguments, "stable-pods|canary-pods [COUNT]")?;
+    let value = value.map(str::to_owned);
+    Ok(Command::Annotate { side, count, key: NOT_READY.to_owned(), value })
+}
+
+fn annotate(verb: &Word, arguments: &[Word]) -> Result<Command, Complaint> {
+    let way = "stable-pods|canary-pods [COUNT] KEY=VALUE";
+    let Some((pair, rest)) = arguments.split_last() else { return Err(usage(verb, way)) };
+    let (side, count) = pods(verb, rest, way)?;
+    let (key, value) = pair.text.split_once('=').ok_or_else(|| usage(verb, way))?;
+    let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+    Ok(Command::Annotate { side, count, key: key.to_owned(), value })
+}
+
+/// All pods of a version, or so many of them.
+fn pods(verb: &Word, words: &[Word], way: &str) -> Result<(Side, Option<usize>), Complaint> {
+    let (which, count) = match words {
+        [which] => (which, None),
+        [which, count] => (which, Some(whole(&count.text, count.column)?)),
+        _ => return Err(usage(verb, way)),
+    };
+    match which.text.as_str() {
+        "stable-pods" => Ok((Side::Stable, count)),
+        "canary-pods" => Ok((Side::Canary, count)),
+        _ => Err(usage(verb, way)),
+    }
 }
 
 fn set_image(pair: &str, column: usize) -> Result<UserAction, Complaint> {
@@ -191,95 +228,6 @@ fn fault(verb: &Word, arguments: &[Word]) -> Result<Fault, Complaint> {
     Ok(fault)
 }
 
-fn expect(verb: &Word, arguments: &[Word]) -> Result<Command, Complaint> {
-    let (claim, within) = match arguments {
-        [claim @ .., within, span] if within.text == "within" => {
-            (claim, Some(words::duration(span)?))
-        }
-        claim => (claim, None),
-    };
-    let Some((subject, rest)) = claim.split_first() else {
-        return Err(usage(verb, "SUBJECT VALUE [within DURATION]"));
-    };
-    Ok(Command::Expect { what: expectation(subject, rest)?, within })
-}
-
-fn expectation(subject: &Word, rest: &[Word]) -> Result<Expectation, Complaint> {
-    if let Some(counted) = counted(subject, rest)? {
-        return Ok(counted);
-    }
-    if subject.text == "no" {
-        let [_, reason] = exactly(subject, rest, ["event", "REASON"])?;
-        return Ok(Expectation::NoEvent(reason.text.clone()));
-    }
-    if subject.text == "field" {
-        return field(subject, rest);
-    }
-    let [value] = exactly(subject, rest, ["VALUE"])?;
-    let text = value.text.clone();
-    Ok(match subject.text.as_str() {
-        "phase" => Expectation::Phase(text),
-        "message" => Expectation::Message(text),
-        "step" => Expectation::Step(whole(&text, value.column)?),
-        "weight" => Expectation::Weight(whole(&text, value.column)?),
-        "image" => Expectation::StableImage(text),
-        "event" => Expectation::Event(text),
-        "reason" => Expectation::Reason(text),
-        "analysis" => Expectation::Analysis(text),
-        "condition" => condition(&text, value.column)?,
-        other => return Err(Complaint::new(subject.column, unknown_subject(other))),
-    })
-}
-
-const SUBJECTS: &str = "phase, message, step, weight, image, pods, stable-pods, canary-pods, event, no event, \
-                        reason, analysis, condition, failed, unserved, met-bad, replica-sets, analysis-runs, \
-                        field";
-
-fn unknown_subject(subject: &str) -> String {
-    format!("`{subject}` cannot be expected; there are {SUBJECTS}")
-}
-
-fn counted(subject: &Word, rest: &[Word]) -> Result<Option<Expectation>, Complaint> {
-    let make: fn(Comparison) -> Expectation = match subject.text.as_str() {
-        "failed" => Expectation::Failed,
-        "unserved" => Expectation::Unserved,
-        "met-bad" => Expectation::MetBad,
-        "pods" => Expectation::Pods,
-        "stable-pods" => Expectation::StablePods,
-        "canary-pods" => Expectation::CanaryPods,
-        "replica-sets" => Expectation::ReplicaSets,
-        "analysis-runs" => Expectation::AnalysisRuns,
-        _ => return Ok(None),
-    };
-    let column = rest.first().map_or(subject.column, |word| word.column);
-    words::comparison(rest, column).map(make).map(Some)
-}
-
-fn field(subject: &Word, rest: &[Word]) -> Result<Expectation, Complaint> {
-    let [resource, name, pointer, value] =
-        exactly(subject, rest, ["RESOURCE", "NAME", "/JSON/POINTER", "VALUE"])?;
-    if !pointer.text.starts_with('/') {
-        let message =
-            format!("`{}` is not a JSON pointer; write it like /spec/replicas", pointer.text);
-        return Err(Complaint::new(pointer.column, message));
-    }
-    Ok(Expectation::Field {
-        resource: resource.text.clone(),
-        name: name.text.clone(),
-        pointer: pointer.text.clone(),
-        value: value.text.clone(),
-    })
-}
-
-fn condition(text: &str, column: usize) -> Result<Expectation, Complaint> {
-    text.split_once('=')
-        .map(|(kind, status)| Expectation::Condition {
-            kind: kind.to_owned(),
-            status: status.to_owned(),
-        })
-        .ok_or_else(|| Complaint::new(column, format!("`{text}` is not TYPE=STATUS")))
-}
-
 fn rate_of(word: &Word) -> Result<f64, Complaint> {
     let digits = word.text.strip_suffix("/s").unwrap_or(&word.text);
     digits.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0).ok_or_else(|| {
@@ -287,7 +235,7 @@ fn rate_of(word: &Word) -> Result<f64, Complaint> {
     })
 }
 
-fn whole<N: std::str::FromStr>(text: &str, column: usize) -> Result<N, Complaint> {
+pub(super) fn whole<N: std::str::FromStr>(text: &str, column: usize) -> Result<N, Complaint> {
     text.parse().map_err(|_| Complaint::new(column, format!("`{text}` is not a whole number")))
 }
 
@@ -309,7 +257,7 @@ fn nothing_more(verb: &Word, arguments: &[Word], command: Command) -> Result<Com
     Ok(command)
 }
 
-fn exactly<'a, const N: usize>(
+pub(super) fn exactly<'a, const N: usize>(
     verb: &Word,
     arguments: &'a [Word],
     names: [&str; N],
@@ -317,14 +265,13 @@ fn exactly<'a, const N: usize>(
     arguments.try_into().map_err(|_| usage(verb, &names.join(" ")))
 }
 
-fn usage(verb: &Word, arguments: &str) -> Complaint {
+pub(super) fn usage(verb: &Word, arguments: &str) -> Complaint {
     Complaint::new(verb.column, format!("write it like `{} {arguments}`", verb.text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::Relation;
     use std::time::Duration;
 
     fn one(line: &str) -> Command {
@@ -342,6 +289,25 @@ mod tests {
             ("kill controller", Command::KillController),
             ("traffic 50/s", Command::Traffic(50.0)),
             ("lose canary-pod", Command::LosePod(Side::Canary)),
+            ("restart", Command::Act(UserAction::Restart)),
+            (
+                "unready canary-pods 2",
+                Command::Annotate {
+                    side: Side::Canary,
+                    count: Some(2),
+                    key: NOT_READY.into(),
+                    value: Some("true".into()),
+                },
+            ),
+            (
+                "annotate stable-pods ringfence.dev/cpu=90m",
+                Command::Annotate {
+                    side: Side::Stable,
+                    count: None,
+                    key: "ringfence.dev/cpu".into(),
+                    value: Some("90m".into()),
+                },
+            ),
             ("see-through 7d", Command::SeeThrough(Duration::from_hours(168))),
             (
                 "patch rollout web {\"spec\":{\"replicas\":2}}",
@@ -364,35 +330,6 @@ mod tests {
             image: Some("red".into()),
         };
         assert_eq!(one("fault errors=5% latency=+300ms image=red"), Command::Fault(wanted));
-    }
-
-    #[test]
-    fn expectations_may_have_a_deadline() {
-        let wanted = Command::Expect {
-            what: Expectation::Phase("Healthy".into()),
-            within: Some(Duration::from_mins(2)),
-        };
-        assert_eq!(one("expect phase Healthy within 2m"), wanted);
-        let Command::Expect { what: Expectation::Failed(bound), within: None } =
-            one("expect failed <= 40")
-        else {
-            panic!("not a bound");
-        };
-        assert_eq!(bound, Comparison { relation: Relation::AtMost, bound: 40.0 });
-    }
-
-    #[test]
-    fn fields_of_any_object_can_be_expected() {
-        let what = Expectation::Field {
-            resource: "service".into(),
-            name: "web".into(),
-            pointer: "/spec/type".into(),
-            value: "ClusterIP".into(),
-        };
-        let line = "expect field service web /spec/type ClusterIP";
-        assert_eq!(one(line), Command::Expect { what, within: None });
-        let errors = parse("t", "expect field service web spec.type ClusterIP").unwrap_err();
-        assert_eq!(errors[0].column, 26);
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! Under what conditions a rehearsal is played, beyond what its script says.
+
+use clock::Clock;
+use controller::{HttpCaller, Planner, Product};
+use faults::{Cut, Disorder, Gate, Passed, Rule};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kube::Client;
+use std::{sync::Arc, time::Duration};
+use store::Change;
+
+/// Told of every change in the cluster, as it happens; [`faults::sender`] says whose request it is.
+pub type Witness = Arc<dyn Fn(&Change, Timestamp) + Send + Sync>;
+
+/// Somebody else who acts in the cluster, beside users, workloads and controllers. It must not run on
+/// after its work: virtual time stands still for whoever never sleeps.
+pub type Companion = Arc<dyn Fn(Client, Clock) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Changes what metric providers answer.
+pub type Interpreter = Arc<dyn Fn(Arc<dyn HttpCaller>) -> Arc<dyn HttpCaller> + Send + Sync>;
+
+/// Conditions; [`Default`] is a rehearsal where nothing goes wrong by itself.
+#[derive(Clone)]
+pub struct Conditions {
+    /// The controllers; more than one contend for a lease.
+    pub seats: Vec<Seat>,
+    /// What decides for each of them.
+    pub planner: Arc<dyn Planner>,
+    /// How long a controller that was cut off stays away.
+    pub absence: Duration,
+    /// How much longer than it says each expectation may take.
+    pub patience: Duration,
+    /// When rules and disorders end, counted from the beginning.
+    pub heals_after: Option<Duration>,
+    /// How long the cluster is left to itself after the last line.
+    pub afterwards: Duration,
+    /// Who else acts.
+    pub companions: Vec<Companion>,
+    /// What stands between the controllers and metric providers.
+    pub interpreter: Option<Interpreter>,
+    /// Who is told of every change.
+    pub witness: Option<Witness>,
+}
+
+/// What one controller has to bear.
+#[derive(Clone, Debug, Default)]
+pub struct Seat {
+    /// Where its lives end, the first life first.
+    pub cuts: Vec<Cut>,
+    /// Which of its requests fare ill.
+    pub rules: Vec<Rule>,
+    /// Which of its watches fare ill.
+    pub disorders: Vec<Disorder>,
+}
+
+/// What the controllers asked of the API server.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Every request of every seat in the order it came, first those of the first seat.
+    pub passed: Vec<Passed>,
+    /// When the last line of the script was done.
+    pub script_ended: Timestamp,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            seats: vec![Seat::default()],
+            planner: Arc::new(Product),
+            absence: Duration::from_secs(5),
+            patience: Duration::ZERO,
+            heals_after: None,
+            afterwards: Duration::ZERO,
+            companions: Vec::new(),
+            interpreter: None,
+            witness: None,
+        }
+    }
+}
+
+impl Seat {
+    /// A gate that does all this.
+    pub(crate) fn gate(&self, clock: Clock, seed: u64) -> Gate {
+        let gate = Gate::open(clock, seed);
+        self.cuts.iter().for_each(|cut| gate.cut(*cut));
+        self.rules.iter().for_each(|rule| gate.rule(rule.clone()));
+        self.disorders.iter().for_each(|disorder| gate.disturb(disorder.clone()));
+        gate
+    }
+}
