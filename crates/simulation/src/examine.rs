@@ -1,0 +1,93 @@
+//! Holding a run against the invariants and against its reference.
+
+use crate::{
+    divergence::Divergence,
+    ending::differences,
+    invariants,
+    run::{Ran, Reference, SETTLES_WITHIN},
+    weights::weights,
+};
+use jiff::Timestamp;
+use rehearsal::Unmet;
+
+/// How many more writes each thing that goes wrong may cost.
+const EXTRA_WRITES: usize = 20;
+/// Differences shown of each sort.
+const SHOWN: usize = 3;
+
+/// How strictly a run is held against its reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// It must end the same, and send traffic the same way in between.
+    SameStory,
+    /// It must end the same; the way there may differ.
+    SameEnding,
+    /// It may end otherwise; only the invariants hold.
+    InvariantsOnly,
+}
+
+/// Everything that was not as it had to be.
+pub fn examine(ran: &Ran, reference: &Reference, against: Against) -> Vec<Divergence> {
+    let mut found = invariants::check(&ran.history);
+    found.extend(restless(ran));
+    if ran.report.blast_radius.unserved > reference.ran.report.blast_radius.unserved {
+        found.push(Divergence::Unserved { requests: ran.report.blast_radius.unserved });
+    }
+    if against != Against::InvariantsOnly {
+        found.extend(unmet(ran));
+        found.extend(other_ending(ran, reference));
+        found.extend(more_writes(ran, reference));
+    }
+    if against == Against::SameStory {
+        found.extend(other_weights(ran, reference));
+    }
+    found
+}
+
+/// I10: hours after the script nothing is written any more.
+fn restless(ran: &Ran) -> Option<Divergence> {
+    let quiet_from = ran.trace.script_ended.checked_add(SETTLES_WITHIN).unwrap_or(Timestamp::MAX);
+    let late: Vec<_> = ran.writes().filter(|write| write.at > quiet_from).collect();
+    let last = late.last()?;
+    let found = format!("{} writes hours after the end, the last to {}", late.len(), last.path);
+    Some(Divergence::Breach { invariant: "I10", at: last.at.to_string(), found })
+}
+
+fn other_ending(ran: &Ran, reference: &Reference) -> Vec<Divergence> {
+    let differences = differences(&reference.ending, &ran.ending());
+    differences.into_iter().take(SHOWN).map(|found| Divergence::Ending { found }).collect()
+}
+
+fn other_weights(ran: &Ran, reference: &Reference) -> Vec<Divergence> {
+    let seen = weights(&ran.history);
+    let differs = |(route, expected): (&String, &Vec<String>)| {
+        let found = seen.get(route).cloned().unwrap_or_default();
+        (found != *expected).then(|| Divergence::Weights {
+            found: format!("{route}: {}, not {}", found.join(", "), expected.join(", ")),
+        })
+    };
+    reference.weights.iter().filter_map(differs).collect()
+}
+
+fn more_writes(ran: &Ran, reference: &Reference) -> Option<Divergence> {
+    let (writes, expected) = (ran.writes().count(), reference.writes);
+    let bound = expected + EXTRA_WRITES;
+    (writes > bound).then(|| Divergence::Writes {
+        found: format!("{writes}, where {expected} did before and at most {bound} may"),
+    })
+}
+
+fn unmet(ran: &Ran) -> Vec<Divergence> {
+    let told = |unmet: &Unmet| Divergence::Unmet {
+        found: format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found),
+    };
+    ran.report.failures.iter().filter(|unmet| binds(unmet)).map(told).collect()
+}
+
+/// Whether an expectation must come true whatever goes wrong: a controller that dies may not live to tell
+/// of an event, and users may meet a bad version for longer.
+fn binds(unmet: &Unmet) -> bool {
+    let words = unmet.expectation.split_whitespace().collect::<Vec<_>>();
+    let subject = words.iter().find(|word| !matches!(**word, "expect" | "never" | "always"));
+    !matches!(subject, Some(&("event" | "events" | "no-event" | "failed" | "met-bad" | "reason" | "message")))
+}

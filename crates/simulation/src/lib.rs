@@ -1,0 +1,31 @@
+//! The controller under every fault we know, on virtual time.
+//!
+//! A [`Story`] is a script of `scenarios/`. It is played once undisturbed, which gives the
+//! [`Reference`], and then again and again with one thing going wrong each time: a [`Case`] of a
+//! [`Suite`]. [`examine`] holds what happened against the invariants and against the reference: same
+//! ending, same weights seen by the router, no user request lost, a bounded number of extra writes.
+//!
+//! Start with [`suites`], then [`invariants`]; [`mutants`] proves that the suites bite.
+//!
+//! **Invariant.** A run depends on its story, case and seed alone; whatever is found can be found again.
+
+mod divergence;
+mod ending;
+mod examine;
+mod history;
+pub mod invariants;
+mod picture;
+mod run;
+mod story;
+pub mod suites;
+mod weights;
+
+pub use divergence::Divergence;
+pub use ending::ending;
+pub use examine::examine;
+pub use history::{History, Step};
+pub use picture::{ObjectKey, Picture};
+pub use run::{Ran, Reference, run};
+pub use story::{Story, stories};
+pub use suites::{Case, SUITES, Suite};
+pub use weights::weights;

@@ -1,0 +1,47 @@
+//! The scripts that are played.
+
+use anyhow::{Context, Result};
+use rehearsal::{Play, load};
+use std::path::{Path, PathBuf};
+
+/// A script and what it needs.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The file's name without its ending.
+    pub name: String,
+    /// The script, ready to be played.
+    pub play: Play,
+}
+
+/// Every script of a folder and of its folder `regressions`, by name.
+///
+/// # Errors
+/// When a folder or a script cannot be read.
+pub fn stories(folder: &Path, seed: u64) -> Result<Vec<Story>> {
+    let mut files = scripts(folder)?;
+    let regressions = folder.join("regressions");
+    if regressions.is_dir() {
+        files.extend(scripts(&regressions)?);
+    }
+    files.sort();
+    files.iter().map(|file| story(file, seed)).collect()
+}
+
+fn scripts(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder);
+    let entries = entries.with_context(|| format!("{} cannot be read", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "scenario") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn story(file: &Path, seed: u64) -> Result<Story> {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let play = load(&[], Some(file), seed).with_context(|| format!("{name} cannot be read"))?;
+    Ok(Story { name, play })
+}
