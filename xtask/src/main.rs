@@ -1,19 +1,20 @@
-//! Chores of the workspace: `cargo xtask codegen [--check]` and `cargo xtask tidy`.
+//! Chores of the workspace: `cargo xtask codegen [--check]`, `cargo xtask tidy` and `cargo xtask control-plane`.
 //!
 //! The tests of this crate run the same checks, so that `cargo test` alone finds what they find.
 
 mod codegen;
 mod tidy;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::{
     env,
     io::{Write, stdout},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask control-plane build|up|list|down";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -22,8 +23,17 @@ fn main() -> Result<()> {
         ["codegen"] => report("wrote", &codegen::write(&root())?),
         ["codegen", "--check"] => demand("run `cargo xtask codegen`", &codegen::stale(&root())?),
         ["tidy"] => demand("untidy", &tidy::complaints(&root())?),
+        ["control-plane", rest @ ..] => hand_over("control-plane", rest),
         _ => bail!(USAGE),
     }
+}
+
+/// Runs a chore that is a crate of its own, so that the others need not wait for its dependencies.
+fn hand_over(package: &str, args: &[&str]) -> Result<()> {
+    let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    command.args(["run", "--quiet", "--package", package, "--"]).args(args);
+    let status = command.current_dir(root()).status().context("cannot run cargo")?;
+    if status.success() { Ok(()) } else { bail!("{package} failed") }
 }
 
 /// The top of the workspace.
