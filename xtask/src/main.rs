@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask control-plane build|up|list|down";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask control-plane build|up|run|list|down";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();

@@ -1,8 +1,8 @@
-//! Builds, starts and ends real control planes: `cargo xtask control-plane build|up|list|down`.
+//! Builds, starts and ends real control planes: `cargo xtask control-plane build|up|run|list|down`.
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use control_plane::{Running, bring_down, build, running, start_detached};
+use control_plane::{ControlPlane, Running, bring_down, build, running, start_detached};
 use std::{
     fs,
     io::{Write, stderr, stdout},
@@ -32,7 +32,9 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
-    /// Name those that run.
+    /// Start one that ends with this command, however that comes about.
+    Run,
+    /// Name those that were started to stay.
     List,
     /// End one, or all.
     Down {
@@ -48,6 +50,7 @@ async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Build => say(&format!("built: {}", built()?.path().display())),
         Command::Up { kubeconfig, port } => up(kubeconfig, port).await,
+        Command::Run => run().await,
         Command::List => running()?.iter().try_for_each(|plane| say(&line(plane))),
         Command::Down { name } => down(name).await,
     }
@@ -68,6 +71,13 @@ async fn up(kubeconfig: Option<PathBuf>, port: u16) -> Result<()> {
     }
     say(&format!("{} ready in {:.1} s", line(&plane), started.elapsed().as_secs_f64()))?;
     say(&format!("export KUBECONFIG={}", plane.kubeconfig().display()))
+}
+
+async fn run() -> Result<()> {
+    let plane = ControlPlane::start(&built()?).await?;
+    say(&format!("{} pid {}", plane.url(), plane.pid()))?;
+    say(&format!("export KUBECONFIG={}", plane.kubeconfig().display()))?;
+    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")
 }
 
 async fn down(name: Option<String>) -> Result<()> {

@@ -14,7 +14,15 @@ use kube::{
     runtime::{WatchStreamExt, wait::await_condition, watcher},
 };
 use serde_json::{Value, json};
-use std::{fmt::Debug, fs, path::Path, pin::pin, process::Command};
+use std::{
+    fmt::Debug,
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::TcpStream,
+    path::Path,
+    pin::pin,
+    process::{Command, Stdio},
+};
 
 /// Starts one, or nothing where there is none.
 async fn control_plane(what: &str) -> Option<(Binary, ControlPlane)> {
@@ -124,6 +132,28 @@ async fn one_that_was_started_to_stay_goes_when_it_is_brought_down() {
     bring_down(&plane).await.unwrap();
     assert!(!running().unwrap().contains(&plane) && !plane.home.exists());
     assert!(!is_there(plane.pid.unsigned_abs()));
+}
+
+#[test]
+fn one_whose_parent_is_killed_ends_by_itself() {
+    let Some(binary) = for_test("that a control plane ends with its parent") else { return };
+    assert!(binary.path().is_file());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_control-plane"));
+    let mut parent =
+        command.arg("run").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (url, pid) = line.trim().split_once(" pid ").unwrap();
+    let address = url.strip_prefix("https://").unwrap();
+    let mut connection = TcpStream::connect(address).unwrap();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    // A connection that is not used ends with the server, at the latest.
+    let _ = connection.read(&mut [0]);
+    while let Ok(mut another) = TcpStream::connect(address) {
+        let _ = another.read(&mut [0]);
+    }
+    assert!(!is_there(pid.parse().unwrap()));
 }
 
 /// Tells whether a process with this number runs, where the system shows that.
