@@ -3,11 +3,15 @@
 //! Start with [`script`], the language; [`load`] reads it with its manifests, and [`rehearse`] plays it
 //! and hands back a [`Report`].
 //!
-//! **Invariant.** Nothing here reads the system's clock or reaches the network: a day is over when the
-//! last timer has fired, and two runs with the same seed give the same report.
+//! [`rehearse_elsewhere`] plays the same script in real time on a cluster that is there already.
+//!
+//! **Invariant.** [`rehearse`] neither reads the system's clock nor reaches the network: a day is over when
+//! the last timer has fired, and two runs with the same seed give the same report.
 
 mod conditions;
+mod elsewhere;
 mod expect;
+mod ground;
 mod load;
 mod play;
 mod recorder;
@@ -21,8 +25,9 @@ mod taken_back;
 mod timeline;
 
 pub use conditions::{Companion, Conditions, Interpreter, Seat, Trace, Witness};
+pub use elsewhere::Elsewhere;
 pub use load::{LoadFailed, load};
-pub use play::{Play, PlayFailed, rehearse, rehearse_under};
+pub use play::{Play, PlayFailed, rehearse, rehearse_elsewhere, rehearse_under};
 pub use report::{BlastRadius, Outcome, Report, Unmet, text};
 pub use stage::SetUpFailed;
 pub use timeline::{Actor, Entry, Timeline};

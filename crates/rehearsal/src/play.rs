@@ -2,7 +2,9 @@
 
 use crate::{
     conditions::{Conditions, Trace},
+    elsewhere::Elsewhere,
     expect::{Found, compare, is, observed_phase},
+    ground::Ground,
     report::{BlastRadius, Outcome, Report, Unmet},
     resources::{UnknownResource, dynamic},
     scene::{RolloutName, hash_of},
@@ -118,11 +120,30 @@ pub fn rehearse_under(play: &Play, conditions: &Conditions) -> Result<(Report, T
         .start_paused(true)
         .build()
         .map_err(PlayFailed::Runtime)?;
-    runtime.block_on(perform(play, conditions))
+    runtime.block_on(async {
+        let ground = Ground::embedded(play.seed, conditions).await?;
+        perform(play, conditions, ground).await
+    })
 }
 
-async fn perform(play: &Play, conditions: &Conditions) -> Result<(Report, Trace), PlayFailed> {
-    let stage = Stage::set_up(play.seed, conditions).await?;
+/// Plays a script in real time on a cluster that is there already.
+///
+/// # Errors
+/// As [`rehearse`].
+pub async fn rehearse_elsewhere(
+    play: &Play,
+    conditions: &Conditions,
+    place: &Elsewhere,
+) -> Result<(Report, Trace), PlayFailed> {
+    perform(play, conditions, Ground::elsewhere(place)).await
+}
+
+async fn perform(
+    play: &Play,
+    conditions: &Conditions,
+    ground: Ground,
+) -> Result<(Report, Trace), PlayFailed> {
+    let stage = Stage::set_up(ground, play.seed, conditions).await?;
     let patience = conditions.patience;
     let mut player =
         Player { stage, patience, rollout: None, unmet: Vec::new(), always: Vec::new() };

@@ -1,7 +1,8 @@
-//! The stage of a rehearsal: API server, world, modelled traffic, numbers and controller on virtual time.
+//! The stage of a rehearsal: modelled traffic, numbers and controllers on some [`Ground`].
 
 use crate::{
     conditions::{Conditions, Trace},
+    ground::Ground,
     recorder::Recorder,
     resources::every_kind,
     seat::Seat,
@@ -9,7 +10,6 @@ use crate::{
     timeline::Timeline,
 };
 use api::argo::Rollout;
-use apiserver::{Server, ServerConfig};
 use clock::Clock;
 use controller::HttpCaller;
 use embedded::Numbers;
@@ -22,20 +22,13 @@ use kube::{
 };
 use metrics::access::AccessLog;
 use serde::de::DeserializeOwned;
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc};
 use tokio::{sync::Notify, task::JoinSet};
 use vocab::{Call, Reply, ReplyError};
-use world::{
-    Recording, ServePods, World, WorldConfig, WorldHandle,
-    traffic::{TrafficConfig, TrafficHandle, TrafficModel},
-};
+use world::traffic::{TrafficConfig, TrafficHandle, TrafficModel};
 
 /// The namespace rehearsals play in.
 pub(crate) const NAMESPACE: &str = "default";
-/// When every rehearsal begins, so that two runs print the same.
-const EPOCH: &str = "2026-01-05T09:00:00Z";
-/// How long containers take to start, so that nothing looks instant that is not.
-const START_DELAY: Duration = Duration::from_secs(3);
 
 /// Why the stage could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -66,27 +59,17 @@ pub(crate) struct Stage {
     /// Told whenever something that can be expected may have changed.
     pub(crate) stirred: Arc<Notify>,
     seats: Vec<Arc<Seat>>,
-    server: Arc<Server>,
-    _world: WorldHandle,
+    ground: Ground,
     tasks: JoinSet<()>,
 }
 
 impl Stage {
-    pub(crate) async fn set_up(seed: u64, conditions: &Conditions) -> Result<Self, SetUpFailed> {
-        let clock = Clock::starting_at(EPOCH.parse().unwrap_or(Timestamp::UNIX_EPOCH));
-        let server = Server::new(ServerConfig::new(clock, seed))?;
-        if let Some(witness) = conditions.witness.clone() {
-            server.set_witness(Box::new(move |change, now| witness(change, now)));
-        }
-        let client = server.client();
-        embedded::install(&client).await?;
-        let config = WorldConfig {
-            serve_pods: ServePods::None,
-            recording: Recording::Nothing,
-            start_delay: START_DELAY,
-            ..WorldConfig::default()
-        };
-        let world = World::start(client.clone(), clock, config).await?;
+    pub(crate) async fn set_up(
+        ground: Ground,
+        seed: u64,
+        conditions: &Conditions,
+    ) -> Result<Self, SetUpFailed> {
+        let (clock, client) = (ground.clock, ground.client.clone());
         let access = Arc::new(AccessLog::new());
         let numbers = Numbers::new(access.clone(), clock);
         let users =
@@ -102,8 +85,7 @@ impl Stage {
             recorder: Recorder::default(),
             stirred: Arc::default(),
             seats: Vec::new(),
-            server: server,
-            _world: world,
+            ground,
             tasks: JoinSet::new(),
         };
         stage.listen();
@@ -126,7 +108,7 @@ impl Stage {
         };
         for (number, borne) in conditions.seats.iter().enumerate() {
             let gate = borne.gate(self.clock, seed);
-            let cluster = (self.server.router(), self.clock);
+            let cluster = (self.ground.router.clone(), self.clock);
             let seat = Seat::new(cluster, Arc::clone(&http), gate, (conditions, number));
             let seat = Arc::new(seat);
             self.tasks.spawn(Arc::clone(&seat).attend(conditions.absence));

@@ -1,0 +1,55 @@
+//! What a stage stands on: a cluster, and the time that passes there.
+
+use crate::{conditions::Conditions, elsewhere::Elsewhere, stage::SetUpFailed};
+use apiserver::{Server, ServerConfig};
+use axum::Router;
+use clock::Clock;
+use faults::Gate;
+use jiff::Timestamp;
+use kube::Client;
+use std::{sync::Arc, time::Duration};
+use world::{Recording, ServePods, World, WorldConfig, WorldHandle};
+
+/// When every rehearsal begins, so that two runs print the same.
+const EPOCH: &str = "2026-01-05T09:00:00Z";
+/// How long containers take to start, so that nothing looks instant that is not.
+const START_DELAY: Duration = Duration::from_secs(3);
+
+/// A cluster and its time.
+pub(crate) struct Ground {
+    pub(crate) clock: Clock,
+    /// The API server, for clients that stand behind something.
+    pub(crate) router: Router,
+    /// A client that nothing stands in the way of.
+    pub(crate) client: Client,
+    /// What is there because of us, to end with us.
+    _ours: Option<(Arc<Server>, WorldHandle)>,
+}
+
+impl Ground {
+    /// A cluster of its own.
+    pub(crate) async fn embedded(seed: u64, conditions: &Conditions) -> Result<Self, SetUpFailed> {
+        let clock = Clock::starting_at(EPOCH.parse().unwrap_or(Timestamp::UNIX_EPOCH));
+        let server = Server::new(ServerConfig::new(clock, seed))?;
+        if let Some(witness) = conditions.witness.clone() {
+            server.set_witness(Box::new(move |change, now| witness(change, now)));
+        }
+        let client = server.client();
+        embedded::install(&client).await?;
+        let config = WorldConfig {
+            serve_pods: ServePods::None,
+            recording: Recording::Nothing,
+            start_delay: START_DELAY,
+            ..WorldConfig::default()
+        };
+        let world = World::start(client.clone(), clock, config).await?;
+        Ok(Self { clock, router: server.router(), client, _ours: Some((server, world)) })
+    }
+
+    /// A cluster that lives without us, in real time.
+    pub(crate) fn elsewhere(place: &Elsewhere) -> Self {
+        let (clock, router) = (Clock::system(), place.router());
+        let client = Gate::open(clock, 0).client(router.clone(), "rehearsal");
+        Self { clock, router, client, _ours: None }
+    }
+}
