@@ -38,5 +38,5 @@ pub use hub::Witness;
 pub use journal::JournalError;
 pub use logs::LogSource;
 pub use serve::ServeHandle;
-pub use server::{Server, ServerConfig, ServerError};
+pub use server::{Server, ServerConfig, ServerError, Snapshot};
 pub use tls::{Tls, TlsError};

@@ -58,6 +58,10 @@ impl std::fmt::Debug for Server {
     }
 }
 
+/// What a server held at one moment; a server that begins with it costs next to nothing.
+#[derive(Clone, Debug)]
+pub struct Snapshot(Store);
+
 impl Server {
     /// Makes a server and starts its background work. Must be called within a tokio runtime.
     ///
@@ -73,11 +77,30 @@ impl Server {
                 (store, Some(journal))
             }
         };
-        let hub = Arc::new(Hub::new(store, journal, config.clock));
+        Ok(Self::around(store, journal, (config.clock, config.token)))
+    }
+
+    /// What the server holds now, to begin other servers with.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.context.hub.read().clone())
+    }
+
+    /// Makes a server in memory that goes on from a snapshot, with the snapshot's seed. Must be called
+    /// within a tokio runtime.
+    pub fn resume(snapshot: &Snapshot, clock: Clock) -> Arc<Self> {
+        Self::around(snapshot.0.clone(), None, (clock, None))
+    }
+
+    fn around(
+        store: Store,
+        journal: Option<Journal>,
+        (clock, token): (Clock, Option<String>),
+    ) -> Arc<Self> {
+        let hub = Arc::new(Hub::new(store, journal, clock));
         background::start(&hub);
-        let auth = config.token.clone().map_or(Auth::Open, Auth::Token);
+        let auth = token.clone().map_or(Auth::Open, Auth::Token);
         let context = Context { hub, logs: Arc::default(), auth: Arc::new(auth) };
-        Ok(Arc::new(Self { context, token: config.token }))
+        Arc::new(Self { context, token })
     }
 
     /// Every path of the server, behind its token if it has one.

@@ -1,7 +1,7 @@
 //! What a stage stands on: a cluster, and the time that passes there.
 
-use crate::{conditions::Conditions, elsewhere::Elsewhere, stage::SetUpFailed};
-use apiserver::{Server, ServerConfig};
+use crate::{conditions::Conditions, elsewhere::Elsewhere, prepared, stage::SetUpFailed};
+use apiserver::Server;
 use axum::Router;
 use clock::Clock;
 use faults::Gate;
@@ -30,12 +30,11 @@ impl Ground {
     /// A cluster of its own.
     pub(crate) async fn embedded(seed: u64, conditions: &Conditions) -> Result<Self, SetUpFailed> {
         let clock = Clock::starting_at(EPOCH.parse().unwrap_or(Timestamp::UNIX_EPOCH));
-        let server = Server::new(ServerConfig::new(clock, seed))?;
+        let server = prepared::server(clock, seed).await?;
         if let Some(witness) = conditions.witness.clone() {
             server.set_witness(Box::new(move |change, now| witness(change, now)));
         }
         let client = server.client();
-        embedded::install(&client).await?;
         let config = WorldConfig {
             serve_pods: ServePods::None,
             recording: Recording::Nothing,

@@ -14,6 +14,7 @@ mod expect;
 mod ground;
 mod load;
 mod play;
+mod prepared;
 mod recorder;
 mod report;
 mod resources;

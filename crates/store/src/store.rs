@@ -21,8 +21,8 @@ use crate::watch::{EventKind, Log, LoggedChange, POLL_LIMIT, Since, WatchCursor,
 pub const FIRST_NAMESPACES: [&str; 4] =
     ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// A Kubernetes cluster's objects and the rules of its API.
-#[derive(Debug)]
+/// A Kubernetes cluster's objects and the rules of its API. A clone shares the objects and lives on alone.
+#[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) catalogue: Catalogue,
     pub(crate) racks: BTreeMap<GroupResource, Rack>,
@@ -74,7 +74,7 @@ impl Change {
 }
 
 /// All objects of one kind.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rack {
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
     pub(crate) log: Log,

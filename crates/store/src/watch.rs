@@ -195,7 +195,7 @@ impl LoggedChange {
 }
 
 /// The remembered changes of one kind.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     changes: VecDeque<Arc<LoggedChange>>,
     forgotten: u64,
