@@ -90,7 +90,9 @@ fn next(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<Analysis
     match readiness(subject, part, found) {
         Readiness::Skip => {
             cancel_if_any(found, draft);
-            found.filter(|_| part.is_blue_green()).cloned()
+            // After a retry the run that failed is over and done with.
+            let retried = subject.status.aborted_at.is_some();
+            found.filter(|_| part.is_blue_green() && !retried).cloned()
         }
         Readiness::Hold => found.cloned(),
         Readiness::Go if needs_new(subject, found) => {

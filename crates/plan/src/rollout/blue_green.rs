@@ -117,7 +117,16 @@ fn switch_active(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &mu
     if draft.pause.is_aborted(&subject.status) && !subject.stable_hash().is_empty() {
         return switch_back(subject, service, draft);
     }
-    if subject.is_halted() || !is_saturated(subject) {
+    if subject.is_halted() {
+        return;
+    }
+    if let Some(stable) = subject.distinct_stable().filter(|set| set.available() > 0)
+        && services::selected(subject, service).is_none()
+    {
+        // A service that is taken over, as after a change of strategy, keeps its users where they are.
+        return services::switch(subject, service, stable.hash(), draft);
+    }
+    if !is_saturated(subject) {
         return;
     }
     let active = services::selected(subject, service).unwrap_or_default();

@@ -3,7 +3,9 @@
 //! Start with [`set_conditions`].
 
 use super::{
-    analysis, conditions,
+    analysis,
+    analysis_run::Part,
+    conditions,
     conditions::{FALSE, TRUE},
     draft::Draft,
     sets::{SetExt, total_available},
@@ -165,14 +167,24 @@ fn is_timed_out(subject: &Subject<'_>, status: &RolloutStatus) -> bool {
         || found.last_update_time.0 + subject.progress_deadline() < subject.now
 }
 
-/// Whether time does not count against the rollout: it is at a step without a known end, paused, or keeps
-/// old pods for a while.
+/// Whether time does not count against the rollout: it is at a step without a known end, paused, judged, or
+/// complete but for old pods that are kept for a while.
 fn is_exempt(subject: &Subject<'_>) -> bool {
     let step =
         subject.current_step().is_some_and(|step| step.pause.is_some() || step.analysis.is_some());
     let paused =
         subject.condition(keys::CONDITION_PAUSED).is_some_and(|found| found.status == TRUE);
-    step || paused || subject.other_sets().into_iter().any(SetExt::has_deadline)
+    let complete = subject.new_set().is_some_and(|set| set.available() >= set.wanted());
+    let keeps_old = subject.other_sets().into_iter().any(SetExt::has_deadline);
+    step || paused || is_judged(subject) || (complete && keeps_old)
+}
+
+/// Whether an analysis before or after the switch of blue-green is under way.
+fn is_judged(subject: &Subject<'_>) -> bool {
+    [Part::PrePromotion, Part::PostPromotion].into_iter().any(|part| {
+        let run = analysis::recorded(subject, part).and(analysis::current(subject, part));
+        run.is_some_and(|run| !analysis::phase(run).completed())
+    })
 }
 
 /// Whether anything moved since the last status.

@@ -59,8 +59,9 @@ fn shortcut(subject: &Subject<'_>) -> Option<String> {
 fn blue_green(subject: &Subject<'_>, draft: &Draft) -> Option<String> {
     let strategy = subject.blue_green()?;
     let Some(active) = draft.status.blue_green.active_selector.as_deref() else {
-        // Active follows only once something is stable.
-        return Some("Initial deploy".to_owned());
+        // Active follows only once something is stable; when another version is, as after a change of
+        // strategy, users are still there.
+        return subject.distinct_stable().is_none().then(|| "Initial deploy".to_owned());
     };
     if Some(active) != draft.status.current_pod_hash.as_deref() {
         return None;

@@ -63,12 +63,13 @@ fn change(
     role: &PodTemplateMetadata,
     draft: &mut Draft,
 ) {
-    let body = metadata_patch(before, role);
+    let own = own_metadata(subject, set);
+    let body = metadata_patch(before, role, &own);
     // Pods first: the note on the ReplicaSet says that they are done.
     let uid = set.metadata.uid.as_deref();
     let pods = subject.observed.pods.iter();
     for pod in pods.filter(|pod| uid.is_some() && sets::controller_uid(&pod.metadata) == uid) {
-        if !carries(pod, before, role) {
+        if !carries(pod, &body) {
             draft.patch(pod_ref(pod), sets::precondition(&pod.metadata), json!({"metadata": body}));
         }
     }
@@ -83,36 +84,49 @@ fn change(
     );
 }
 
-/// Takes away what was written and is not wanted, and writes what is.
-fn metadata_patch(before: &PodTemplateMetadata, role: &PodTemplateMetadata) -> Value {
+/// What the rollout's template itself gives the pods of `set`; unknown, and so empty, for older versions.
+fn own_metadata(subject: &Subject<'_>, set: &ReplicaSet) -> PodTemplateMetadata {
+    let is_new = subject.new_set().is_some_and(|new| new.hash() == set.hash());
+    let metadata = subject.template.metadata.clone().filter(|_| is_new).unwrap_or_default();
+    PodTemplateMetadata {
+        labels: metadata.labels.unwrap_or_default(),
+        annotations: metadata.annotations.unwrap_or_default(),
+    }
+}
+
+/// Gives back what was covered, takes away what was written and is not wanted, and writes what is.
+fn metadata_patch(
+    before: &PodTemplateMetadata,
+    role: &PodTemplateMetadata,
+    own: &PodTemplateMetadata,
+) -> Value {
     json!({
-        "labels": entries(&before.labels, &role.labels),
-        "annotations": entries(&before.annotations, &role.annotations),
+        "labels": entries(&before.labels, &role.labels, &own.labels),
+        "annotations": entries(&before.annotations, &role.annotations, &own.annotations),
     })
 }
 
 fn entries(
     before: &BTreeMap<String, String>,
     after: &BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
 ) -> Map<String, Value> {
-    let gone =
-        before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let gone = before
+        .keys()
+        .filter(|key| !after.contains_key(*key))
+        .map(|key| (key.clone(), own.get(key).map_or(Value::Null, |value| json!(value))));
     let written = after.iter().map(|(key, value)| (key.clone(), json!(value)));
     gone.chain(written).collect()
 }
 
-fn carries(pod: &Pod, before: &PodTemplateMetadata, role: &PodTemplateMetadata) -> bool {
-    let labels = |key: &String| sets::label(&pod.metadata, key);
-    let annotations = |key: &String| sets::annotation(&pod.metadata, key);
-    let has = role.labels.iter().all(|(key, value)| labels(key) == Some(value))
-        && role.annotations.iter().all(|(key, value)| annotations(key) == Some(value));
-    let rid =
-        before.labels.keys().all(|key| role.labels.contains_key(key) || labels(key).is_none())
-            && before
-                .annotations
-                .keys()
-                .all(|key| role.annotations.contains_key(key) || annotations(key).is_none());
-    has && rid
+/// Whether a pod has already what the patch would give it.
+fn carries(pod: &Pod, body: &Value) -> bool {
+    let all = |part: &str, found: &dyn Fn(&str) -> Option<String>| {
+        let entries = body[part].as_object().into_iter().flatten();
+        entries.into_iter().all(|(key, value)| found(key).as_deref() == value.as_str())
+    };
+    all("labels", &|key| sets::label(&pod.metadata, key).map(ToString::to_string))
+        && all("annotations", &|key| sets::annotation(&pod.metadata, key).map(ToString::to_string))
 }
 
 fn pod_ref(pod: &Pod) -> ObjectRef {

@@ -7,7 +7,7 @@ use super::{
     draft::Draft,
     old_sets, pods,
     replicas::pods_for,
-    seconds_text,
+    seconds_text, services,
     sets::SetExt,
     subject::{AbortDelay, Subject},
     targets::{InForce, canary_targets, explicit_scale},
@@ -83,7 +83,10 @@ pub(crate) fn blue_green_target(subject: &Subject<'_>) -> i32 {
     let active = subject.status.blue_green.active_selector.as_deref().unwrap_or_default();
     let is_active = subject.set_of(active).is_none()
         || active == new.hash()
-        || subject.stable_hash() == new.hash();
+        || services::selected(subject, &blue_green.active_service) == Some(new.hash())
+        || subject.stable_hash() == new.hash()
+        // Users are sent there at once, be it kept or stable.
+        || subject.is_fast_rollback();
     let is_current = subject.status.current_pod_hash.as_deref() == Some(new.hash());
     let is_paused = subject.rollout.spec.paused || !subject.status.pause_conditions.is_empty();
     let may_grow =
@@ -162,10 +165,8 @@ fn scale_after_abort(
 fn leads_to_new(subject: &Subject<'_>, view: Option<&View>, new: &ReplicaSet) -> Option<String> {
     match subject.blue_green() {
         // The preview service goes on showing the aborted version; only users count.
-        Some(blue_green) => {
-            super::services::leads_to(subject, &blue_green.active_service, new.hash())
-                .then(|| format!("service {}", blue_green.active_service))
-        }
+        Some(blue_green) => services::leads_to(subject, &blue_green.active_service, new.hash())
+            .then(|| format!("service {}", blue_green.active_service)),
         None => traffic::leads_to(subject, view, new.hash()),
     }
 }

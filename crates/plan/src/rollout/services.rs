@@ -30,10 +30,9 @@ pub(crate) fn visible(subject: &Subject<'_>, name: &str, hash: &str) -> i32 {
     subject.observed.endpoints.get(name).and_then(|hashes| hashes.get(hash)).copied().unwrap_or(0)
 }
 
-/// Whether a service that selects one version has pods of `hash` behind it, or is about to.
+/// Whether a service has pods of `hash` behind it, or is about to.
 pub(crate) fn leads_to(subject: &Subject<'_>, name: &str, hash: &str) -> bool {
-    let Some(selects) = selected(subject, name) else { return false };
-    selects == hash || visible(subject, name, hash) > 0
+    selected(subject, name) == Some(hash) || visible(subject, name, hash) > 0
 }
 
 /// Makes a service select `hash`; tells people.

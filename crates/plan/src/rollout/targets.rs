@@ -4,6 +4,7 @@ use super::{
     replicas::{self, CanarySize, Stable, StableSize, Targets},
     sets::{SetExt, total_available, total_wanted},
     subject::{AbortDelay, Subject},
+    weights,
 };
 use api::argo::{SetCanaryScale, TrafficWeights};
 
@@ -53,9 +54,9 @@ fn routed_targets(subject: &Subject<'_>, in_force: InForce) -> Targets {
     let canary = if is_past_steps(subject) {
         CanarySize::Weight(subject.max_weight())
     } else {
-        canary_size(subject)
+        canary_size(subject, in_force)
     };
-    let stable = if subject.is_dynamic() {
+    let stable = if subject.is_dynamic() && !leaves_another_canary(subject, in_force) {
         StableSize::Follows {
             in_force: in_force.canary,
             stable_in_force: in_force.stable,
@@ -73,13 +74,37 @@ fn is_past_steps(subject: &Subject<'_>) -> bool {
     subject.status.promote_full || subject.stable_hash().is_empty() || subject.is_fully_promoted()
 }
 
-fn canary_size(subject: &Subject<'_>) -> CanarySize {
+fn canary_size(subject: &Subject<'_>, in_force: InForce) -> CanarySize {
     let explicit = explicit_scale(subject);
     if let Some(pods) = explicit.and_then(|scale| scale.replicas) {
         return CanarySize::Pods(pods);
     }
-    let weight = explicit.and_then(|scale| scale.weight);
-    CanarySize::Weight(weight.unwrap_or_else(|| weight_on_the_way(subject)))
+    if let Some(weight) = explicit.and_then(|scale| scale.weight) {
+        return CanarySize::Weight(weight);
+    }
+    let weight = weight_on_the_way(subject);
+    if is_aborted(subject) {
+        // On the way back it only ever shrinks, however many pods stable lacks for a moment.
+        return CanarySize::Weight(in_force.canary.map_or(weight, |most| weight.min(most)));
+    }
+    let pods = subject.new_set().map_or(0, SetExt::wanted);
+    if weight == 0 && pods > 0 && follows_weight_again(subject) {
+        // The next weight needs a pod; until then whoever tests the canary keeps one.
+        return CanarySize::Pods(1);
+    }
+    CanarySize::Weight(weight)
+}
+
+/// Whether the latest `setCanaryScale` ended a scale of its own.
+fn follows_weight_again(subject: &Subject<'_>) -> bool {
+    let latest = subject.steps_so_far().find_map(|step| step.set_canary_scale.as_ref());
+    subject.is_routed() && latest.is_some_and(|scale| scale.match_traffic_weight)
+}
+
+/// Whether users still have to come back from a version that was overtaken by a new one, so that stable
+/// must be able to take all of them.
+fn leaves_another_canary(subject: &Subject<'_>, in_force: InForce) -> bool {
+    in_force.canary.is_some_and(|weight| weight > 0) && weights::overtaken(subject).is_some()
 }
 
 /// The weight that sizes a basic canary.

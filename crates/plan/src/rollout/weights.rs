@@ -5,11 +5,13 @@
 use super::{
     draft::Draft,
     replicas::pods_for,
+    services,
     sets::SetExt,
     subject::Subject,
     targets::{self, InForce, at_desired_counts},
     traffic::View,
 };
+use k8s_openapi::api::apps::v1::ReplicaSet;
 
 /// How badly traffic must leave the canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,11 @@ pub(crate) fn desired(subject: &Subject<'_>, view: &View, draft: &Draft) -> Desi
     if subject.is_fully_promoted() {
         return want(0, Urgency::None);
     }
+    if let Some(overtaken) = overtaken(subject).filter(|_| in_force > 0) {
+        let able = subject.stable_set().map_or(0, |set| weight_for(subject, set.available()));
+        let weight = (subject.max_weight() - able).clamp(0, in_force);
+        return Desired { weight, canary_hash: overtaken.to_owned(), urgency: Urgency::None };
+    }
     if draft.pause.is_aborted(&subject.status) {
         let weight = if subject.is_dynamic() { weight_on_return(subject, in_force) } else { 0 };
         let gone = new.is_none_or(|set| set.available() == 0);
@@ -72,16 +79,32 @@ pub(crate) fn returning_from(subject: &Subject<'_>) -> Option<String> {
     (returning && before != new.hash() && new.available() < subject.replicas()).then_some(before)
 }
 
+/// The version that still has the canary's traffic although another one is wanted now, if pods of it are there.
+pub(crate) fn overtaken<'a>(subject: &'a Subject<'_>) -> Option<&'a str> {
+    let service = subject.canary()?.canary_service.as_deref()?;
+    let hash = services::selected(subject, service)?;
+    let set = subject.set_of(hash).filter(|set| set.available() > 0)?;
+    let known = |set: Option<&ReplicaSet>| set.is_some_and(|set| set.hash() == hash);
+    (!known(subject.new_set()) && !known(subject.stable_set())).then_some(set.hash())
+}
+
+/// The weight that so many pods can take.
+fn weight_for(subject: &Subject<'_>, pods: i32) -> i32 {
+    let (replicas, max) = (i64::from(subject.replicas()), i64::from(subject.max_weight()));
+    let weight = if replicas == 0 { max } else { max * i64::from(pods) / replicas };
+    i32::try_from(weight).unwrap_or(i32::MAX)
+}
+
 /// Down the steps as stable becomes able to take more.
 fn weight_on_return(subject: &Subject<'_>, in_force: i32) -> i32 {
     let (Some(stable), Some(_)) = (subject.stable_set(), subject.new_set()) else {
         return 0;
     };
-    let (replicas, max) = (subject.replicas(), subject.max_weight());
-    if !subject.is_dynamic() || replicas == 0 {
+    let max = subject.max_weight();
+    if !subject.is_dynamic() || subject.replicas() == 0 {
         return 0;
     }
-    let able = max * stable.available() / replicas;
+    let able = weight_for(subject, stable.available());
     let next = targets::weight_on_the_way(subject);
     if next <= 0 {
         return (max - able).max(0).min(in_force);
@@ -97,7 +120,7 @@ fn weight_on_full_promotion(subject: &Subject<'_>, in_force: i32) -> i32 {
         return max;
     }
     if subject.is_dynamic() && replicas > 0 {
-        (max * new.available() / replicas).max(in_force)
+        weight_for(subject, new.available()).max(in_force)
     } else {
         in_force
     }

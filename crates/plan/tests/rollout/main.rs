@@ -8,4 +8,5 @@ mod laws;
 mod model;
 mod stories;
 mod takeover;
+mod turns;
 mod users;

@@ -1,0 +1,170 @@
+//! Turns that a release takes on the way: another version, another strategy, another size, another attempt.
+
+use crate::{
+    model::{World, rollout, routed, routed_world},
+    stories::template,
+};
+use serde_json::{Value, json};
+
+fn selected(world: &World, service: &str) -> String {
+    let selector = &world.get("Service", service)["spec"]["selector"];
+    selector["rollouts-pod-template-hash"].as_str().unwrap_or_default().to_owned()
+}
+
+fn dynamic(steps: &Value) -> Value {
+    let mut strategy = routed(steps);
+    strategy["canary"]["dynamicStableScale"] = json!(true);
+    strategy
+}
+
+#[test]
+fn a_change_to_blue_green_keeps_users_on_the_stable_version_until_the_new_one_is_whole() {
+    let mut world = World::new(rollout(3, &json!({"canary": {}}))).with_service("active");
+    world.settle();
+    world.broken.insert("v2".to_owned());
+    world.edit(&json!({"spec": {
+        "strategy": {"canary": null, "blueGreen": {"activeService": "active"}},
+        "template": {"spec": {"containers": [{"name": "app", "image": "v2"}]}},
+    }}));
+    world.run_for(120);
+    assert_eq!(world.pods("v1"), 3, "{:#?}", world.status());
+    assert_eq!(selected(&world, "active"), world.hash_of("v1"));
+    world.broken.clear();
+    world.settle();
+    assert_eq!((world.pods("v1"), world.pods("v2")), (0, 3), "{:#?}", world.status());
+    assert_eq!(selected(&world, "active"), world.hash_of("v2"));
+}
+
+#[test]
+fn users_of_an_overtaken_canary_go_back_only_as_stable_pods_become_available() {
+    let steps = json!([{"setWeight": 75}, {"pause": {}}]);
+    let mut world = routed_world(4, &dynamic(&steps));
+    world.set_image("v2");
+    world.settle();
+    assert_eq!((world.weight(), world.pods("v1"), world.pods("v2")), (Some(75), 1, 3));
+    world.broken.insert("v3".to_owned());
+    world.set_image("v3");
+    let (mut least, mut carried) = (i64::MAX, Vec::new());
+    world.settle_with(
+        |world, _| {
+            let stable = world.pods("v1");
+            carried.push((world.weight(), stable));
+            if world.weight() == Some(0) {
+                least = least.min(stable);
+            }
+        },
+        None,
+    );
+    assert_eq!((world.weight(), least), (Some(0), 4), "{carried:?}");
+}
+
+#[test]
+fn an_aborted_canary_stays_down_when_the_rollout_grows() {
+    let steps = json!([{"setWeight": 20}, {"pause": {}}]);
+    let mut world = routed_world(5, &dynamic(&steps));
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!((world.weight(), world.pods("v2")), (Some(0), 0));
+    world.edit(&json!({"spec": {"replicas": 10}}));
+    world.settle_with(|world, _| assert_eq!(world.pods("v2"), 0), None);
+    assert_eq!(world.pods("v1"), 10);
+}
+
+#[test]
+fn a_canary_of_its_own_size_keeps_a_pod_when_it_follows_the_weight_again() {
+    let steps = json!([
+        {"setCanaryScale": {"replicas": 1}}, {"pause": {}},
+        {"setCanaryScale": {"matchTrafficWeight": true}}, {"setWeight": 20}, {"pause": {}},
+    ]);
+    let mut world = routed_world(5, &routed(&steps));
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(world.pods("v2"), 1);
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle_with(|world, _| assert_eq!(world.pods("v2"), 1), None);
+    assert_eq!(world.weight(), Some(20), "{:#?}", world.status());
+}
+
+#[test]
+fn another_greatest_weight_is_taken_over_in_the_middle_of_a_release() {
+    let steps = json!([{"setWeight": 20}, {"pause": {}}]);
+    let mut world = routed_world(5, &routed(&steps));
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"spec": {"strategy": {"canary": {
+        "trafficRouting": {"maxTrafficWeight": 1000}, "steps": [{"setWeight": 200}, {"pause": {}}],
+    }}}}));
+    world.settle();
+    assert_eq!(world.weight(), Some(200), "{:#?}", world.status());
+}
+
+#[test]
+fn a_weight_in_the_millions_of_thousands_of_pods_does_not_overflow() {
+    let mut strategy = dynamic(&json!([{"setWeight": 500_000}, {"pause": {}}]));
+    strategy["canary"]["trafficRouting"]["maxTrafficWeight"] = json!(1_000_000);
+    let mut world = routed_world(5000, &strategy);
+    world.set_image("v2");
+    world.settle();
+    assert_eq!((world.pods("v1"), world.pods("v2")), (2500, 2500));
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!((world.weight(), world.pods("v1")), (Some(0), 5000));
+}
+
+#[test]
+fn a_rollback_to_a_kept_version_does_not_make_it_as_small_as_a_preview() {
+    let strategy = json!({"blueGreen": {
+        "activeService": "active", "previewService": "preview", "previewReplicaCount": 1,
+        "scaleDownDelaySeconds": 600,
+    }});
+    let mut world =
+        World::new(rollout(3, &strategy)).with_service("active").with_service("preview");
+    world.settle();
+    world.set_image("v2");
+    world.run_for(60);
+    assert_eq!((world.pods("v1"), world.pods("v2")), (3, 3), "{:#?}", world.status());
+    world.set_image("v1");
+    let until = world.now + jiff::SignedDuration::from_secs(60);
+    world.settle_with(|world, _| assert_eq!(world.pods("v1"), 3), Some(until));
+    assert_eq!(selected(&world, "active"), world.hash_of("v1"));
+}
+
+#[test]
+fn a_retry_of_blue_green_is_judged_anew_after_the_switch() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "postPromotionAnalysis": {"templates": [{"templateName": "ok"}]}}});
+    let mut world =
+        World::new(rollout(2, &strategy)).with_service("active").with_template(template());
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    let run = format!("shop-{}-2-post", world.hash_of("v2"));
+    world.verdicts.insert(run.clone(), "Failed");
+    world.settle();
+    assert_eq!(world.outcome().phase, "Degraded");
+    world.verdicts.insert(format!("{run}.1"), "Successful");
+    world.edit(&json!({"status": {"abort": false}}));
+    world.settle();
+    assert_eq!(world.outcome().phase, "Healthy", "{:#?}", world.status());
+}
+
+#[test]
+fn a_label_of_the_template_comes_back_when_the_role_that_covered_it_ends() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let strategy =
+        json!({"canary": {"steps": steps, "canaryMetadata": {"labels": {"role": "canary"}}}});
+    let mut world = World::new(rollout(2, &strategy));
+    world.settle();
+    let role = |world: &World| {
+        let set = world.get("ReplicaSet", &format!("shop-{}", world.hash_of("v2")));
+        set["spec"]["template"]["metadata"]["labels"]["role"].clone()
+    };
+    world.edit(&json!({"spec": {"template": {"metadata": {"labels": {"role": "stable"}}}}}));
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(role(&world), "canary");
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!(role(&world), "stable", "{:#?}", world.status());
+}
