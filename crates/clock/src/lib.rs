@@ -5,7 +5,7 @@
 //!
 //! **Invariant.** Nothing else that decides, serves or waits asks the system for the time.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,6 +25,14 @@ impl Clock {
     /// Starts at `epoch`, which is what makes a rehearsal repeatable.
     pub fn starting_at(epoch: Timestamp) -> Self {
         Self { epoch, origin: Instant::now() }
+    }
+
+    /// A clock that shows a time ahead of this one, or behind it when `by` is negative: a process that is
+    /// started after the machine's clock was set, or on another machine, reads such a one. A process that
+    /// runs never notices that, because it reads the system's time once.
+    #[must_use]
+    pub fn ahead(self, by: SignedDuration) -> Self {
+        Self { epoch: self.epoch.saturating_add(by).unwrap_or(self.epoch), ..self }
     }
 
     /// The present time.

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Where a life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Cut {
-    /// The write, counted from 1 in this life.
+    /// The write, counted from 1 in this life; renewals of a lease do not count.
     pub write: usize,
     /// On which side of it.
     pub moment: Moment,

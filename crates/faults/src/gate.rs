@@ -3,9 +3,11 @@
 use crate::{
     answer,
     cut::{Cut, Moment},
+    outage::{Outage, OutageSort, Outages, outlast},
     passed::{Fate, Passed, Sender, Verb, in_the_name_of, resource},
+    past::{self, Memory, Past},
     rule::{Rule, Standing, Trouble},
-    watches::{Disorder, befall, lines, mix},
+    watches::{Disorder, WatchTrouble, befall, lines, mix},
 };
 use axum::{Router, body::Body, extract::Request, response::Response};
 use clock::Clock;
@@ -38,6 +40,8 @@ struct State {
     cuts: VecDeque<Cut>,
     rules: Vec<Standing>,
     disorders: Vec<Disorder>,
+    outages: Outages,
+    memory: Memory,
     log: Vec<Passed>,
 }
 
@@ -105,11 +109,23 @@ impl Gate {
         self.state().disorders.push(disorder);
     }
 
-    /// Ends all rules and disorders; streams that are open already keep theirs.
+    /// Cuts its clients off for a while, from a write on.
+    pub fn interrupt(&self, outage: Outage) {
+        self.state().outages.plan(outage);
+    }
+
+    /// Shows later lives the past first.
+    pub fn lag(&self, past: Past) {
+        self.state().memory.plan(past);
+    }
+
+    /// Ends all rules, outages and disorders; streams that are open already keep theirs.
     pub fn heal(&self) {
         let mut state = self.state();
         state.rules.clear();
         state.disorders.clear();
+        state.outages.end();
+        state.memory.end();
         drop(state);
         self.thaw();
     }
@@ -153,13 +169,19 @@ impl Gate {
 
     async fn pass(&self, life: &Life, router: Router, request: Request) -> io::Result<Response> {
         let verb = Verb::of(request.method(), request.uri());
-        let fatal = self.count(life, verb).await;
+        let fatal = self.count(life, verb, request.uri().path()).await;
+        if is_work(verb, request.uri().path()) {
+            self.remember(&router).await;
+        }
         let (number, trouble) = self.note(life, verb, &request);
         if fatal == Some(Moment::Before) {
             return self.die(number, Fate::Lost).await;
         }
         if let Some(answer) = self.spare_the_server(number, trouble).await {
             return answer;
+        }
+        if let Some(old) = self.recall(life, number, &request) {
+            return Ok(old);
         }
         let served = router.oneshot(request).into_future();
         let served = in_the_name_of(life.sender.clone(), served).await;
@@ -173,11 +195,12 @@ impl Gate {
 
     /// Counts a write of a life; says on which side of it that life ends, if it does. A life that is over
     /// never goes on.
-    async fn count(&self, life: &Life, verb: Verb) -> Option<Moment> {
+    async fn count(&self, life: &Life, verb: Verb, path: &str) -> Option<Moment> {
+        let counts = is_work(verb, path);
         let fatal = {
             let mut state = life.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.writes += usize::from(verb.is_write());
-            let here = life.cut.filter(|cut| verb.is_write() && cut.write == state.writes);
+            state.writes += usize::from(counts);
+            let here = life.cut.filter(|cut| counts && cut.write == state.writes);
             let was_over = state.is_over;
             state.is_over |= here.is_some();
             if was_over { None } else { Some(here.map(|cut| cut.moment)) }
@@ -186,6 +209,33 @@ impl Gate {
             Some(fatal) => fatal,
             None => pending().await,
         }
+    }
+
+    /// Remembers what lists show just before the write that was chosen.
+    async fn remember(&self, router: &Router) {
+        let uris = self.state().memory.count();
+        for uri in uris {
+            let Some(list) = past::request(&uri) else { continue };
+            let answer = router.clone().oneshot(list).await.unwrap_or_else(|never| match never {});
+            if let Ok(body) = axum::body::to_bytes(answer.into_body(), usize::MAX).await {
+                self.state().memory.keep(uri, body);
+            }
+        }
+    }
+
+    /// What a life after the first is told of the past.
+    fn recall(&self, life: &Life, number: usize, request: &Request) -> Option<Response> {
+        let resource = resource(request.uri().path());
+        let uri = request.uri().path_and_query()?.as_str();
+        let mut state = self.state();
+        if life.sender.life == 0 {
+            state.memory.asked(uri, resource);
+            return None;
+        }
+        let answer = state.memory.recall(uri, resource)?;
+        drop(state);
+        self.becomes(number, Fate::Answered(answer.status().as_u16()));
+        Some(answer)
     }
 
     fn note(&self, life: &Life, verb: Verb, request: &Request) -> (usize, Option<Trouble>) {
@@ -199,13 +249,17 @@ impl Gate {
             fate: Fate::UnderWay,
         };
         let mut state = self.state();
+        if is_work(verb, &passed.path) {
+            state.outages.count();
+        }
+        let outage = state.outages.present().map(suffered);
         let troubles: Vec<Trouble> =
             state.rules.iter_mut().filter_map(|rule| rule.judge(&passed)).collect();
         state.log.push(passed);
         let number = state.log.len() - 1;
         drop(state);
         self.0.writes.send_modify(|writes| *writes += usize::from(verb.is_write()));
-        (number, troubles.first().copied())
+        (number, outage.or(troubles.first().copied()))
     }
 
     fn becomes(&self, number: usize, fate: Fate) {
@@ -277,7 +331,7 @@ impl Gate {
 
     /// Puts what stands between a watch and its client into its stream.
     fn watched(&self, number: usize, answer: Response) -> Response {
-        let state = self.state();
+        let mut state = self.state();
         let Some(passed) = state.log.get(number) else { return answer };
         if passed.verb != Verb::Watch || !answer.status().is_success() {
             return answer;
@@ -286,8 +340,11 @@ impl Gate {
         let concerns = |disorder: &&Disorder| {
             disorder.resource.as_ref().is_none_or(|about| *about == resource)
         };
-        let troubles: Vec<_> =
+        let mut troubles: Vec<_> =
             state.disorders.iter().filter(concerns).map(|disorder| disorder.trouble).collect();
+        let lag = state.memory.lag(&resource);
+        troubles.extend(lag.map(|span| WatchTrouble::Held { from: 1, span }));
+        let outage = state.outages.watch();
         drop(state);
         let (parts, body) = answer.into_parts();
         let mut events = body.into_data_stream().boxed();
@@ -297,11 +354,25 @@ impl Gate {
         let frozen = self.0.frozen.subscribe();
         let events = events.then(move |line| {
             let (mut frozen, resource) = (frozen.clone(), resource.clone());
+            let outage = outage.clone();
             async move {
+                outlast(outage).await;
                 drop(frozen.wait_for(|frozen| !frozen.contains(&resource)).await);
                 line
             }
         });
         Response::from_parts(parts, Body::from_stream(events))
+    }
+}
+
+/// Whether a request counts as a write: a lease is renewed as time passes, not as work is done.
+fn is_work(verb: Verb, path: &str) -> bool {
+    verb.is_write() && resource(path) != "leases"
+}
+
+fn suffered((end, sort): (tokio::time::Instant, OutageSort)) -> Trouble {
+    match sort {
+        OutageSort::Frozen => Trouble::Slow(end - tokio::time::Instant::now()),
+        OutageSort::Partitioned => Trouble::Lost,
     }
 }

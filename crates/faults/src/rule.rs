@@ -20,6 +20,8 @@ pub struct Requests {
     pub which: Which,
     /// By the plural of their kind; any kind when absent.
     pub resource: Option<String>,
+    /// By a part of their path, such as a name; any path when absent.
+    pub path: Option<String>,
     /// From this one on, counted from 1 among those that match, over all lives.
     pub from: usize,
     /// So many of them.
@@ -94,12 +96,12 @@ impl Which {
 impl Requests {
     /// Every request of a sort.
     pub fn all(which: Which) -> Self {
-        Self { which, resource: None, from: 1, count: usize::MAX }
+        Self { which, resource: None, path: None, from: 1, count: usize::MAX }
     }
 
     /// Just the one of that number, counted from 1.
     pub fn nth(which: Which, number: usize) -> Self {
-        Self { which, resource: None, from: number, count: 1 }
+        Self { which, resource: None, path: None, from: number, count: 1 }
     }
 
     /// Of these, the ones about a kind, by its plural.
@@ -108,9 +110,30 @@ impl Requests {
         Self { resource: Some(resource.to_owned()), ..self }
     }
 
+    /// Of these, the ones whose path has this part.
+    #[must_use]
+    pub fn along(self, part: &str) -> Self {
+        Self { path: Some(part.to_owned()), ..self }
+    }
+
+    /// Of these, the ones from that number on, counted from 1.
+    #[must_use]
+    pub fn from(self, number: usize) -> Self {
+        Self { from: number, ..self }
+    }
+
+    /// Of these, only so many.
+    #[must_use]
+    pub fn at_most(self, count: usize) -> Self {
+        Self { count, ..self }
+    }
+
     pub(crate) fn matches(&self, request: &Passed) -> bool {
         let about = self.resource.as_ref();
-        self.which.includes(request.verb) && about.is_none_or(|about| *about == request.resource)
+        let part = self.path.as_ref();
+        self.which.includes(request.verb)
+            && about.is_none_or(|about| *about == request.resource)
+            && part.is_none_or(|part| request.path.contains(part.as_str()))
     }
 
     /// Whether the matching request of that number, counted from 1, is among them.

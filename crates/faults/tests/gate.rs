@@ -1,7 +1,10 @@
 //! What a client meets behind a gate, on the embedded API server.
 
 use clock::Clock;
-use faults::{Cut, Fate, Gate, Moment, Refusal, Requests, Rule, Trouble, Which, sender};
+use faults::{
+    Cut, Fate, Gate, Moment, Outage, OutageSort, Past, Refusal, Requests, Rule, Trouble, Which,
+    sender,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
@@ -94,4 +97,29 @@ async fn frozen_watches_tell_after_the_thaw() {
 #[tokio::test(start_paused = true)]
 async fn nobody_sends_beyond_a_gate() {
     assert_eq!(sender(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_holds_up_or_loses_what_is_sent_meanwhile() {
+    for (sort, arrives) in [(OutageSort::Frozen, true), (OutageSort::Partitioned, false)] {
+        let (server, gate) = stage();
+        gate.interrupt(Outage { write: 1, span: Duration::from_secs(20), sort });
+        let client = gate.client(server.router(), "client");
+        let minute = tokio::time::timeout(Duration::from_mins(1), create(&client, "a")).await;
+        assert_eq!(minute.is_ok(), arrives, "{sort:?}");
+        create(&client, "b").await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_life_is_shown_the_past_once() {
+    let (server, gate) = stage();
+    gate.lag(Past { write: 2, resource: None, lag: Duration::ZERO });
+    let first = gate.client(server.router(), "first");
+    assert!(names(&first).await.is_empty());
+    create(&first, "a").await.unwrap();
+    create(&first, "b").await.unwrap();
+    let second = gate.client(server.router(), "second");
+    assert_eq!(names(&second).await, ["a"]);
+    assert_eq!(names(&second).await, ["a", "b"]);
 }

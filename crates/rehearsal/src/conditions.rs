@@ -2,9 +2,9 @@
 
 use clock::Clock;
 use controller::{HttpCaller, Planner, Product};
-use faults::{Cut, Disorder, Gate, Passed, Rule};
+use faults::{Cut, Disorder, Gate, Outage, Passed, Past, Rule};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use std::{sync::Arc, time::Duration};
 use store::Change;
@@ -34,12 +34,25 @@ pub struct Conditions {
     pub heals_after: Option<Duration>,
     /// How long the cluster is left to itself after the last line.
     pub afterwards: Duration,
+    /// What becomes of a line that cannot be carried out.
+    pub refusals: Refusals,
+    /// Which watches of the data plane fare ill, so that traffic follows its routes late.
+    pub data_plane: Vec<Disorder>,
     /// Who else acts.
     pub companions: Vec<Companion>,
     /// What stands between the controllers and metric providers.
     pub interpreter: Option<Interpreter>,
     /// Who is told of every change.
     pub witness: Option<Witness>,
+}
+
+/// What becomes of a line that cannot be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    /// The rehearsal ends with an error.
+    Stop,
+    /// It is noted, and the next line follows.
+    PassOver,
 }
 
 /// What one controller has to bear.
@@ -51,6 +64,12 @@ pub struct Seat {
     pub rules: Vec<Rule>,
     /// Which of its watches fare ill.
     pub disorders: Vec<Disorder>,
+    /// When it cannot reach the server.
+    pub outages: Vec<Outage>,
+    /// What its later lives are shown first.
+    pub past: Option<Past>,
+    /// How far its clock is ahead of the world's, one for each life; the last is also that of all others.
+    pub ahead: Vec<SignedDuration>,
 }
 
 /// What the controllers asked of the API server.
@@ -70,6 +89,8 @@ impl Default for Conditions {
             absence: Duration::from_secs(5),
             patience: Duration::ZERO,
             heals_after: None,
+            refusals: Refusals::Stop,
+            data_plane: Vec::new(),
             afterwards: Duration::ZERO,
             companions: Vec::new(),
             interpreter: None,
@@ -85,6 +106,15 @@ impl Seat {
         self.cuts.iter().for_each(|cut| gate.cut(*cut));
         self.rules.iter().for_each(|rule| gate.rule(rule.clone()));
         self.disorders.iter().for_each(|disorder| gate.disturb(disorder.clone()));
+        self.outages.iter().for_each(|outage| gate.interrupt(*outage));
+        self.past.iter().for_each(|past| gate.lag(past.clone()));
         gate
+    }
+
+    /// The clock of a life, counted from 1.
+    pub(crate) fn clock(&self, clock: Clock, life: u32) -> Clock {
+        let index = usize::try_from(life).unwrap_or(usize::MAX).saturating_sub(1);
+        let ahead = self.ahead.get(index).or(self.ahead.last());
+        ahead.map_or(clock, |by| clock.ahead(*by))
     }
 }

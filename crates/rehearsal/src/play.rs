@@ -1,7 +1,7 @@
 //! Playing a script, line by line.
 
 use crate::{
-    conditions::{Conditions, Trace},
+    conditions::{Conditions, Refusals, Trace},
     elsewhere::Elsewhere,
     expect::{Found, compare, is, observed_phase},
     ground::Ground,
@@ -151,7 +151,13 @@ async fn perform(
     for line in &play.lines {
         let place = format!("{}:{}", play.name, line.number);
         let outcome = player.line(play, line, &place).await;
-        outcome.map_err(|error| PlayFailed::Line { place, message: error.to_string() })?;
+        match (outcome, conditions.refusals) {
+            (Ok(()), _) => {}
+            (Err(error), Refusals::PassOver) => player.note(&format!("passed over: {error}")),
+            (Err(error), Refusals::Stop) => {
+                return Err(PlayFailed::Line { place, message: error.to_string() });
+            }
+        }
         sleep(SETTLE).await;
     }
     player.end_always();

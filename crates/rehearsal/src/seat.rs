@@ -1,6 +1,6 @@
 //! A place for a controller: it is started, dies, and is started again.
 
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, Seat as Borne};
 use clock::Clock;
 use controller::{
     Controller, ControllerConfig, ControllerHandle, HttpCaller, LeaderElection, LeaseConfig,
@@ -25,6 +25,7 @@ pub(crate) struct Seat {
     clock: Clock,
     http: Arc<dyn HttpCaller>,
     gate: Gate,
+    borne: Borne,
     config: ControllerConfig,
     lives: AtomicU32,
     state: Mutex<State>,
@@ -57,7 +58,8 @@ impl Seat {
             ..ControllerConfig::alone()
         };
         let (lives, state) = (AtomicU32::default(), Mutex::default());
-        Self { router, clock, http, gate, config, lives, state }
+        let borne = conditions.seats.get(number).cloned().unwrap_or_default();
+        Self { router, clock, http, gate, borne, config, lives, state }
     }
 
     /// Starts a controller unless one runs.
@@ -69,8 +71,8 @@ impl Seat {
         let identity = format!("{}-{life}", self.config.identity);
         let client = self.gate.client(self.router.clone(), &identity);
         let config = ControllerConfig { identity, ..self.config.clone() };
-        let controller =
-            Controller::start(client, self.clock, Arc::clone(&self.http), config).await?;
+        let clock = self.borne.clock(self.clock, life);
+        let controller = Controller::start(client, clock, Arc::clone(&self.http), config).await?;
         *self.state() = State { controller: Some(controller), wanted: true };
         Ok(())
     }

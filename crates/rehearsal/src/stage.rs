@@ -13,6 +13,7 @@ use api::argo::Rollout;
 use clock::Clock;
 use controller::HttpCaller;
 use embedded::Numbers;
+use faults::Gate;
 use futures::{StreamExt, future::BoxFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
@@ -74,7 +75,8 @@ impl Stage {
         let numbers = Numbers::new(access.clone(), clock);
         let users =
             TrafficConfig { rate: 0.0, series: Some(numbers.series()), ..TrafficConfig::default() };
-        let traffic = TrafficModel::start(client.clone(), clock, access, users);
+        let routes = data_plane(&ground, conditions, seed);
+        let traffic = TrafficModel::start(routes, clock, access, users);
         let mut stage = Self {
             clock,
             client,
@@ -158,6 +160,16 @@ impl Stage {
         let passed = self.seats.iter().flat_map(|seat| seat.passed()).collect();
         Trace { passed, script_ended }
     }
+}
+
+/// What the data plane sees its routes through.
+fn data_plane(ground: &Ground, conditions: &Conditions, seed: u64) -> Client {
+    if conditions.data_plane.is_empty() {
+        return ground.client.clone();
+    }
+    let gate = Gate::open(ground.clock, seed);
+    conditions.data_plane.iter().for_each(|disorder| gate.disturb(disorder.clone()));
+    gate.client(ground.router.clone(), "data-plane")
 }
 
 async fn follow<K>(client: Client, stirred: Arc<Notify>, mut tell: impl FnMut(K))
