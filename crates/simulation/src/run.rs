@@ -12,10 +12,10 @@ use rehearsal::{Conditions, Report, Trace, rehearse_under};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
-/// How long the cluster is left alone after the script, so that what is due within days is done.
-const AFTERWARDS: Duration = Duration::from_hours(24);
+/// How long the cluster is left alone after the script at least.
+const AFTERWARDS: Duration = Duration::from_hours(2);
 /// How long after the script the controller may still have something to do.
-pub(crate) const SETTLES_WITHIN: Duration = Duration::from_hours(2);
+pub(crate) const SETTLES_WITHIN: Duration = Duration::from_hours(1);
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub fn run(story: &Story, conditions: Conditions) -> Result<Ran, String> {
     let chronicler = Chronicler::default();
     let conditions = Conditions {
         witness: Some(chronicler.witness()),
-        afterwards: AFTERWARDS,
+        afterwards: conditions.afterwards.max(AFTERWARDS),
         ..conditions
     };
     let (report, trace) =
