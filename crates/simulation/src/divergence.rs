@@ -35,6 +35,11 @@ pub enum Divergence {
         /// The line and what was the case.
         found: String,
     },
+    /// Something else that a suite demands was not so.
+    Demand {
+        /// What was found.
+        found: String,
+    },
     /// A user's request was lost because no pod could take it.
     Unserved {
         /// How many.
@@ -55,6 +60,7 @@ impl std::fmt::Display for Divergence {
             Self::Weights { found } => write!(f, "other weights: {found}"),
             Self::Writes { found } => write!(f, "other number of writes: {found}"),
             Self::Unmet { found } => write!(f, "not as expected: {found}"),
+            Self::Demand { found } => write!(f, "{found}"),
             Self::Unserved { requests } => write!(f, "{requests} requests were not served"),
             Self::Broken { why } => write!(f, "cannot be played: {why}"),
         }

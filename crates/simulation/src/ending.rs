@@ -33,10 +33,8 @@ pub fn ending(picture: &Picture) -> BTreeMap<String, Value> {
         for object in picture.all(resource) {
             let metadata = &object["metadata"];
             let text = |field: &str| metadata[field].as_str().unwrap_or_default();
-            ending.insert(
-                format!("{resource} {}/{}", text("namespace"), text("name")),
-                show(object),
-            );
+            ending
+                .insert(format!("{resource} {}/{}", text("namespace"), text("name")), show(object));
         }
     }
     ending
@@ -83,7 +81,12 @@ pub(crate) fn differences(
     let mut differences = Vec::new();
     for name in expected.keys().chain(found.keys().filter(|name| !expected.contains_key(*name))) {
         let (expected, found) = (expected.get(name), found.get(name));
-        compare(name, expected.unwrap_or(&Value::Null), found.unwrap_or(&Value::Null), &mut differences);
+        compare(
+            name,
+            expected.unwrap_or(&Value::Null),
+            found.unwrap_or(&Value::Null),
+            &mut differences,
+        );
     }
     differences
 }

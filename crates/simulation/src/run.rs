@@ -7,10 +7,14 @@ use crate::{
     story::Story,
     weights::{Weights, weights},
 };
-use faults::Passed;
+use faults::{Passed, Verb};
+use jiff::Timestamp;
 use rehearsal::{Conditions, Report, Trace, rehearse_under};
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// How long the cluster is left alone after the script at least.
 const AFTERWARDS: Duration = Duration::from_hours(2);
@@ -68,6 +72,67 @@ impl Reference {
         let weights = weights(&ran.history);
         let writes = ran.writes().count();
         Ok(Self { ran, ending, weights, writes })
+    }
+
+    /// How many writes a controller makes, events among them but no renewals of a lease.
+    pub(crate) fn work(&self) -> usize {
+        self.work_passed().count()
+    }
+
+    /// When each of these came, from the beginning.
+    pub(crate) fn times_of_work(&self) -> Vec<Duration> {
+        let began = self.ran.trace.passed.first().map_or(Timestamp::UNIX_EPOCH, |first| first.at);
+        let since = |passed: &Passed| passed.at.duration_since(began).unsigned_abs();
+        self.work_passed().map(since).collect()
+    }
+
+    fn work_passed(&self) -> impl Iterator<Item = &Passed> {
+        let passed = self.ran.trace.passed.iter();
+        passed.filter(|passed| passed.verb.is_write() && passed.resource != "leases")
+    }
+
+    /// How many requests a controller makes, watches left aside.
+    pub(crate) fn requests(&self) -> usize {
+        self.ran.trace.passed.iter().filter(|passed| passed.verb != Verb::Watch).count()
+    }
+
+    /// How many requests of one sort.
+    pub(crate) fn count(&self, verb: Verb, resource: &str) -> usize {
+        let is_such = |passed: &&Passed| passed.verb == verb && passed.resource == resource;
+        self.ran.trace.passed.iter().filter(is_such).count()
+    }
+
+    /// The kinds that a controller watches and of which something changed, with how many changes.
+    pub(crate) fn watched(&self) -> BTreeMap<String, usize> {
+        let passed = self.ran.trace.passed.iter();
+        let kinds: BTreeSet<_> = passed
+            .filter(|passed| passed.verb == Verb::Watch)
+            .map(|passed| passed.resource.as_str())
+            .collect();
+        let mut changes = BTreeMap::new();
+        for step in
+            self.ran.history.steps.iter().filter(|step| kinds.contains(step.resource.as_str()))
+        {
+            *changes.entry(step.resource.clone()).or_default() += 1;
+        }
+        changes
+    }
+
+    /// Names of the rollouts that exist in the end.
+    pub(crate) fn rollouts(&self) -> Vec<String> {
+        let names = self.ending.keys().filter_map(|key| key.strip_prefix("rollouts "));
+        names.filter_map(|name| Some(name.split_once('/')?.1.to_owned())).collect()
+    }
+
+    /// How many measurements analysis runs took.
+    pub(crate) fn measurements(&self) -> usize {
+        let mut picture = Picture::default();
+        self.ran.history.steps.iter().for_each(|step| picture.apply(step));
+        let count = |run: &Value| -> usize {
+            let results = run["status"]["metricResults"].as_array().into_iter().flatten();
+            results.map(|result| result["measurements"].as_array().map_or(0, Vec::len)).sum()
+        };
+        picture.all("analysisruns").map(count).sum()
     }
 }
 

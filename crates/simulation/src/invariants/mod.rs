@@ -31,7 +31,11 @@ pub fn check(history: &History) -> Vec<Divergence> {
                 *told += 1;
                 if *told <= TOLD {
                     let at = step.at.to_string();
-                    found.push(Divergence::Breach { invariant: invariant.name(), at, found: breach });
+                    found.push(Divergence::Breach {
+                        invariant: invariant.name(),
+                        at,
+                        found: breach,
+                    });
                 }
             }
         }

@@ -1,33 +1,54 @@
-//! T1: the controller dies at a write.
+//! T1 and T2: the controller dies at its writes.
 
-use super::{Case, Suite};
+use super::{Case, PATIENCE, Runs, Suite, chance::Chance, one};
 use crate::{examine::Against, run::Reference, story::Story};
 use faults::{Cut, Moment};
-use rehearsal::{Conditions, Seat};
-use std::time::Duration;
+use rehearsal::Seat;
 
-/// How much longer expectations may take when a controller was away.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How many pairs of crashes are made up for each story.
+const PAIRS: usize = 40;
 
 /// A crash before and after each single write.
 pub(super) const AFTER_EVERY_WRITE: Suite = Suite {
     name: "T1",
     about: "the controller dies before or after one of its writes and is started again",
     cases,
+    runs: Runs { ci: 90, whole: usize::MAX },
+};
+
+/// Two crashes.
+pub(super) const TWICE: Suite = Suite {
+    name: "T2",
+    about: "the controller dies at a write, is started again, and dies at another",
+    cases: pairs,
+    runs: Runs { ci: 20, whole: 300 },
 };
 
 fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {
-    let writes = reference.ran.trace.passed.iter().filter(|passed| passed.verb.is_write()).count();
     let both = |write| [Moment::Before, Moment::After].map(|moment| Cut { write, moment });
-    (1..=writes).flat_map(both).map(case).collect()
+    (1..=reference.work()).flat_map(both).map(|cut| case(&[cut])).collect()
 }
 
-fn case(cut: Cut) -> Case {
-    let moment = if cut.moment == Moment::Before { "before" } else { "after" };
-    let seat = Seat { cuts: vec![cut], ..Seat::default() };
-    Case {
-        name: format!("{moment}-{}", cut.write),
-        conditions: Conditions { seats: vec![seat], patience: PATIENCE, ..Conditions::default() },
-        against: Against::SameStory,
-    }
+fn pairs(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
+    let mut chance = Chance::of(seed, &story.name);
+    let writes = reference.work();
+    let mut cut = |most: usize| {
+        let moment = if chance.below(2) == 0 { Moment::Before } else { Moment::After };
+        Cut { write: 1 + chance.below(most), moment }
+    };
+    let mut pair = || {
+        let first = cut(writes);
+        [first, cut((writes + 3).saturating_sub(first.write))]
+    };
+    (0..PAIRS.min(writes * writes)).map(|_| case(&pair())).collect()
+}
+
+fn case(cuts: &[Cut]) -> Case {
+    let word = |cut: &Cut| {
+        let moment = if cut.moment == Moment::Before { "before" } else { "after" };
+        format!("{moment}-{}", cut.write)
+    };
+    let name = cuts.iter().map(word).collect::<Vec<_>>().join("-");
+    let seat = Seat { cuts: cuts.to_vec(), ..Seat::default() };
+    Case::new(name, one(seat, PATIENCE), Against::SameStory)
 }

@@ -1,0 +1,128 @@
+//! What suites demand beyond invariants and references.
+
+use crate::{
+    divergence::Divergence,
+    run::{Ran, Reference},
+};
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Something that must be true of a run; it says what was not.
+pub type Demand = Arc<dyn Fn(&Ran, &Reference) -> Vec<Divergence> + Send + Sync>;
+
+/// How many more requests a minute may see than the busiest minute of the reference.
+const MORE_REQUESTS: usize = 120;
+/// How long a minute is.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A controller that meets trouble does not try again and again without a pause.
+pub(super) fn bounded_requests() -> Demand {
+    Arc::new(|ran, reference| {
+        let (most, bound) = (busiest(ran), busiest(&reference.ran) + MORE_REQUESTS);
+        let found = format!("{most} requests within a minute, where {bound} may be");
+        (most > bound).then_some(Divergence::Demand { found }).into_iter().collect()
+    })
+}
+
+/// The most requests within a minute.
+fn busiest(ran: &Ran) -> usize {
+    let mut times: Vec<_> = ran.trace.passed.iter().map(|passed| passed.at).collect();
+    times.sort_unstable();
+    let mut first = 0;
+    let mut most = 0;
+    for (last, at) in times.iter().enumerate() {
+        while at.duration_since(times[first]) >= MINUTE {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most
+}
+
+/// If anything was refused as forbidden, people can see it.
+pub(super) fn tells_what_is_forbidden() -> Demand {
+    Arc::new(|ran, _| {
+        let was_refused =
+            ran.trace.passed.iter().any(|passed| passed.fate == faults::Fate::Refused(403));
+        let is_told = ran.history.steps.iter().any(|step| {
+            matches!(step.resource.as_str(), "events" | "rollouts" | "analysisruns")
+                && step.after().is_some_and(|object| object.to_string().contains("forbidden"))
+        });
+        let found = "something was forbidden, and neither an event nor a status says so".to_owned();
+        (was_refused && !is_told).then_some(Divergence::Demand { found }).into_iter().collect()
+    })
+}
+
+/// Some rollouts end as they do in the reference.
+pub(super) fn same_ending_of(names: Vec<String>) -> Demand {
+    Arc::new(move |ran, reference| {
+        let ending = ran.ending();
+        let mut found = Vec::new();
+        for (key, expected) in
+            reference.ending.iter().filter(|(key, _)| key.starts_with("rollouts "))
+        {
+            let is_asked = names.iter().any(|name| key.ends_with(&format!("/{name}")));
+            if is_asked && ending.get(key) != Some(expected) {
+                let found_here = ending.get(key).unwrap_or(&Value::Null);
+                found.push(Divergence::Demand { found: format!("{key} ended as {found_here}") });
+            }
+        }
+        found
+    })
+}
+
+/// Every rollout ends in a state that somebody can read: through, taken back, or waiting for a person.
+pub(super) fn settles() -> Demand {
+    Arc::new(|ran, reference| {
+        let mut found = Vec::new();
+        for (key, ending) in ran.ending().iter().filter(|(key, _)| key.starts_with("rollouts ")) {
+            let phase = ending["phase"].as_str().unwrap_or("none");
+            let before = reference.ending.get(key).and_then(|ending| ending["phase"].as_str());
+            let is_settled = matches!(phase, "Healthy" | "Degraded" | "Paused");
+            if !is_settled && before != Some(phase) {
+                found.push(Divergence::Demand { found: format!("{key} ends {phase}: {ending}") });
+            }
+        }
+        found
+    })
+}
+
+/// Nobody's request is lost because no pod could take it, unless it is in the reference too.
+pub(super) fn serves_everybody() -> Demand {
+    Arc::new(|ran, reference| {
+        let (lost, before) =
+            (ran.report.blast_radius.unserved, reference.ran.report.blast_radius.unserved);
+        (lost > before).then_some(Divergence::Unserved { requests: lost }).into_iter().collect()
+    })
+}
+
+/// No analysis run ends so.
+pub(super) fn no_verdict(phases: &'static [&'static str]) -> Demand {
+    Arc::new(move |ran, _| {
+        let ending = ran.ending();
+        let runs = ending.iter().filter(|(key, _)| key.starts_with("analysisruns "));
+        let bad = runs.filter(|(_, phase)| phases.iter().any(|bad| *phase == bad));
+        bad.map(|(key, phase)| Divergence::Demand {
+            found: format!("{key} ended {phase} on no data"),
+        })
+        .collect()
+    })
+}
+
+/// Everything that the script expects comes true, and every request is served unless the script says
+/// otherwise.
+pub(super) fn as_scripted() -> Demand {
+    Arc::new(|ran, reference| {
+        let mut found = Vec::new();
+        for unmet in &ran.report.failures {
+            let found_here = format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found);
+            found.push(Divergence::Unmet { found: found_here });
+        }
+        if ran.writes().count() != reference.writes {
+            let found_here = format!("{}, and {} before", ran.writes().count(), reference.writes);
+            found.push(Divergence::Writes { found: found_here });
+        }
+        found
+    })
+}

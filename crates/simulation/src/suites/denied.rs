@@ -1,0 +1,81 @@
+//! T9: the controller may not do something, or a kind is not there.
+
+use super::{Case, LONG_PATIENCE, Runs, Suite, demands, one};
+use crate::{examine::Against, run::Reference, story::Story};
+use faults::{Refusal, Requests, Rule, Trouble, Verb, Which};
+use rehearsal::{Conditions, Refusals, Seat};
+use std::{collections::BTreeSet, time::Duration};
+
+/// When permissions are granted or kinds appear.
+const HEALS_AFTER: Duration = Duration::from_mins(6);
+/// Kinds that a cluster may lack.
+const OPTIONAL: [&str; 2] = ["httproutes", "clusteranalysistemplates"];
+
+/// Each verb on each kind is denied, and each optional kind is absent, for a while or all along.
+pub(super) const DENIED: Suite = Suite {
+    name: "T9",
+    about: "a verb on a kind is forbidden or a kind is absent, for a while or all along",
+    cases,
+    runs: Runs { ci: 25, whole: 400 },
+};
+
+fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (verb, kind) in asked(reference) {
+        let word = format!("{verb:?}-{kind}").to_lowercase();
+        let requests = Requests::all(Which::Only(verb)).about(&kind);
+        let rule = Rule { requests, trouble: Trouble::Refused(Refusal::Forbidden) };
+        cases.push(for_a_while(format!("no-{word}-at-first"), rule.clone()));
+        let half = reference.count(verb, &kind) / 2;
+        let later = Rule { requests: rule.requests.clone().from(1 + half), ..rule.clone() };
+        cases.push(all_along(format!("no-{word}-from-{}", 1 + half), later, verb, &kind));
+        cases.push(all_along(format!("no-{word}"), rule, verb, &kind));
+    }
+    for kind in OPTIONAL {
+        let requests = Requests::all(Which::Reads).about(kind);
+        let rule = Rule { requests, trouble: Trouble::Refused(Refusal::NoSuchKind) };
+        cases.push(for_a_while(format!("{kind}-appear-late"), rule));
+    }
+    cases.extend(of_one_alone(story, reference));
+    cases
+}
+
+/// What the controller asks for: verbs and kinds.
+fn asked(reference: &Reference) -> BTreeSet<(Verb, String)> {
+    let passed = reference.ran.trace.passed.iter();
+    passed
+        .filter(|passed| !passed.resource.is_empty())
+        .map(|passed| (passed.verb, passed.resource.clone()))
+        .collect()
+}
+
+fn for_a_while(name: String, rule: Rule) -> Case {
+    let seat = Seat { rules: vec![rule], ..Seat::default() };
+    let conditions = Conditions { heals_after: Some(HEALS_AFTER), ..one(seat, LONG_PATIENCE) };
+    Case::new(name, conditions, Against::SameEnding).demanding(demands::bounded_requests())
+}
+
+fn all_along(name: String, rule: Rule, verb: Verb, kind: &str) -> Case {
+    let seat = Seat { rules: vec![rule], ..Seat::default() };
+    let conditions = Conditions { refusals: Refusals::PassOver, ..one(seat, Duration::ZERO) };
+    let case =
+        Case::new(name, conditions, Against::InvariantsOnly).demanding(demands::bounded_requests());
+    let is_told = verb.is_write() && !matches!(kind, "events" | "leases");
+    if is_told { case.demanding(demands::tells_what_is_forbidden()) } else { case }
+}
+
+/// Where there are two rollouts, all that concerns the first is denied; the other must not notice.
+fn of_one_alone(story: &Story, reference: &Reference) -> Vec<Case> {
+    let names = reference.rollouts();
+    let [first, others @ ..] = names.as_slice() else { return Vec::new() };
+    let are_apart = others.iter().all(|other| !other.contains(first.as_str()));
+    if others.is_empty() || !are_apart || story.name.contains("namespace") {
+        return Vec::new();
+    }
+    let requests = Requests::all(Which::Writes).along(&format!("/{first}"));
+    let rule = Rule { requests, trouble: Trouble::Refused(Refusal::Forbidden) };
+    let seat = Seat { rules: vec![rule], ..Seat::default() };
+    let conditions = Conditions { refusals: Refusals::PassOver, ..one(seat, Duration::ZERO) };
+    let case = Case::new("no-writes-for-one", conditions, Against::InvariantsOnly);
+    vec![case.demanding(demands::same_ending_of(others.to_vec()))]
+}

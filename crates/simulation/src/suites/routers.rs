@@ -1,0 +1,55 @@
+//! T12: the data plane follows its routes late, and others write to them.
+
+use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, actors, demands};
+use crate::{examine::Against, run::Reference, story::Story};
+use faults::{Disorder, WatchTrouble};
+use rehearsal::{Companion, Conditions};
+use std::time::Duration;
+
+/// How late the data plane may be without a request lost: less than the 30 s that old pods are kept.
+const LAGS: [u64; 3] = [1, 5, 20];
+/// How many times, and with what pauses in seconds, somebody writes to the routes.
+const EDITS: [(usize, u64); 3] = [(1, 20), (3, 40), (10, 15)];
+
+/// The data plane lags, weights are edited, routes vanish and come back.
+pub(super) const ROUTERS: Suite = Suite {
+    name: "T12",
+    about: "the data plane follows late, and somebody edits, deletes and recreates routes",
+    cases,
+    runs: Runs { ci: 20, whole: 250 },
+};
+
+fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let routes: Vec<String> = reference.weights.keys().cloned().collect();
+    for kind in ["httproutes", "services"] {
+        if !routes.iter().any(|route| route.starts_with(kind)) {
+            continue;
+        }
+        for seconds in LAGS {
+            let trouble = WatchTrouble::Late(Duration::from_secs(seconds));
+            let lag = Disorder { resource: Some(kind.to_owned()), trouble };
+            let conditions = Conditions { data_plane: vec![lag], ..Conditions::default() };
+            let case =
+                Case::new(format!("{kind}-late-{seconds}s"), conditions, Against::InvariantsOnly);
+            cases.push(case.demanding(demands::serves_everybody()));
+        }
+    }
+    if routes.iter().any(|route| route.starts_with("httproutes")) {
+        for (times, seconds) in EDITS {
+            let every = Duration::from_secs(seconds);
+            let tamperer = actors::tampers_with_weights(times, every);
+            cases.push(case(format!("weights-edited-{times}"), tamperer));
+            let remover = actors::recreates_routes(times, every);
+            cases.push(case(format!("routes-recreated-{times}"), remover));
+        }
+    }
+    cases
+}
+
+/// People may see other weights for a moment, but in the end it is as if nobody had meddled.
+fn case(name: String, companion: Companion) -> Case {
+    let patience = PATIENCE.max(LONG_PATIENCE);
+    let conditions = Conditions { companions: vec![companion], patience, ..Conditions::default() };
+    Case::new(name, conditions, Against::SameEnding)
+}

@@ -1,0 +1,62 @@
+//! T3: the controller decides on an old picture.
+
+use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, chance::Chance, one};
+use crate::{examine::Against, run::Reference, story::Story};
+use faults::{Cut, Disorder, Moment, Past, WatchTrouble};
+use rehearsal::Seat;
+use std::time::Duration;
+
+/// How long a watch is silent: about as long as the controller waits for its own writes, and far longer.
+const SPANS: [Duration; 2] = [Duration::from_secs(7), Duration::from_mins(3)];
+/// How long a restarted controller's watches tell nothing.
+const LAG: Duration = Duration::from_secs(20);
+/// How many returns to the past are made up for each story.
+const RETURNS: usize = 30;
+
+/// One kind's watch is silent from some event on, or a restarted controller meets the past.
+pub(super) const STALE: Suite = Suite {
+    name: "T3",
+    about: "watches of one kind fall silent for a while, or a restarted controller is shown the past",
+    cases,
+    runs: Runs { ci: 30, whole: 500 },
+};
+
+fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (kind, events) in reference.watched() {
+        for from in 1..=events {
+            cases.extend(SPANS.map(|span| held(&kind, from, span)));
+        }
+    }
+    cases.extend(returns(story, reference, seed));
+    cases
+}
+
+fn held(kind: &str, from: usize, span: Duration) -> Case {
+    let trouble = WatchTrouble::Held { from, span };
+    let disorder = Disorder { resource: Some(kind.to_owned()), trouble };
+    let seat = Seat { disorders: vec![disorder], ..Seat::default() };
+    let name = format!("{kind}-held-from-{from}-for-{}s", span.as_secs());
+    Case::new(name, one(seat, LONG_PATIENCE), Against::SameEnding)
+}
+
+/// The server that a restarted controller speaks to lags behind the one that it spoke to before.
+fn returns(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
+    let mut chance = Chance::of(seed, &story.name);
+    let kinds: Vec<_> = reference.watched().into_keys().map(Some).chain([None]).collect();
+    let writes = reference.work();
+    let mut case = || {
+        let death = 1 + chance.below(writes);
+        let write = 1 + chance.below(death);
+        let resource = chance.one(&kinds).flatten();
+        let what = resource.clone().unwrap_or_else(|| "everything".to_owned());
+        let seat = Seat {
+            cuts: vec![Cut { write: death, moment: Moment::After }],
+            past: Some(Past { write, resource, lag: LAG }),
+            ..Seat::default()
+        };
+        let name = format!("{what}-of-{write}-after-{death}");
+        Case::new(name, one(seat, PATIENCE), Against::SameEnding)
+    };
+    (0..RETURNS.min(writes)).map(|_| case()).collect()
+}

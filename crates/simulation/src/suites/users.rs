@@ -1,0 +1,76 @@
+//! T11: somebody does something after a line where the script does not have it.
+
+use super::{Case, Runs, Suite, chance::Chance, demands};
+use crate::{examine::Against, run::Reference, story::Story};
+use rehearsal::{
+    Conditions, Refusals,
+    script::{Command, Line, parse},
+};
+
+/// What people do.
+const ACTIONS: [(&str, &str); 14] = [
+    ("abort", "abort"),
+    ("retry", "retry"),
+    ("promote", "promote"),
+    ("promote-full", "promote --full"),
+    ("pause", "pause"),
+    ("resume", "resume"),
+    ("restart", "restart"),
+    ("undo", "undo"),
+    ("new-image", "set image *=argoproj/rollouts-demo:purple"),
+    ("old-image", "set image *=argoproj/rollouts-demo:blue"),
+    ("grow", "scale 9"),
+    ("shrink", "scale 1"),
+    ("vanish", "scale 0"),
+    ("lose-pod", "lose stable pod"),
+];
+/// How many pairs are made up for each story.
+const PAIRS: usize = 30;
+
+/// Each action after each line, and some pairs of them.
+pub(super) const USERS: Suite = Suite {
+    name: "T11",
+    about: "somebody does something after a line of the script, or two things after two lines",
+    cases,
+    runs: Runs { ci: 50, whole: 900 },
+};
+
+fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {
+    let lines = &story.play.lines;
+    let Some(first) = lines.iter().position(|line| matches!(line.command, Command::Apply(_)))
+    else {
+        return Vec::new();
+    };
+    let mut cases = Vec::new();
+    for after in first..lines.len() {
+        for (word, text) in ACTIONS {
+            cases.extend(case(
+                format!("{word}-after-{}", lines[after].number),
+                lines,
+                &[(after, text)],
+            ));
+        }
+    }
+    let mut chance = Chance::of(seed, &story.name);
+    for number in 1..=PAIRS {
+        let mut draw = || Some((first + chance.below(lines.len() - first), chance.one(&ACTIONS)?));
+        let (Some(one), Some(other)) = (draw(), draw()) else { continue };
+        let name = format!("pair-{number}-{}-{}", one.1.0, other.1.0);
+        cases.extend(case(name, lines, &[(one.0, one.1.1), (other.0, other.1.1)]));
+    }
+    cases
+}
+
+/// A script with lines put in; `None` when an action is not a line.
+fn case(name: String, lines: &[Line], inserted: &[(usize, &str)]) -> Option<Case> {
+    let mut script = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        script.push(line.clone());
+        for (_, text) in inserted.iter().filter(|(after, _)| *after == index) {
+            script.extend(parse("inserted", text).ok()?);
+        }
+    }
+    let conditions = Conditions { refusals: Refusals::PassOver, ..Conditions::default() };
+    let case = Case::new(name, conditions, Against::InvariantsOnly);
+    Some(Case { lines: Some(script), ..case.demanding(demands::settles()) })
+}
