@@ -1,4 +1,4 @@
-//! Chores of the workspace: `cargo xtask codegen [--check]`, `cargo xtask tidy` and `cargo xtask control-plane`.
+//! Chores of the workspace: `cargo xtask codegen [--check]`, `cargo xtask tidy`, `cargo xtask conformance` and `cargo xtask control-plane`.
 //!
 //! The tests of this crate run the same checks, so that `cargo test` alone finds what they find.
 
@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask control-plane build|up|run|list|down";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -23,6 +23,7 @@ fn main() -> Result<()> {
         ["codegen"] => report("wrote", &codegen::write(&root())?),
         ["codegen", "--check"] => demand("run `cargo xtask codegen`", &codegen::stale(&root())?),
         ["tidy"] => demand("untidy", &tidy::complaints(&root())?),
+        ["conformance", rest @ ..] => hand_over("conformance", rest),
         ["control-plane", rest @ ..] => hand_over("control-plane", rest),
         _ => bail!(USAGE),
     }

@@ -1,6 +1,6 @@
 //! Request bodies: bounded in size and time, and parsed.
 
-use crate::negotiate::{self, BodyFormat};
+use crate::negotiate::{self, BodyFormat, PatchFormat};
 use crate::protobuf::{self, Unreadable};
 use crate::respond;
 use axum::body::Body;
@@ -95,6 +95,78 @@ fn protobuf(bytes: &[u8]) -> Result<Document, ApiError> {
             Err(ApiError::bad_request("couldn't parse the body as Kubernetes protobuf"))
         }
     }
+}
+
+/// Parses the object of a create or replace; what cannot be read is said with what should have come.
+pub(crate) fn object(headers: &HeaderMap, bytes: &[u8], kind: &str) -> Result<Document, ApiError> {
+    let unrecognized = |why: &str| {
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({})",
+            summary(bytes)
+        ))
+    };
+    let read = document(headers, bytes);
+    let mut document = read.map_err(|error| match error.code {
+        400 => unrecognized(&error.message),
+        _ => error,
+    })?;
+    match &document.value {
+        Value::Object(_) => {}
+        Value::Null => document.value = Value::Object(serde_json::Map::new()),
+        other => {
+            let found = store::go_kind(other);
+            let wanted = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+            return Err(unrecognized(&format!(
+                "json: cannot unmarshal {found} into Go value of type {wanted}"
+            )));
+        }
+    }
+    Ok(document)
+}
+
+/// The beginning of a body, as text if it looks like an object.
+fn summary(bytes: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let (head, more) = match bytes.len() {
+        0 => return "<empty>".to_owned(),
+        length if length > SHOWN => (&bytes[..SHOWN], " ..."),
+        _ => (bytes, ""),
+    };
+    if head.starts_with(b"{") {
+        return format!("{}{more}", String::from_utf8_lossy(head));
+    }
+    let hex: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}{more}")
+}
+
+/// Parses the body of a PATCH.
+pub(crate) fn patch(format: PatchFormat, bytes: &[u8]) -> Result<Document, ApiError> {
+    let (prefix, wanted) = match format {
+        PatchFormat::Apply => {
+            let document = yaml(bytes)?;
+            if !document.value.is_object() {
+                let found = store::go_kind(&document.value);
+                return Err(ApiError::bad_request(format!(
+                    "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                )));
+            }
+            return Ok(document);
+        }
+        PatchFormat::Strategic => ("", "map[string]interface {}"),
+        PatchFormat::Merge => ("error decoding patch: ", "map[string]interface {}"),
+        PatchFormat::Json => ("error decoding patch: ", "[]handlers.jsonPatchOp"),
+    };
+    let bad = |why: &str| ApiError::bad_request(format!("{prefix}{why}"));
+    let document = json(bytes).map_err(|error| bad(&error.message))?;
+    let fits = match format {
+        PatchFormat::Json => document.value.is_array(),
+        _ => document.value.is_object(),
+    };
+    if !fits {
+        let found = store::go_kind(&document.value);
+        return Err(bad(&format!("json: cannot unmarshal {found} into Go value of type {wanted}")));
+    }
+    Ok(document)
 }
 
 /// Parses a JSON body.

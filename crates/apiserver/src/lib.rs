@@ -18,6 +18,7 @@ mod kubeconfig;
 mod logs;
 mod negotiate;
 mod openapi;
+mod options;
 mod protobuf;
 mod query;
 mod request;

@@ -70,6 +70,12 @@ impl<'a> MediaRange<'a> {
         self.parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 
+    /// Whether the shape asked for is one of `meta.k8s.io/v1`, as far as it says.
+    fn is_meta(&self) -> bool {
+        self.parameter("v").is_none_or(|version| version == "v1")
+            && self.parameter("g").is_none_or(|group| group == "meta.k8s.io")
+    }
+
     /// The `q` parameter in thousandths.
     fn quality(&self) -> u16 {
         let quality = self.parameter("q").and_then(|quality| quality.parse::<f32>().ok());
@@ -80,7 +86,7 @@ impl<'a> MediaRange<'a> {
 
     /// Whether JSON satisfies this entry.
     pub(crate) fn takes_json(&self) -> bool {
-        matches!(self.media, "application/json" | "application/*" | "*/*")
+        matches!(self.media, "application/json" | "*/*")
     }
 }
 
@@ -90,11 +96,19 @@ pub(crate) fn shape(headers: &HeaderMap, include: Include) -> Result<Shape, Unsu
     let known = ranges.iter().filter(|range| range.takes_json());
     let mut shapes = known.filter_map(|range| match range.parameter("as") {
         None => Some(Shape::Object),
+        Some(_) if !range.is_meta() => None,
         Some("Table") => Some(Shape::Table(include)),
         Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Shape::Partial),
         Some(_) => None,
     });
     shapes.next().ok_or(Unsupported)
+}
+
+/// Whether the client takes any format that a Kubernetes server writes.
+pub(crate) fn takes_known_format(headers: &HeaderMap) -> bool {
+    let known =
+        ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "*/*"];
+    MediaRange::of_accept(headers).iter().any(|range| known.contains(&range.media))
 }
 
 /// The format of a create, replace or delete body; no header means JSON.

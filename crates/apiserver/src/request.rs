@@ -13,6 +13,8 @@ pub(crate) struct Target {
     pub(crate) resource: String,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
+    /// Whether the path itself asks to watch, as `/api/v1/watch/…` once did.
+    pub(crate) watches: bool,
 }
 
 impl Target {
@@ -23,10 +25,18 @@ impl Target {
         let parts = parts?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match parts.as_slice() {
+            ["api", "v1", "watch", rest @ ..] => Some(Self::within("", "v1", rest)?.watched()),
             ["api", "v1", rest @ ..] => Self::within("", "v1", rest),
+            ["apis", group, version, "watch", rest @ ..] => {
+                Some(Self::within(group, version, rest)?.watched())
+            }
             ["apis", group, version, rest @ ..] => Self::within(group, version, rest),
             _ => None,
         }
+    }
+
+    fn watched(self) -> Self {
+        Self { watches: true, ..self }
     }
 
     fn within(group: &str, version: &str, rest: &[&str]) -> Option<Self> {
@@ -39,6 +49,7 @@ impl Target {
                 resource: (*resource).to_owned(),
                 name: rest.first().map(|name| (*name).to_owned()),
                 subresource: rest.get(1..).filter(|sub| !sub.is_empty()).map(|sub| sub.join("/")),
+                watches: false,
             })
         };
         match rest {
@@ -70,7 +81,7 @@ impl Verb {
     pub(crate) fn of(method: &Method, target: &Target) -> Option<Self> {
         let named = target.name.is_some();
         match method.as_str() {
-            "GET" | "HEAD" => Some(if named { Self::Get } else { Self::List }),
+            "GET" => Some(if named { Self::Get } else { Self::List }),
             "POST" if !named || target.subresource.is_some() => Some(Self::Create),
             "PUT" if named => Some(Self::Update),
             "PATCH" if named => Some(Self::Patch),

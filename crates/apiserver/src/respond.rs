@@ -54,9 +54,32 @@ pub(crate) fn not_acceptable() -> ApiError {
     ApiError::new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json",
+        format!("only the following media types are accepted: {}", FORMS.join(", ")),
     )
 }
+
+/// 406: none of the formats the client names is one that the server writes.
+pub(crate) fn no_such_format() -> ApiError {
+    let known = FORMS.join(", ");
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {known}");
+    ApiError::new(406, "NotAcceptable", message)
+}
+
+/// 415: the patch is of a type that nobody knows.
+pub(crate) fn no_such_patch() -> ApiError {
+    ApiError::unsupported_media_type("415: Unsupported Media Type")
+}
+
+/// 404 as upstream answers where no API is.
+pub(crate) fn no_such_page() -> Response<Body> {
+    let mut response = text("404 page not found\n");
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// The formats that messages name.
+const FORMS: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// 415: the client sent a format that the server does not read.
 pub(crate) fn unsupported_media_type(known: &[&str]) -> ApiError {

@@ -56,6 +56,9 @@ async fn answer(context: Context, parts: Parts, body: Body) -> Result<Response<B
         return Ok(respond::text("ok"));
     }
     context.auth.check(&parts.headers)?;
+    if is_nowhere(&context.hub, path) {
+        return Ok(respond::no_such_page());
+    }
     if let Some(target) = Target::parse(path) {
         return resource(context, target, parts, body).await;
     }
@@ -72,6 +75,20 @@ async fn answer(context: Context, parts: Parts, body: Body) -> Result<Response<B
         return discover(&context.hub, path, &parts.headers);
     }
     Err(ApiError::no_such_resource())
+}
+
+/// Whether no API is at a path: upstream answers there with plain text.
+fn is_nowhere(hub: &Hub, path: &str) -> bool {
+    let mut parts = path.trim_matches('/').split('/');
+    match (parts.next(), parts.next()) {
+        (Some("apis"), Some(group)) => {
+            let reviews = ["authentication.k8s.io", "authorization.k8s.io"];
+            let store = hub.read();
+            !reviews.contains(&group) && !store.resources().any(|one| one.group == group)
+        }
+        (Some("api" | "apis" | "version" | "openapi"), _) => false,
+        _ => true,
+    }
 }
 
 fn is_health(path: &str) -> bool {
@@ -98,8 +115,20 @@ async fn resource(
         Some(sub) if subresources::is_special(&request.target.resource, sub) => {
             subresources::answer(request, body).await
         }
-        _ => request.carry_out(verb, body).await,
+        _ => {
+            let warnings = deprecation(&request.resource);
+            let mut response = request.carry_out(verb, body).await?;
+            respond::warn(&mut response, warnings.as_slice());
+            Ok(response)
+        }
     }
+}
+
+/// What upstream says to whoever still uses an old kind.
+fn deprecation(resource: &store::Resource) -> Option<String> {
+    let old = resource.group.is_empty() && resource.plural == "endpoints";
+    let why = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+    old.then(|| why.to_owned())
 }
 
 fn version() -> Response<Body> {

@@ -8,7 +8,7 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::{List, Object, Resource};
+use store::{List, Object, Origin, Resource};
 
 /// One object.
 pub(crate) fn one(
@@ -72,10 +72,22 @@ fn plain(resource: &Resource, metadata: &Value, items: &[Arc<Object>]) -> Vec<u8
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(&item.bytes());
+        match resource.origin {
+            Origin::Custom => body.extend_from_slice(&item.bytes()),
+            // The list says the kind of its members; upstream's typed members do not repeat it.
+            Origin::BuiltIn => body.extend_from_slice(&untyped(item)),
+        }
     }
     body.extend_from_slice(b"]}");
     body
+}
+
+fn untyped(item: &Object) -> Vec<u8> {
+    let map = item.value().as_object();
+    let fields =
+        map.into_iter().flatten().filter(|(key, _)| *key != "kind" && *key != "apiVersion");
+    let fields: std::collections::BTreeMap<&String, &Value> = fields.collect();
+    serde_json::to_vec(&fields).unwrap_or_default()
 }
 
 fn table(

@@ -2,6 +2,7 @@
 
 use crate::auth::USER;
 use crate::body;
+use crate::options::Kind;
 use crate::respond;
 use crate::verbs::Request;
 use axum::body::Body;
@@ -9,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use store::{Address, ApiError, Patch, Subresource, WriteOptions};
+use store::{Address, ApiError};
 
 /// How long a service account's token is valid when nobody says.
 const TOKEN_SECONDS: i64 = 3600;
@@ -63,30 +64,55 @@ fn success() -> Response<Body> {
 }
 
 fn evict(request: &Request, eviction: &Value) -> Result<Response<Body>, ApiError> {
+    check_kind(eviction, "Eviction", "policy")?;
+    check_name(request, eviction, "Eviction")?;
     let options = request.query.delete(eviction.get("deleteOptions").unwrap_or(&Value::Null))?;
     let address = address(request);
-    request.hub.write(|store, now| store.delete(&address, &options, now))?;
+    request.hub.write(|store, now| store.evict(&address, &options, now))?;
     Ok(success())
 }
 
+/// A body of another known kind cannot be read as this one.
+fn check_kind(body: &Value, kind: &str, group: &str) -> Result<(), ApiError> {
+    let Some(found) = body["kind"].as_str().filter(|found| *found != kind) else { return Ok(()) };
+    let version = body["apiVersion"].as_str().unwrap_or_default();
+    let version = version.rsplit('/').next().unwrap_or_default();
+    Err(ApiError::bad_request(format!(
+        "{found} in version {version:?} cannot be handled as a {kind}: converting ({version}.{found}) to ({group}.{kind}): unknown conversion"
+    )))
+}
+
+fn check_name(request: &Request, body: &Value, kind: &str) -> Result<(), ApiError> {
+    let said = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    if said.is_empty() || request.target.name.as_deref() == Some(said) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("name in URL does not match name in {kind} object")))
+}
+
 fn bind(request: &Request, binding: &Value) -> Result<Response<Body>, ApiError> {
-    let node = binding.pointer("/target/name").and_then(Value::as_str);
-    let node = node.ok_or_else(|| ApiError::bad_request("target.name is required"))?;
-    let condition = json!({"type": "PodScheduled", "status": "True"});
+    check_name(request, binding, "Binding")?;
+    let text = |pointer: &str| binding.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let kind = text("/target/kind");
+    if !matches!(kind, "" | "Node") {
+        let why = format!(
+            "target.kind: Unsupported value: {kind:?}: supported values: \"Node\", \"<empty>\""
+        );
+        return Err(ApiError::unnamed(why));
+    }
+    let node = text("/target/name");
+    if node.is_empty() {
+        return Err(ApiError::unnamed("target.name: Required value"));
+    }
     let address = address(request);
-    let options = WriteOptions { field_manager: "binding".to_owned(), ..WriteOptions::default() };
-    let assign = Patch::Merge(json!({"spec": {"nodeName": node}}));
-    let report = Patch::Strategic(json!({"status": {"conditions": [condition]}}));
-    request.hub.write(|store, now| {
-        store.patch(&address, assign, &options, now)?;
-        store.patch(&address.clone().at(Subresource::Status), report, &options, now)
-    })?;
+    let options = request.query.write("", Kind::Create)?;
+    request.hub.write(|store, now| store.bind(&address, node, &options, now))?;
     Ok(success())
 }
 
 /// A namespace's finalizers are part of its spec; the store keeps them like any other field.
 fn finalize(request: &Request, namespace: Value) -> Result<Response<Body>, ApiError> {
-    let options = request.query.write("")?;
+    let options = request.query.write("", Kind::Update)?;
     let address = address(request);
     let written =
         request.hub.write(|store, now| store.update(&address, namespace, &options, now))?;

@@ -3,6 +3,7 @@
 use crate::body;
 use crate::hub::Hub;
 use crate::negotiate::{self, PatchFormat, Shape};
+use crate::options::Kind;
 use crate::query::Query;
 use crate::respond;
 use crate::serve::Stopping;
@@ -15,7 +16,8 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::{
-    Address, ApiError, Deleted, Gvr, Patch, Resource, Scope, Subresource, WriteOptions, Written,
+    Address, ApiError, Deleted, Gvr, Object, Patch, Resource, Scope, Subresource, WriteOptions,
+    Written,
 };
 
 use crate::request::{Target, Verb};
@@ -48,10 +50,17 @@ impl Request {
     }
 
     fn get(&self) -> Result<Response<Body>, ApiError> {
-        if self.query.is_watch() {
+        if self.watches() {
             return self.list();
         }
         let shape = self.shape()?;
+        if let Some(version) = self.query.get("resourceVersion") {
+            let reached = self.hub.read().reach(version);
+            reached.map_err(|error| match error.code {
+                400 => ApiError::unnamed(error.message),
+                _ => error,
+            })?;
+        }
         let object = self.hub.read().get(&self.address()?)?;
         Ok(shape::one(&self.hub, &self.resource, shape, StatusCode::OK, &object))
     }
@@ -59,7 +68,7 @@ impl Request {
     fn list(&self) -> Result<Response<Body>, ApiError> {
         let shape = self.shape()?;
         let scope = self.scope();
-        if self.query.is_watch() {
+        if self.watches() {
             let options = self.query.watch(self.target.name.as_deref())?;
             let stopping = self.parts.extensions.get::<Stopping>();
             let stop =
@@ -80,7 +89,7 @@ impl Request {
             return Err(ApiError::method_not_allowed());
         }
         let shape = self.shape()?;
-        let (value, options) = self.document(body).await?;
+        let (value, options) = self.document(body, Kind::Create).await?;
         let scope = self.scope();
         let written = self.hub.write(|store, now| store.create(&scope, value, &options, now))?;
         Ok(self.written(shape, &written))
@@ -88,7 +97,7 @@ impl Request {
 
     async fn update(self, body: Body) -> Result<Response<Body>, ApiError> {
         let shape = self.shape()?;
-        let (value, options) = self.document(body).await?;
+        let (value, options) = self.document(body, Kind::Update).await?;
         let address = self.address()?;
         let written = self.hub.write(|store, now| store.update(&address, value, &options, now))?;
         Ok(self.written(shape, &written))
@@ -96,23 +105,18 @@ impl Request {
 
     async fn patch(self, body: Body) -> Result<Response<Body>, ApiError> {
         let shape = self.shape()?;
-        let format = negotiate::patch_format(&self.parts.headers)
-            .map_err(|_| respond::unsupported_media_type(PATCHES))?;
+        let format =
+            negotiate::patch_format(&self.parts.headers).map_err(|_| respond::no_such_patch())?;
+        let kind = if format == PatchFormat::Apply { Kind::Apply } else { Kind::Patch };
+        let mut options = self.query.write(self.agent(), kind)?;
         let bytes = body::read(&self.parts.headers, body).await?;
-        let document = match format {
-            PatchFormat::Apply => body::yaml(&bytes)?,
-            _ => body::json(&bytes)?,
-        };
+        let document = body::patch(format, &bytes)?;
         let patch = match format {
             PatchFormat::Json => Patch::Json(document.value),
             PatchFormat::Merge => Patch::Merge(document.value),
             PatchFormat::Strategic => Patch::Strategic(document.value),
             PatchFormat::Apply => Patch::Apply(document.value),
         };
-        let mut options = self.query.write(self.agent())?;
-        if format == PatchFormat::Apply && self.query.get("fieldManager").is_none() {
-            return Err(ApiError::bad_request("fieldManager is required for apply patch"));
-        }
         options.duplicates = document.duplicates;
         let address = self.address()?;
         let written = self.hub.write(|store, now| store.patch(&address, patch, &options, now))?;
@@ -131,22 +135,27 @@ impl Request {
             Deleted::Marked(object) => {
                 shape::one(&self.hub, &self.resource, shape, StatusCode::OK, &object)
             }
-            Deleted::Gone(object) => respond::value(&json!({
-                "kind": "Status",
-                "apiVersion": "v1",
-                "metadata": {},
-                "status": "Success",
-                "details": {
-                    "name": object.name(),
-                    "group": self.resource.group,
-                    "kind": self.resource.plural,
-                    "uid": object.uid(),
-                },
-            })),
+            Deleted::Gone(object) => respond::value(&self.gone(&object)),
+        })
+    }
+
+    fn gone(&self, object: &Object) -> Value {
+        let mut details = json!({
+            "name": object.name(), "kind": self.resource.plural, "uid": object.uid(),
+        });
+        if !self.resource.group.is_empty() {
+            details["group"] = json!(self.resource.group);
+        }
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": details,
         })
     }
 
     async fn delete_collection(self, body: Body) -> Result<Response<Body>, ApiError> {
+        if !self.resource.verbs.contains(&"deletecollection") {
+            return Err(ApiError::method_not_allowed());
+        }
         let shape = self.shape()?;
         let options = self.query.delete(&self.options(body).await?)?;
         let (scope, selection) = (self.scope(), self.query.list()?);
@@ -163,7 +172,14 @@ impl Request {
         response
     }
 
+    fn watches(&self) -> bool {
+        self.query.is_watch() || self.target.watches
+    }
+
     fn shape(&self) -> Result<Shape, ApiError> {
+        if !negotiate::takes_known_format(&self.parts.headers) {
+            return Err(respond::no_such_format());
+        }
         negotiate::shape(&self.parts.headers, self.query.include())
             .map_err(|_| respond::not_acceptable())
     }
@@ -173,10 +189,14 @@ impl Request {
         agent.and_then(|agent| agent.to_str().ok()).unwrap_or_default()
     }
 
-    async fn document(&self, body: Body) -> Result<(Value, WriteOptions), ApiError> {
-        let mut options = self.query.write(self.agent())?;
+    async fn document(&self, body: Body, kind: Kind) -> Result<(Value, WriteOptions), ApiError> {
+        let mut options = self.query.write(self.agent(), kind)?;
         let bytes = body::read(&self.parts.headers, body).await?;
-        let document = body::document(&self.parts.headers, &bytes)?;
+        let expected = match self.target.subresource.as_deref() {
+            Some("scale") => "Scale",
+            _ => &self.resource.kind,
+        };
+        let document = body::object(&self.parts.headers, &bytes, expected)?;
         options.duplicates = document.duplicates;
         Ok((document.value, options))
     }
@@ -187,7 +207,14 @@ impl Request {
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
-        Ok(body::document(&self.parts.headers, &bytes)?.value)
+        let unreadable = |error: ApiError| {
+            let why = format!("couldn't get version/kind; json parse error: {}", error.message);
+            ApiError::bad_request(why)
+        };
+        let document = body::document(&self.parts.headers, &bytes);
+        Ok(document
+            .map_err(|error| if error.code == 400 { unreadable(error) } else { error })?
+            .value)
     }
 
     fn scope(&self) -> Scope {
@@ -209,14 +236,6 @@ impl Request {
         }
     }
 }
-
-/// The media types of a PATCH.
-const PATCHES: &[&str] = &[
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-];
 
 /// Finds the resource of a target.
 pub(crate) fn resource(hub: &Hub, target: &Target) -> Result<Arc<Resource>, ApiError> {

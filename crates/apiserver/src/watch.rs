@@ -87,9 +87,8 @@ fn since(options: &WatchOptions, newest: u64) -> Result<Since, ApiError> {
         (None | Some("0"), Some(Switch::Off)) => Ok(Since::Now),
         (None | Some("0"), _) => Ok(Since::Initial),
         (Some(version), _) => {
-            let version: u64 = version.parse().map_err(|_| {
-                ApiError::bad_request(format!("invalid resource version {version:?}"))
-            })?;
+            let version: u64 =
+                version.parse().map_err(|_| ApiError::unnamed(store::no_version(version)))?;
             if version > newest {
                 return Err(ApiError::expired(format!(
                     "resource version {version} is newer than the newest {newest}"

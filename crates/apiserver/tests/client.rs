@@ -131,7 +131,7 @@ async fn status_and_scale_are_their_own_paths() {
     }))
     .unwrap();
     api.create(&PostParams::default(), &deployment).await.unwrap();
-    let status = Patch::Merge(json!({"status": {"readyReplicas": 1}}));
+    let status = Patch::Merge(json!({"status": {"replicas": 1, "readyReplicas": 1}}));
     let reported = api.patch_status("web", &PatchParams::default(), &status).await.unwrap();
     assert_eq!(reported.status.unwrap().ready_replicas, Some(1));
     let scale = Patch::Merge(json!({"spec": {"replicas": 5}}));

@@ -58,7 +58,8 @@ mod tests {
             warnings: vec!["299 - \"x\"".to_owned()],
             body: json!({"a": [1]}),
         };
-        let recording = Recording { server: "v1".to_owned(), answers: vec![answer.clone(), answer] };
+        let recording =
+            Recording { server: "v1".to_owned(), answers: vec![answer.clone(), answer] };
         let text = recording.to_text();
         assert_eq!(text.lines().count(), 4);
         assert_eq!(serde_json::from_str::<Recording>(&text).unwrap(), recording);

@@ -26,10 +26,10 @@ mod tests {
 
     #[test]
     fn the_generated_part_is_replaced() {
-        let entry =
-            Deliberate { what: "A.".to_owned(), reason: "B.".to_owned(), at: Vec::new() };
+        let entry = Deliberate { what: "A.".to_owned(), reason: "B.".to_owned(), at: Vec::new() };
         let document = format!("x\n{BEGIN}\nold\n{END}\ny");
-        let expected = format!("x\n{BEGIN}\n| what differs | why |\n|---|---|\n| A. | B. |\n{END}\ny");
+        let expected =
+            format!("x\n{BEGIN}\n| what differs | why |\n|---|---|\n| A. | B. |\n{END}\ny");
         assert_eq!(section(&document, &[entry]), Some(expected));
         assert_eq!(section("no marks", &[]), None);
     }

@@ -161,11 +161,8 @@ impl Exchange {
 
     fn with(&self, file: &str, mut case: Map<String, Value>) -> Result<Self, ExchangeError> {
         let patch = case.remove("body");
-        let broken = |source| ExchangeError::Case {
-            file: file.to_owned(),
-            name: self.name.clone(),
-            source,
-        };
+        let broken =
+            |source| ExchangeError::Case { file: file.to_owned(), name: self.name.clone(), source };
         let merged: Case = serde_json::from_value(Value::Object(case)).map_err(broken)?;
         let mut exchange = self.clone();
         exchange.name = format!("{}: {}", self.name, merged.name);

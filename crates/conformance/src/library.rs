@@ -7,7 +7,17 @@ use crate::exchange::{ExchangeError, Sequence};
 use crate::play::{PlayError, play};
 use crate::subject::{Subject, SubjectError};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// The list of exchanges that differ and should not, within the folder.
+const OPEN: &str = "open.txt";
+
+/// How that list begins.
+const OPEN_HEAD: &str = "\
+# Exchanges whose answers still differ from a real server's, and should not. The list only gets shorter:
+# one that no longer differs fails the run until it is taken out (`cargo xtask conformance open`).
+";
 
 /// Everything the folder holds.
 #[derive(Debug)]
@@ -17,6 +27,8 @@ pub struct Library {
     pub sequences: Vec<(String, Sequence)>,
     /// What differs on purpose.
     pub deliberate: Vec<Deliberate>,
+    /// The exchanges that differ and should not, as `sequence: exchange`; the list only gets shorter.
+    pub open: BTreeSet<String>,
 }
 
 /// Why the folder could not be used, or a server not be asked.
@@ -71,17 +83,33 @@ pub struct Outcome {
     pub exchanges: usize,
     /// The differences nobody stands by, each with its sequence.
     pub differences: Vec<(String, Difference)>,
-    /// Entries of the list of deliberate differences where nothing differs.
+    /// Entries of the lists of differences where nothing differs.
     pub stale: Vec<String>,
+    /// The exchanges that are known to differ and should not.
+    pub open: BTreeSet<String>,
 }
 
 impl Outcome {
+    /// Whether what differs is what is known to differ, no more and no less.
+    pub fn is_as_known(&self) -> bool {
+        self.surprises().is_empty() && self.stale.is_empty()
+    }
+
+    /// The exchanges that differ and are not known to.
+    pub fn surprises(&self) -> Vec<String> {
+        let differing = self.named();
+        differing.into_iter().filter(|one| !self.open.contains(one)).collect()
+    }
+
+    fn named(&self) -> BTreeSet<String> {
+        let name =
+            |(sequence, found): &(String, Difference)| format!("{sequence}: {}", found.exchange);
+        self.differences.iter().map(name).collect()
+    }
+
     /// How many exchanges are answered differently.
     pub fn differing(&self) -> usize {
-        let mut exchanges: Vec<_> =
-            self.differences.iter().map(|(sequence, found)| (sequence, &found.exchange)).collect();
-        exchanges.dedup();
-        exchanges.len()
+        self.named().len()
     }
 }
 
@@ -105,7 +133,9 @@ impl Library {
             let path = path.display().to_string();
             LibraryError::Deliberate { path, source: Box::new(source) }
         })?;
-        Ok(Self { folder: folder.to_owned(), sequences, deliberate })
+        let open = read(&folder.join(OPEN))?;
+        let open = open.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        Ok(Self { folder: folder.to_owned(), sequences, deliberate, open })
     }
 
     /// Keeps the sequences whose name contains `part`.
@@ -113,6 +143,20 @@ impl Library {
     pub fn narrowed(mut self, part: &str) -> Self {
         self.sequences.retain(|(name, _)| name.contains(part));
         self
+    }
+
+    /// Keeps the exchanges that differ in the list of those that should not; the answer is how many.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be written.
+    pub fn write_open(&self, outcome: &Outcome) -> Result<usize, LibraryError> {
+        let names = outcome.named();
+        let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let path = self.folder.join(OPEN);
+        std::fs::write(&path, format!("{OPEN_HEAD}{lines}"))
+            .map_err(|source| file(&path, source))?;
+        Ok(names.len())
     }
 
     /// What the real server answered to a sequence when it was recorded.
@@ -173,13 +217,20 @@ impl Library {
             let recording = self.recording(name)?;
             let subject = Subject::embedded()?;
             let ours = self.ask(&subject, name, sequence).await;
-            let found = ours.map_or_else(|error| vec![unplayed(&error)], |ours| differences(&recording.answers, &ours));
+            let found = ours.map_or_else(
+                |error| vec![unplayed(&error)],
+                |ours| differences(&recording.answers, &ours),
+            );
             let found = tally.others(name, found);
             outcome.server = recording.server;
             outcome.exchanges += sequence.counted();
             outcome.differences.extend(found.into_iter().map(|found| (name.clone(), found)));
         }
         outcome.stale = tally.stale();
+        let differing = outcome.named();
+        outcome.open.clone_from(&self.open);
+        let gone = self.open.iter().filter(|one| !differing.contains(*one));
+        outcome.stale.extend(gone.cloned());
         Ok(outcome)
     }
 
@@ -207,7 +258,8 @@ impl Library {
 
 /// Where the embedded server broke a sequence off.
 fn unplayed(error: &LibraryError) -> Difference {
-    let why = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let why =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     Difference {
         exchange: "the sequence".to_owned(),
         place: "played".to_owned(),

@@ -16,16 +16,19 @@ static WORDS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? \+0000 UTC( m=\S+)?", "<time>"),
         (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uid>"),
         (r"too old resource version: \d+ \(\d+\)", "too old resource version: <rv> (<rv>)"),
-        (r"Too large resource version: \d+, current: \d+", "Too large resource version: <rv>, current: <rv>"),
+        (
+            r"Too large resource version: \d+, current: \d+",
+            "Too large resource version: <rv>, current: <rv>",
+        ),
         (r"\b10\.\d+\.\d+\.\d+\b", "<address>"),
     ];
-    let compiled = words.into_iter().filter_map(|(pattern, word)| Some((Regex::new(pattern).ok()?, word)));
+    let compiled =
+        words.into_iter().filter_map(|(pattern, word)| Some((Regex::new(pattern).ok()?, word)));
     compiled.collect()
 });
 
 /// An age in a table's cell.
-static AGE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(\d+[smhdy]){1,2}$").ok());
+static AGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(\d+[smhdy]){1,2}$").ok());
 
 /// Normalises an answer in place; `name` puts the names of captured values into texts.
 pub fn normalise(answer: &mut Answer, name: &dyn Fn(&str) -> String) {
@@ -144,7 +147,10 @@ mod tests {
             json!({"generateName": "a-", "name": "a-x7k2p"}),
             json!({"generateName": "a-", "name": "a-<generated>"}),
         );
-        check(json!({"generateName": "a-", "name": "b"}), json!({"generateName": "a-", "name": "b"}));
+        check(
+            json!({"generateName": "a-", "name": "b"}),
+            json!({"generateName": "a-", "name": "b"}),
+        );
     }
 
     #[test]

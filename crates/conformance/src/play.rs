@@ -69,7 +69,11 @@ pub enum PlayError {
 /// # Errors
 ///
 /// When a request cannot be sent, gets no answer, or waits in vain.
-pub async fn play(client: &Client, name: &str, sequence: &Sequence) -> Result<Vec<Answer>, PlayError> {
+pub async fn play(
+    client: &Client,
+    name: &str,
+    sequence: &Sequence,
+) -> Result<Vec<Answer>, PlayError> {
     let mut player = Player {
         client,
         namespace: name.to_owned(),
@@ -165,8 +169,7 @@ impl Player<'_> {
         }
         let body = exchange.body.as_ref().map(|body| self.variables.fill(&text(body)));
         let body = body.map_or_else(Body::empty, |body| Body::from(body.into_bytes()));
-        let unsendable =
-            |source| PlayError::Unsendable { exchange: exchange.name.clone(), source };
+        let unsendable = |source| PlayError::Unsendable { exchange: exchange.name.clone(), source };
         let request = request.body(body).map_err(unsendable)?;
         let unanswered = |source| PlayError::Unanswered {
             exchange: exchange.name.clone(),

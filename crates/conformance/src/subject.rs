@@ -2,6 +2,7 @@
 
 use apiserver::{Server, ServerConfig, ServerError};
 use clock::Clock;
+use control_plane::{Binary, ControlPlane, Controllers, StartFailed, Unavailable};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::Path;
@@ -16,15 +17,25 @@ pub struct Subject {
     pub(crate) client: Client,
     /// The version it says it is.
     pub version: String,
-    _embedded: Option<Arc<Server>>,
+    _held: Held,
+}
+
+/// What ends with the subject.
+enum Held {
+    Nothing,
+    Embedded { _server: Arc<Server> },
+    Real { _plane: ControlPlane },
 }
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectError {
-    /// There is no real server at hand.
+    /// There is no real control plane at hand.
     #[error("no real control plane at hand")]
-    Nothing,
+    Unavailable(#[from] Unavailable),
+    /// The real control plane did not start.
+    #[error("real control plane did not start")]
+    Start(#[from] Box<StartFailed>),
     /// The embedded server did not start.
     #[error("embedded server did not start")]
     Embedded(#[from] ServerError),
@@ -45,7 +56,27 @@ impl Subject {
     pub fn embedded() -> Result<Self, SubjectError> {
         let server = Server::new(ServerConfig::new(Clock::system(), SEED))?;
         let (client, version) = (server.client(), "embedded".to_owned());
-        Ok(Self { client, version, _embedded: Some(server) })
+        Ok(Self { client, version, _held: Held::Embedded { _server: server } })
+    }
+
+    /// A fresh real API server without controllers, which ends with the subject.
+    ///
+    /// # Errors
+    ///
+    /// When there is none at hand or it does not start.
+    pub async fn real() -> Result<Self, SubjectError> {
+        Self::started(&control_plane::available()?).await
+    }
+
+    /// A fresh real API server of this program; see [`Subject::real`].
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub async fn started(binary: &Binary) -> Result<Self, SubjectError> {
+        let plane = ControlPlane::start_with(binary, Controllers::None).await.map_err(Box::new)?;
+        let subject = Self::at(&plane.kubeconfig()).await?;
+        Ok(Self { _held: Held::Real { _plane: plane }, ..subject })
     }
 
     /// The server a client talks to.
@@ -55,7 +86,7 @@ impl Subject {
     /// When it does not answer.
     pub async fn of(client: Client) -> Result<Self, SubjectError> {
         let version = client.apiserver_version().await?.git_version;
-        Ok(Self { client, version, _embedded: None })
+        Ok(Self { client, version, _held: Held::Nothing })
     }
 
     /// The server of a kubeconfig's current context.

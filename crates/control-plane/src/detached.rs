@@ -5,7 +5,7 @@
 
 use crate::{
     binary::Binary,
-    flags::KUBECONFIG,
+    flags::{Controllers, KUBECONFIG},
     process::{Launched, Life, PREFIX, StartFailed, new_home},
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -74,7 +74,8 @@ impl Running {
 /// When it cannot be started or is not ready within a minute; then nothing stays.
 pub async fn start_detached(binary: &Binary, listen: SocketAddr) -> Result<Running, StartFailed> {
     let home = new_home()?;
-    let mut launched = Launched::new(binary, home.path(), (listen, Life::OfItsOwn)).await?;
+    let mut launched =
+        Launched::new(binary, home.path(), (listen, Life::OfItsOwn, Controllers::All)).await?;
     if let Err(failed) = launched.ready(home.path()).await {
         launched.end();
         return Err(failed);

@@ -71,7 +71,20 @@ pub(crate) fn furnish(home: &Path, credentials: &Credentials) -> io::Result<()> 
     fs::write(home.join("audit.yaml"), AUDIT_POLICY)
 }
 
+/// Which of Kubernetes' controllers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controllers {
+    /// Those of every cluster.
+    All,
+    /// None that touches an object a test makes, so that the API server's answers are its own.
+    None,
+}
+
+/// The manager cannot run without any; this one only looks after a signature that is not there.
+const HARMLESS: &str = "--controllers=bootstrap-signer-controller";
+
 /// The program's command line, to be run within its home.
-pub(crate) fn arguments<'a>(own: &[&'a str]) -> Vec<&'a str> {
-    [own, &["--"], &SERVER, &["--"], &MANAGER].concat()
+pub(crate) fn arguments<'a>(own: &[&'a str], controllers: Controllers) -> Vec<&'a str> {
+    let less: &[&str] = if controllers == Controllers::None { &[HARMLESS] } else { &[] };
+    [own, &["--"], &SERVER, &["--"], &MANAGER, less].concat()
 }

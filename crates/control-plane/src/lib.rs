@@ -18,4 +18,5 @@ mod process;
 pub use audit::AuditedRequest;
 pub use binary::{Binary, Unavailable, available, build, for_test};
 pub use detached::{Running, bring_down, running, start_detached};
+pub use flags::Controllers;
 pub use process::{ControlPlane, StartFailed};

@@ -6,9 +6,9 @@ use crate::{
     audit::{self, AuditedRequest},
     binary::{Binary, last_lines},
     credentials::{Credentials, CredentialsFailed, kubeconfig},
-    flags::{self, AUDIT_LOG, KUBECONFIG, LOG},
+    flags::{self, AUDIT_LOG, Controllers, KUBECONFIG, LOG},
 };
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::{
     Api, Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -83,9 +83,22 @@ impl ControlPlane {
     ///
     /// When it cannot be started or is not ready within a minute, with its last words.
     pub async fn start(binary: &Binary) -> Result<Self, StartFailed> {
+        Self::start_with(binary, Controllers::All).await
+    }
+
+    /// Starts one as [`ControlPlane::start`] does, with these controllers.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started or is not ready within a minute, with its last words.
+    pub async fn start_with(
+        binary: &Binary,
+        controllers: Controllers,
+    ) -> Result<Self, StartFailed> {
         let home = new_home()?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut launched = Launched::new(binary, home.path(), (any, Life::OfItsParent)).await?;
+        let how = (any, Life::OfItsParent, controllers);
+        let mut launched = Launched::new(binary, home.path(), how).await?;
         let client = launched.ready(home.path()).await?;
         Ok(Self { launched, client, home })
     }
@@ -164,6 +177,7 @@ pub(crate) struct Launched {
     pub(crate) url: String,
     credentials: Credentials,
     life: Life,
+    controllers: Controllers,
 }
 
 impl Drop for Launched {
@@ -179,12 +193,12 @@ impl Launched {
     pub(crate) async fn new(
         binary: &Binary,
         home: &Path,
-        (listen, life): (SocketAddr, Life),
+        (listen, life, controllers): (SocketAddr, Life, Controllers),
     ) -> Result<Self, StartFailed> {
         let credentials = Credentials::generate()?;
         flags::furnish(home, &credentials)?;
-        let child = spawn(binary, home, (listen, life))?;
-        let mut launched = Self { child, url: String::new(), credentials, life };
+        let child = spawn(binary, home, (listen, life, controllers))?;
+        let mut launched = Self { child, url: String::new(), credentials, life, controllers };
         if let Some(stdout) = launched.child.stdout.take() {
             launched.url = first_line(stdout).await?;
         }
@@ -216,6 +230,14 @@ impl Launched {
             }
             tokio::time::sleep(ASKED_EVERY).await;
         }
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let made = |namespace: Option<&Namespace>| namespace.is_some();
+        while await_condition(namespaces.clone(), "default", made).await.is_err() {
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
+        if self.controllers == Controllers::None {
+            return Some(());
+        }
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
         let made = |account: Option<&ServiceAccount>| account.is_some();
         while await_condition(accounts.clone(), "default", made).await.is_err() {
@@ -231,7 +253,11 @@ impl Launched {
     }
 }
 
-fn spawn(binary: &Binary, home: &Path, (listen, life): (SocketAddr, Life)) -> io::Result<Child> {
+fn spawn(
+    binary: &Binary,
+    home: &Path,
+    (listen, life, controllers): (SocketAddr, Life, Controllers),
+) -> io::Result<Child> {
     let (data, listen) = (format!("--data={}", home.display()), format!("--listen={listen}"));
     let mut own = vec![data.as_str(), listen.as_str()];
     let stdin = match life {
@@ -242,7 +268,11 @@ fn spawn(binary: &Binary, home: &Path, (listen, life): (SocketAddr, Life)) -> io
         own.push("--end-with-stdin");
     }
     let mut command = Command::new(binary.path());
-    command.args(flags::arguments(&own)).current_dir(home).stdin(stdin).stdout(Stdio::piped());
+    command
+        .args(flags::arguments(&own, controllers))
+        .current_dir(home)
+        .stdin(stdin)
+        .stdout(Stdio::piped());
     // Of a group of its own, so that a Ctrl-C at the terminal is ours to handle.
     command.stderr(File::create(home.join(LOG))?).process_group(0).spawn()
 }

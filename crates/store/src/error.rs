@@ -6,6 +6,21 @@ use serde_json::{Value, json};
 
 use crate::resource::GroupResource;
 
+/// Said of a path where nothing is.
+const NO_SUCH_RESOURCE: &str = "the server could not find the requested resource";
+/// Said of a method that a path does not have.
+const NO_SUCH_METHOD: &str = "the server does not allow this method on the requested resource";
+/// Said of a patch that cannot be carried out.
+pub(crate) const REJECTED: &str = "the server rejected our request due to an error in our request";
+
+/// Where upstream's messages say its kinds are registered.
+const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
+/// Says that a kind is not known in a version.
+pub fn unregistered(kind: &str, version: &str) -> String {
+    format!("no kind {kind:?} is registered for version {version:?} in scheme {SCHEME:?}")
+}
+
 /// One entry of `Status.details.causes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -63,6 +78,11 @@ impl ApiError {
         Self::new(400, "BadRequest", message)
     }
 
+    /// 500 without a reason, as upstream answers what it did not foresee.
+    pub fn unnamed(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
     /// 404: no object of that name.
     pub fn not_found(resource: &GroupResource, name: &str) -> Self {
         Self::new(404, "NotFound", format!("{resource} \"{name}\" not found")).about(resource, name)
@@ -70,16 +90,12 @@ impl ApiError {
 
     /// 404: no such path or resource type.
     pub fn no_such_resource() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(404, "NotFound", NO_SUCH_RESOURCE)
     }
 
     /// 405: the resource does not have this verb.
     pub fn method_not_allowed() -> Self {
-        Self::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )
+        Self::new(405, "MethodNotAllowed", NO_SUCH_METHOD)
     }
 
     /// 409: an object of that name exists.
@@ -148,6 +164,15 @@ impl ApiError {
         error
     }
 
+    /// Whether upstream's answer is the one its HTTP layer gives for any resource; it has empty details.
+    fn is_generic(&self) -> bool {
+        self.message == NO_SUCH_RESOURCE
+            || self.message == NO_SUCH_METHOD
+            || self.message == REJECTED
+            || self.message.starts_with("406: ")
+            || self.message.starts_with("415: ")
+    }
+
     /// Fills `details` with the resource and name.
     #[must_use]
     pub fn about(mut self, resource: &GroupResource, name: &str) -> Self {
@@ -163,6 +188,9 @@ impl ApiError {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,
         });
+        if let Some(map) = status.as_object_mut().filter(|_| self.reason.is_empty()) {
+            map.remove("reason");
+        }
         let mut details = serde_json::Map::new();
         let about = &self.details;
         let words = [("name", &about.name), ("group", &about.group), ("kind", &about.kind)];
@@ -177,7 +205,7 @@ impl ApiError {
         if self.retry_after_seconds > 0 {
             details.insert("retryAfterSeconds".into(), json!(self.retry_after_seconds));
         }
-        if !details.is_empty() {
+        if !details.is_empty() || self.is_generic() {
             status["details"] = Value::Object(details);
         }
         status
@@ -275,6 +303,13 @@ impl FieldProblem {
         Self { path: path.into(), kind: ProblemKind::TooMany, value: json!(actual), detail }
     }
 
+    /// A value that messages show as a struct with these fields, in this order.
+    pub(crate) fn record(fields: &[&str], values: &Value) -> Value {
+        let values = values.as_array().into_iter().flatten();
+        let pairs = fields.iter().zip(values).map(|(field, value)| json!([field, value]));
+        json!({ RECORD: pairs.collect::<Value>() })
+    }
+
     fn cause(&self) -> Cause {
         let reason = match self.kind {
             ProblemKind::Invalid => "FieldValueInvalid",
@@ -326,10 +361,34 @@ impl std::fmt::Display for FieldProblem {
     }
 }
 
+/// Marks a value that is shown with its fields in a given order.
+const RECORD: &str = "\0record";
+
+/// Fields that upstream's structs have before others, where the order shows in messages.
+const FIRST: [&str; 9] =
+    ["apiVersion", "kind", "Type", "type", "name", "uid", "matchLabels", "key", "operator"];
+
 /// How upstream prints a value in a validation message: bare scalars, quoted strings, JSON otherwise.
 fn value_text(value: &Value) -> String {
+    if let Some(Value::Array(fields)) = value.get(RECORD) {
+        let field = |pair: &Value| format!("{}:{}", pair[0], value_text(&pair[1]));
+        let texts: Vec<String> = fields.iter().map(field).collect();
+        return format!("{{{}}}", texts.join(","));
+    }
     match value {
-        Value::Null => "null".into(),
+        Value::Object(map) => {
+            let rank = |key: &str| FIRST.iter().position(|first| *first == key);
+            let mut fields: Vec<_> = map.iter().collect();
+            fields.sort_by_key(|(key, _)| (rank(key).unwrap_or(FIRST.len()), (*key).clone()));
+            let field =
+                |(key, value): (&String, &Value)| format!("{}:{}", json!(key), value_text(value));
+            let texts: Vec<String> = fields.into_iter().map(field).collect();
+            format!("{{{}}}", texts.join(","))
+        }
+        Value::Array(list) => {
+            let texts: Vec<String> = list.iter().map(value_text).collect();
+            format!("[{}]", texts.join(","))
+        }
         other => other.to_string(),
     }
 }

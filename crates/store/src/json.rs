@@ -24,10 +24,35 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ApiError> {
     let value = parsed.and_then(|value| reader.end().map(|()| value));
     match value {
         Ok(value) => Ok(Parsed { value, duplicates }),
-        Err(error) => Err(ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type Object): couldn't get version/kind; json parse error: {error}"
-        ))),
+        Err(error) => Err(ApiError::bad_request(syntax_error(bytes, &error))),
     }
+}
+
+/// Says in Go's words what is wrong with JSON.
+fn syntax_error(bytes: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() || bytes.is_empty() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let found = line.chars().nth(error.column().saturating_sub(1)).unwrap_or('\0');
+    let message = error.to_string();
+    let first = text.trim_start().chars().next().unwrap_or_default();
+    let place = if message.starts_with("trailing characters") {
+        "after top-level value".to_owned()
+    } else if let Some(word) =
+        ["null", "true", "false"].into_iter().find(|word| word.starts_with(first))
+    {
+        let same = word.chars().zip(text.trim_start().chars()).take_while(|(a, b)| a == b).count();
+        let expected = word.chars().nth(same).unwrap_or_default();
+        let found = text.trim_start().chars().nth(same).unwrap_or_default();
+        return format!("invalid character '{found}' in literal {word} (expecting '{expected}')");
+    } else if message.starts_with("key must be a string") {
+        "looking for beginning of object key string".to_owned()
+    } else {
+        "looking for beginning of value".to_owned()
+    };
+    format!("invalid character '{found}' {place}")
 }
 
 /// One value being read, and where duplicates below it are noted.

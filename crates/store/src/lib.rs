@@ -29,7 +29,7 @@ mod scale;
 mod store;
 mod verbs;
 
-pub use error::{ApiError, Cause, Details, FieldProblem};
+pub use error::{ApiError, Cause, Details, FieldProblem, unregistered};
 pub use garbage::{COLLECT_LIMIT, Collected, EVENT_LIFETIME};
 pub use object::Object;
 pub use options::{
@@ -40,7 +40,9 @@ pub use resource::{
     Address, Column, GroupResource, Gvr, OpenApi, Origin, Reach, Resource, Scope, Subresource,
     Subresources,
 };
+pub use schema::decode::go_kind;
 pub use selector::{FieldSelector, LabelSelector, Selectors};
 pub use store::{Change, FIRST_NAMESPACES, RestoredChange, Store};
+pub use verbs::read::no_version;
 pub use verbs::{Deleted, List, Written};
 pub use watch::{EventKind, Since, WatchCursor, WatchEvent};

@@ -17,7 +17,7 @@ pub struct Object {
 
 impl Object {
     /// Wraps a value whose `metadata.resourceVersion` is already `resource_version`.
-    pub(crate) fn new(value: Value, resource_version: u64) -> Self {
+    pub fn new(value: Value, resource_version: u64) -> Self {
         Self { value, resource_version, bytes: OnceLock::new() }
     }
 

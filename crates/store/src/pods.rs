@@ -45,16 +45,16 @@ impl Store {
     ) -> Result<Written, ApiError> {
         let resource = self.catalogue.get(&pod.resource)?;
         let old = self.current(&resource, pod)?;
-        let kind = resource.group_resource();
+        let binding = GroupResource::new("", "pods/binding");
         if is_deleting(old.value()) {
             let why = format!("pod {} is being deleted, cannot be assigned to a host", pod.name);
-            return Err(ApiError::conflict(&kind, &pod.name, &why));
+            return Err(ApiError::conflict(&binding, &pod.name, &why));
         }
         if let Some(taken) =
             old.value()["spec"]["nodeName"].as_str().filter(|node| !node.is_empty())
         {
             let why = format!("pod {} is already assigned to node {taken:?}", pod.name);
-            return Err(ApiError::conflict(&kind, &pod.name, &why));
+            return Err(ApiError::conflict(&binding, &pod.name, &why));
         }
         let mut new = old.value().clone();
         crate::path::set(&mut new, "spec.nodeName", json!(node));
@@ -63,7 +63,8 @@ impl Store {
         if let Value::Array(list) = conditions {
             list.retain(|condition| condition["type"] != "PodScheduled");
             list.push(json!({
-                "type": "PodScheduled", "status": "True", "lastTransitionTime": time_text(now),
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": time_text(now),
             }));
         }
         let object = match options.dry_run {
@@ -85,7 +86,7 @@ impl Store {
             }
             let (healthy, total) = self.count_pods(&selector, pod.namespace());
             if !allows(spec, healthy, total) {
-                return Err(refused(budget, healthy));
+                return Err(refused(budget, (healthy, total)));
             }
         }
         Ok(())
@@ -130,7 +131,13 @@ fn amount(value: &Value, total: i64) -> i64 {
     }
 }
 
-fn refused(budget: &Object, healthy: i64) -> ApiError {
+fn refused(budget: &Object, (healthy, total): (i64, i64)) -> ApiError {
+    let spec = &budget.value()["spec"];
+    let needed = match (spec.get("minAvailable"), spec.get("maxUnavailable")) {
+        (Some(least), _) => amount(least, total),
+        (None, Some(most)) => (total - amount(most, total)).max(0),
+        (None, None) => 0,
+    };
     let mut error = ApiError::too_many_requests(
         "Cannot evict pod as it would violate the pod's disruption budget.",
         EVICTION_RETRY_SECONDS,
@@ -138,7 +145,7 @@ fn refused(budget: &Object, healthy: i64) -> ApiError {
     error.details.causes.push(Cause {
         reason: "DisruptionBudget".into(),
         message: format!(
-            "The disruption budget {} does not allow an eviction; {healthy} pods are healthy",
+            "The disruption budget {} needs {needed} healthy pods and has {healthy} currently",
             budget.name()
         ),
         field: String::new(),

@@ -153,37 +153,41 @@ fn aggregated<'a>(groups: impl Iterator<Item = &'a Group>) -> Value {
 
 fn aggregated_group(group: &Group) -> Value {
     let version = |version: &Version| {
-        let entry = |entry| aggregated_entry(group, version, entry);
-        let resources: Vec<Value> = version.entries.iter().map(entry).collect();
+        let resources: Vec<Value> =
+            version.entries.iter().map(|one| aggregated_entry(one, (group, version))).collect();
         json!({"version": version.name, "freshness": "Current", "resources": resources})
     };
     let versions: Vec<Value> = group.versions.iter().map(version).collect();
-    let mut metadata = Map::from_iter([("creationTimestamp".to_owned(), Value::Null)]);
+    let mut metadata = Map::new();
     if !group.is_core() {
         metadata.insert("name".to_owned(), json!(group.name));
     }
     json!({"metadata": metadata, "versions": versions})
 }
 
-fn aggregated_entry(group: &Group, version: &Version, entry: &Entry) -> Value {
+fn aggregated_entry(entry: &Entry, (group, version): (&Group, &Version)) -> Value {
     let mut value = json!({
         "resource": entry.plural,
-        "responseKind": {"group": group.name, "version": version.name, "kind": entry.kind},
+        "responseKind": {"group": "", "version": "", "kind": entry.kind},
         "scope": if entry.reach == Reach::Namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": entry.singular,
         "verbs": entry.verbs,
     });
     add_names(&mut value, entry);
     if !entry.subresources.is_empty() {
-        value["subresources"] = entry.subresources.iter().map(aggregated_sub).collect();
+        let sub = |sub| aggregated_sub(sub, (group, version));
+        value["subresources"] = entry.subresources.iter().map(sub).collect();
     }
     value
 }
 
-fn aggregated_sub(sub: &Sub) -> Value {
+/// The kind of an answer is of the resource's own group and version where it says none.
+fn aggregated_sub(sub: &Sub, (group, version): (&Group, &Version)) -> Value {
+    let own = sub.group == group.name && sub.version == version.name;
+    let (group, version) = if own { ("", "") } else { (sub.group.as_str(), sub.version.as_str()) };
     json!({
         "subresource": sub.name,
-        "responseKind": {"group": sub.group, "version": sub.version, "kind": sub.kind},
+        "responseKind": {"group": group, "version": version, "kind": sub.kind},
         "verbs": sub.verbs,
     })
 }

@@ -37,14 +37,23 @@ pub(crate) fn apply(
         return Ok(());
     }
     keep_addresses(old, spec);
+    if !matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+        give_back(old, spec);
+    }
     let taken = |store: &Store| taken_addresses(store, &uid);
     match spec.get("clusterIP").and_then(Value::as_str) {
         Some(address) if !address.is_empty() => {
             let mine = old.is_some_and(|old| old["spec"]["clusterIP"] == address);
             if address != "None" && !mine && taken(store).contains(address) {
-                let why = "failed to allocate IP: provided IP is already allocated";
-                let problem = FieldProblem::invalid("spec.clusterIPs", json!([address]), why);
-                return Err(ApiError::invalid("", "Service", &name, &[problem]));
+                return Err(refused(&name, address, "provided IP is already allocated"));
+            }
+            let inside = address.parse::<std::net::Ipv4Addr>().is_ok_and(|one| {
+                one.octets()[..2] == std::net::Ipv4Addr::from(FIRST_ADDRESS).octets()[..2]
+            });
+            if address != "None" && !mine && !inside && address.parse::<std::net::IpAddr>().is_ok()
+            {
+                let why = "the provided network does not match the current range";
+                return Err(refused(&name, address, why));
             }
         }
         _ => {
@@ -65,12 +74,29 @@ pub(crate) fn apply(
     Ok(())
 }
 
+fn refused(name: &str, address: &str, why: &str) -> ApiError {
+    let why = format!("failed to allocate IP {address}: {why}");
+    let problem = FieldProblem::invalid("spec.clusterIPs", json!([address]), why);
+    ApiError::invalid("", "Service", name, &[problem])
+}
+
 /// A replace that does not mention the address keeps it, and the node ports with it.
 fn keep_addresses(old: Option<&Value>, spec: &mut Map<String, Value>) {
     let Some(old) = old else { return };
     let missing = spec.get("clusterIP").and_then(Value::as_str).is_none_or(str::is_empty);
     if missing && old["spec"]["clusterIP"].is_string() {
         spec.insert("clusterIP".into(), old["spec"]["clusterIP"].clone());
+    }
+}
+
+/// A service that is no longer reached from outside gives back what it had for that.
+fn give_back(old: Option<&Value>, spec: &mut Map<String, Value>) {
+    let Some(old) = old.filter(|old| old["spec"]["type"] != spec["type"]) else { return };
+    if old["spec"]["externalTrafficPolicy"] == spec["externalTrafficPolicy"] {
+        spec.remove("externalTrafficPolicy");
+    }
+    for port in super::defaults::each(spec, "ports") {
+        port.remove("nodePort");
     }
 }
 

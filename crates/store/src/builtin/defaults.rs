@@ -10,10 +10,19 @@ use crate::path;
 use crate::resource::Resource;
 
 /// Fills in what the user left out.
-pub(crate) fn apply(resource: &Resource, old: Option<&Value>, new: &mut Value) {
+pub(crate) fn apply(resource: &Resource, new: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "namespaces") => namespace(new),
-        ("", "pods") => pod(old, new),
+        ("", "pods") => {
+            pod_defaults::pod(new);
+            condition_times(new, &["lastProbeTime", "lastTransitionTime"]);
+            for list in ["containerStatuses", "initContainerStatuses"] {
+                for status in each(map_mut(field_mut(new, "status")), list) {
+                    fill(status, &[("lastState", json!({}))]);
+                }
+            }
+        }
+        ("" | "events.k8s.io", "events") => event(resource, new),
         ("", "services") => service(new),
         ("", "secrets") => secret(new),
         ("", "endpoints") => endpoints(new),
@@ -21,16 +30,21 @@ pub(crate) fn apply(resource: &Resource, old: Option<&Value>, new: &mut Value) {
             fill(spec(new), &[("volumeMode", json!("Filesystem"))]);
             phase(new, "Pending");
         }
-        ("apps", "deployments") => deployment(new),
+        ("apps", "deployments") => {
+            deployment(new);
+            condition_times(new, &["lastTransitionTime", "lastUpdateTime"]);
+        }
         ("apps", "replicasets") => replica_set(new),
         ("apps", "statefulsets") => stateful_set(new),
         ("apps", "daemonsets") => daemon_set(new),
-        ("batch", "jobs") => job(old, new),
+        ("batch", "jobs") => job(new),
         ("batch", "cronjobs") => cron_job(new),
         ("autoscaling", _) => autoscaler(new),
         ("networking.k8s.io", "networkpolicies") => network_policy(new),
         ("networking.k8s.io", "ingresses") => status_map(new, "loadBalancer"),
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => rules(new),
         ("rbac.authorization.k8s.io", _) => binding(new),
+        ("policy", "poddisruptionbudgets") => budget(new),
         ("discovery.k8s.io", "endpointslices") => endpoint_slice(new),
         _ => {}
     }
@@ -66,26 +80,24 @@ fn phase(object: &mut Value, phase: &str) {
     fill(map_mut(field_mut(object, "status")), &[("phase", json!(phase))]);
 }
 
+/// Times that upstream writes even when there is none.
+fn condition_times(object: &mut Value, times: &[&str]) {
+    let status = map_mut(field_mut(object, "status"));
+    for condition in each(status, "conditions") {
+        for time in times {
+            condition.entry(*time).or_insert(Value::Null);
+        }
+    }
+}
+
 fn status_map(object: &mut Value, key: &str) {
     fill(map_mut(field_mut(object, "status")), &[(key, json!({}))]);
 }
 
 fn namespace(object: &mut Value) {
-    fill(spec(object), &[("finalizers", json!(["kubernetes"]))]);
-    phase(object, "Active");
     let name = object["metadata"]["name"].clone();
-    path::set_label(object, "kubernetes.io/metadata.name", name);
-}
-
-fn pod(old: Option<&Value>, object: &mut Value) {
-    pod_defaults::pod_spec(spec(object));
-    if old.is_none() {
-        fill(spec(object), &[("serviceAccountName", json!("default"))]);
-        let account = object["spec"]["serviceAccountName"].clone();
-        fill(spec(object), &[("serviceAccount", account)]);
-        phase(object, "Pending");
-        let class = pod_defaults::quality(&object["spec"]);
-        fill(map_mut(field_mut(object, "status")), &[("qosClass", json!(class))]);
+    if name.is_string() {
+        path::set_label(object, "kubernetes.io/metadata.name", name);
     }
 }
 
@@ -154,6 +166,7 @@ fn deployment(object: &mut Value) {
         fill(rolling, &[("maxSurge", json!("25%")), ("maxUnavailable", json!("25%"))]);
     }
     template(spec);
+    map_mut(field_mut(object, "status"));
 }
 
 fn replica_set(object: &mut Value) {
@@ -172,12 +185,12 @@ fn stateful_set(object: &mut Value) {
             ("revisionHistoryLimit", json!(10)),
             ("podManagementPolicy", json!("OrderedReady")),
             ("updateStrategy", json!({ "type": "RollingUpdate" })),
-            (
-                "persistentVolumeClaimRetentionPolicy",
-                json!({ "whenDeleted": "Retain", "whenScaled": "Retain" }),
-            ),
+            ("persistentVolumeClaimRetentionPolicy", json!({})),
         ],
     );
+    let retention = child(spec, "persistentVolumeClaimRetentionPolicy");
+    fill(retention, &[("whenDeleted", json!("Retain")), ("whenScaled", json!("Retain"))]);
+    claims(spec);
     let strategy = child(spec, "updateStrategy");
     fill(strategy, &[("type", json!("RollingUpdate"))]);
     if strategy["type"] == "RollingUpdate" {
@@ -189,7 +202,21 @@ fn stateful_set(object: &mut Value) {
     fill(status, &[("replicas", json!(0)), ("availableReplicas", json!(0))]);
 }
 
+/// Claims in templates read as claims do.
+fn claims(spec: &mut Map<String, Value>) {
+    for claim in each(spec, "volumeClaimTemplates") {
+        fill(claim, &[("apiVersion", json!("v1")), ("kind", json!("PersistentVolumeClaim"))]);
+        fill(child(claim, "spec"), &[("volumeMode", json!("Filesystem"))]);
+        fill(claim, &[("status", json!({ "phase": "Pending" }))]);
+    }
+}
+
 fn daemon_set(object: &mut Value) {
+    if object["metadata"]["annotations"]["deprecated.daemonset.template.generation"].is_null() {
+        let annotations = crate::object::metadata_mut(object).entry("annotations");
+        let annotations = map_mut(annotations.or_insert_with(|| json!({})));
+        annotations.insert("deprecated.daemonset.template.generation".into(), json!("1"));
+    }
     let spec = spec(object);
     fill(spec, &[("revisionHistoryLimit", json!(10)), ("updateStrategy", json!({}))]);
     let strategy = child(spec, "updateStrategy");
@@ -199,14 +226,15 @@ fn daemon_set(object: &mut Value) {
         fill(rolling, &[("maxSurge", json!(0)), ("maxUnavailable", json!(1))]);
     }
     template(spec);
+    let counts =
+        ["currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"];
+    let status = map_mut(field_mut(object, "status"));
+    fill(status, &counts.map(|count| (count, json!(0))));
 }
 
-fn job(old: Option<&Value>, object: &mut Value) {
-    if old.is_none() {
-        label_job(object);
-    }
-    let spec = spec(object);
-    job_spec(spec);
+fn job(object: &mut Value) {
+    job_spec(spec(object));
+    map_mut(field_mut(object, "status"));
 }
 
 fn job_spec(spec: &mut Map<String, Value>) {
@@ -227,29 +255,6 @@ fn job_spec(spec: &mut Map<String, Value>) {
     template(spec);
 }
 
-/// A job picks its pods by its own uid, unless the user insists on a selector.
-fn label_job(object: &mut Value) {
-    if object["spec"]["manualSelector"] == true {
-        return;
-    }
-    let uid = object["metadata"]["uid"].clone();
-    let name = object["metadata"]["name"].clone();
-    let spec = spec(object);
-    if spec.get("selector").is_none_or(Value::is_null) {
-        let wanted = json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } });
-        spec.insert("selector".into(), wanted);
-    }
-    let template = spec.entry("template").or_insert_with(|| json!({}));
-    for (key, value) in [
-        ("batch.kubernetes.io/controller-uid", &uid),
-        ("batch.kubernetes.io/job-name", &name),
-        ("controller-uid", &uid),
-        ("job-name", &name),
-    ] {
-        path::set_label(template, key, value.clone());
-    }
-}
-
 fn cron_job(object: &mut Value) {
     let spec = spec(object);
     fill(
@@ -265,6 +270,7 @@ fn cron_job(object: &mut Value) {
     map_mut(template).entry("metadata").or_insert_with(|| json!({}));
     let inner = map_mut(field_mut(template, "spec"));
     self::template(inner);
+    map_mut(field_mut(object, "status"));
 }
 
 fn autoscaler(object: &mut Value) {
@@ -272,13 +278,36 @@ fn autoscaler(object: &mut Value) {
     let spec = spec(object);
     fill(spec, &[("minReplicas", json!(1))]);
     if !version_two {
+        let status = map_mut(field_mut(object, "status"));
+        fill(status, &[("currentReplicas", json!(0)), ("desiredReplicas", json!(0))]);
         return;
+    }
+    if let Some(Value::Object(behavior)) = spec.get_mut("behavior") {
+        scaling_rules(behavior);
     }
     let target = json!({ "type": "Utilization", "averageUtilization": 80 });
     let cpu = json!([{ "type": "Resource", "resource": { "name": "cpu", "target": target } }]);
     fill(spec, &[("metrics", cpu)]);
     let status = map_mut(field_mut(object, "status"));
     fill(status, &[("desiredReplicas", json!(0)), ("currentMetrics", Value::Null)]);
+}
+
+/// What an autoscaler may do in either direction; only a direction that is mentioned is filled in.
+fn scaling_rules(behavior: &mut Map<String, Value>) {
+    let policy =
+        |kind: &str, value: i64| json!({ "type": kind, "value": value, "periodSeconds": 15 });
+    let up = json!([policy("Pods", 4), policy("Percent", 100)]);
+    let down = json!([policy("Percent", 100)]);
+    for (key, policies, window) in [("scaleUp", up, Some(json!(0))), ("scaleDown", down, None)] {
+        let rules = match behavior.get_mut(key) {
+            Some(Value::Object(rules)) => rules,
+            _ => map_mut(behavior.entry(key).or_insert_with(|| json!({}))),
+        };
+        fill(rules, &[("policies", policies), ("selectPolicy", json!("Max"))]);
+        if let Some(window) = window {
+            fill(rules, &[("stabilizationWindowSeconds", window)]);
+        }
+    }
 }
 
 fn network_policy(object: &mut Value) {
@@ -290,6 +319,40 @@ fn network_policy(object: &mut Value) {
         for rule in each(spec, direction) {
             each(rule, "ports").for_each(|port| fill(port, &[("protocol", json!("TCP"))]));
         }
+    }
+}
+
+/// A role always says its rules, even none.
+fn rules(object: &mut Value) {
+    map_mut(object).entry("rules").or_insert(Value::Null);
+}
+
+fn budget(object: &mut Value) {
+    let counts = ["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"];
+    let status = map_mut(field_mut(object, "status"));
+    fill(status, &counts.map(|count| (count, json!(0))));
+}
+
+/// What upstream writes of an event even when it was not said.
+fn event(resource: &Resource, object: &mut Value) {
+    let core = resource.group.is_empty();
+    let names = if core {
+        ["source", "firstTimestamp", "lastTimestamp", "reportingComponent"]
+    } else {
+        [
+            "deprecatedSource",
+            "deprecatedFirstTimestamp",
+            "deprecatedLastTimestamp",
+            "reportingController",
+        ]
+    };
+    let map = map_mut(object);
+    fill(map, &[(names[0], json!({}))]);
+    for time in [names[1], names[2], "eventTime"] {
+        map.entry(time).or_insert(Value::Null);
+    }
+    if core {
+        fill(map, &[(names[3], json!("")), ("reportingInstance", json!(""))]);
     }
 }
 
@@ -315,5 +378,8 @@ fn endpoints(object: &mut Value) {
 fn endpoint_slice(object: &mut Value) {
     for port in each(map_mut(object), "ports") {
         fill(port, &[("name", json!("")), ("protocol", json!("TCP"))]);
+    }
+    for endpoint in each(map_mut(object), "endpoints") {
+        fill(endpoint, &[("conditions", json!({}))]);
     }
 }

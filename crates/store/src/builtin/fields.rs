@@ -15,6 +15,11 @@ pub(crate) fn is_selectable(resource: &Resource, path: &str) -> bool {
     }
 }
 
+/// Whether a kind says itself which fields there are, and so words its own refusal.
+pub(crate) fn has_own(resource: &Resource) -> bool {
+    resource.origin == Origin::Custom || !offered(&resource.plural).is_empty()
+}
+
 fn offered(plural: &str) -> &'static [&'static str] {
     match plural {
         "pods" => &[

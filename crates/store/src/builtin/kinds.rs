@@ -70,6 +70,12 @@ pub(crate) fn resources() -> Vec<Resource> {
     ROWS.iter().map(resource).collect()
 }
 
+/// Whether there is such a kind, or a list of it.
+pub(crate) fn is_known(api_version: &str, kind: &str) -> bool {
+    let single = kind.strip_suffix("List").unwrap_or(kind);
+    ROWS.iter().any(|row| row.0 == api_version && (row.1 == kind || row.1 == single))
+}
+
 fn resource(row: &Row) -> Resource {
     let &(api_version, kind, plural, words, source) = row;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -91,7 +97,11 @@ fn resource(row: &Row) -> Resource {
         categories: if has('a') { vec!["all".into()] } else { Vec::new() },
         reach: if has('n') { Reach::Namespaced } else { Reach::Cluster },
         subresources: Subresources { status: has('s'), scale },
-        verbs: VERBS.to_vec(),
+        verbs: VERBS
+            .iter()
+            .copied()
+            .filter(|verb| plural != "namespaces" || *verb != "deletecollection")
+            .collect(),
         columns: Vec::new(),
         selectable_fields: Vec::new(),
         origin: Origin::BuiltIn,

@@ -9,5 +9,7 @@ pub(crate) mod list_keys;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod pod_defaults;
+pub(crate) mod quantity;
 pub(crate) mod schemas;
+pub(crate) mod strategy;
 pub(crate) mod validation;

@@ -10,6 +10,16 @@ const GRACE_SECONDS: i64 = 30;
 /// Permissions of files in volumes: 0644.
 const FILE_MODE: i64 = 420;
 
+/// Fills in what a pod left out.
+pub(crate) fn pod(object: &mut Value) {
+    let spec = map_mut(crate::object::field_mut(object, "spec"));
+    pod_spec(spec);
+    fill(spec, &[("enableServiceLinks", json!(true))]);
+    for list in ["containers", "initContainers"] {
+        each(spec, list).for_each(requests_from_limits);
+    }
+}
+
 /// Fills in what a pod spec left out.
 pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
     fill(
@@ -66,8 +76,19 @@ fn container(container: &mut Map<String, Value>, on_host: bool) {
         {
             fill(map_mut(reference), &[("apiVersion", json!("v1"))]);
         }
+        if let Some(reference) = variable
+            .get_mut("valueFrom")
+            .and_then(|source| source.get_mut("resourceFieldRef"))
+            .and_then(Value::as_object_mut)
+        {
+            fill(reference, &[("divisor", json!("0"))]);
+        }
     }
-    requests_from_limits(container);
+    if let Some(Value::Object(lifecycle)) = container.get_mut("lifecycle") {
+        for hook in lifecycle.values_mut().filter_map(Value::as_object_mut) {
+            http_get(hook);
+        }
+    }
 }
 
 fn is_latest(image: &str) -> bool {
@@ -88,11 +109,15 @@ fn probe(probe: &mut Map<String, Value>) {
             ("failureThreshold", json!(3)),
         ],
     );
-    if let Some(Value::Object(get)) = probe.get_mut("httpGet") {
-        fill(get, &[("path", json!("/")), ("scheme", json!("HTTP"))]);
-    }
+    http_get(probe);
     if let Some(Value::Object(grpc)) = probe.get_mut("grpc") {
         fill(grpc, &[("service", json!(""))]);
+    }
+}
+
+fn http_get(handler: &mut Map<String, Value>) {
+    if let Some(Value::Object(get)) = handler.get_mut("httpGet") {
+        fill(get, &[("path", json!("/")), ("scheme", json!("HTTP"))]);
     }
 }
 
@@ -116,8 +141,29 @@ fn volume(volume: &mut Map<String, Value>) {
             fill(inner, &[("defaultMode", json!(FILE_MODE))]);
         }
     }
+    if let Some(Value::Object(inner)) = volume.get_mut("downwardAPI") {
+        references(inner);
+    }
+    if let Some(Value::Object(inner)) = volume.get_mut("projected") {
+        for source in each(inner, "sources") {
+            if let Some(Value::Object(token)) = source.get_mut("serviceAccountToken") {
+                fill(token, &[("expirationSeconds", json!(3600))]);
+            }
+            if let Some(Value::Object(inner)) = source.get_mut("downwardAPI") {
+                references(inner);
+            }
+        }
+    }
     if let Some(Value::Object(host)) = volume.get_mut("hostPath") {
         fill(host, &[("type", json!(""))]);
+    }
+}
+
+fn references(downward: &mut Map<String, Value>) {
+    for item in each(downward, "items") {
+        if let Some(Value::Object(reference)) = item.get_mut("fieldRef") {
+            fill(reference, &[("apiVersion", json!("v1"))]);
+        }
     }
 }
 

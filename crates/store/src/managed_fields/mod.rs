@@ -90,8 +90,18 @@ const UNOWNED_METADATA: [&str; 9] = [
     "deletionTimestamp",
 ];
 /// Fields of built-in kinds that are always there, so that making an object does not add them.
-const ALWAYS_THERE: [&str; 7] =
-    ["spec", "status", "template", "metadata", "containers", "strategy", "resources"];
+const ALWAYS_THERE: [&str; 10] = [
+    "spec",
+    "status",
+    "template",
+    "metadata",
+    "containers",
+    "strategy",
+    "updateStrategy",
+    "scaleTargetRef",
+    "jobTemplate",
+    "resources",
+];
 
 fn forget_structs(set: &mut FieldSet) {
     for key in ALWAYS_THERE {

@@ -28,9 +28,13 @@ fn merge_maps(
 ) -> Result<Map<String, Value>, ApiError> {
     match patch.get(DIRECTIVE).and_then(Value::as_str) {
         None | Some("merge") => {}
+        // Upstream keeps nothing of a plain map that says so.
+        Some("replace") if schema.is_some_and(|schema| schema.additional.is_some()) => {
+            return Ok(Map::new());
+        }
         Some("replace") => return Ok(without_directives(patch)),
         Some("delete") => return Ok(Map::new()),
-        Some(other) => return Err(unknown_directive(other)),
+        Some(other) => return Err(unknown_directive(other, patch)),
     }
     let mut merged = old.clone();
     if let Some(kept) = patch.get(RETAIN_KEYS) {
@@ -55,7 +59,14 @@ fn merge_maps(
         }
     }
     for (key, order) in patch {
-        let Some(list) = key.strip_prefix(ELEMENT_ORDER) else { continue };
+        // Without an order of its own, a patch's list is one: its members come as it names them.
+        let keyed = schema.and_then(|schema| schema.field(key));
+        let keyed = keyed.is_some_and(|field| matches!(field.merge, MergeRule::By(_)));
+        let own =
+            keyed && order.is_array() && !patch.contains_key(&format!("{ELEMENT_ORDER}{key}"));
+        let Some(list) = key.strip_prefix(ELEMENT_ORDER).or(own.then_some(key.as_str())) else {
+            continue;
+        };
         let field = schema.and_then(|schema| schema.field(list));
         let before = old.get(list).map(items).unwrap_or_default();
         if let (Some(field), Some(Value::Array(list))) = (field, merged.get_mut(list)) {
@@ -118,7 +129,7 @@ fn merge_lists(
             }
             Some("delete") => merged.retain(|other| other.get(key) != fields.get(key)),
             None | Some("merge") => {
-                let Some(wanted) = fields.get(key) else { return Err(keyless(key)) };
+                let Some(wanted) = fields.get(key) else { return Err(keyless(key, fields)) };
                 let empty = Map::from_iter([(key.to_owned(), wanted.clone())]);
                 let before = place.and_then(|place| merged[place].as_object()).unwrap_or(&empty);
                 let new = Value::Object(merge_maps(schema, before, fields)?);
@@ -127,7 +138,7 @@ fn merge_lists(
                     None => merged.push(new),
                 }
             }
-            Some(other) => return Err(unknown_directive(other)),
+            Some(other) => return Err(unknown_directive(other, fields)),
         }
     }
     Ok(merged)
@@ -164,12 +175,32 @@ fn without_directives(map: &Map<String, Value>) -> Map<String, Value> {
     fields.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-fn unknown_directive(word: &str) -> ApiError {
-    ApiError::bad_request(format!("Unknown patch type: {word}"))
+fn unknown_directive(word: &str, map: &Map<String, Value>) -> ApiError {
+    let map = go_map(&Value::Object(map.clone()));
+    ApiError::unnamed(format!("unknown patch type: {word} in map: {map}"))
 }
 
-fn keyless(key: &str) -> ApiError {
-    ApiError::bad_request(format!("map: map[] does not contain declared merge key: {key}"))
+fn keyless(key: &str, map: &Map<String, Value>) -> ApiError {
+    let map = go_map(&Value::Object(map.clone()));
+    ApiError::unnamed(format!("map: {map} does not contain declared merge key: {key}"))
+}
+
+/// A value as Go prints it.
+fn go_map(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let field = |(key, value): (&String, &Value)| format!("{key}:{}", go_map(value));
+            let fields: Vec<String> = map.iter().map(field).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        Value::Array(list) => {
+            let items: Vec<String> = list.iter().map(go_map).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -237,6 +268,6 @@ mod tests {
     fn an_unknown_directive_is_refused() {
         let schema = of::<Pod>();
         let patch = json!({"spec": {"$patch": "explode"}});
-        assert_eq!(apply(&schema, &json!({}), &patch).unwrap_err().code, 400);
+        assert_eq!(apply(&schema, &json!({}), &patch).unwrap_err().code, 500);
     }
 }

@@ -5,10 +5,15 @@
 use serde_json::Value;
 
 use super::{Schema, Shape};
+use crate::builtin::quantity::Quantity;
 use crate::error::ApiError;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::path::join;
 use crate::resource::{Origin, Resource};
+
+/// Said of a text that is no amount.
+const QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// The most warnings one answer carries.
 const WARNING_LIMIT: usize = 32;
@@ -46,6 +51,7 @@ pub(crate) fn decode(
     if let Some(mistyped) = walk.mistyped {
         return Err(refuse(&mistyped));
     }
+    walk.unknown.sort();
     let doubled = options.duplicates.iter().map(|path| format!("duplicate field {path:?}"));
     let unknown = walk.unknown.iter().map(|path| format!("unknown field {path:?}"));
     let complaints: Vec<String> = doubled.chain(unknown).take(WARNING_LIMIT).collect();
@@ -120,6 +126,11 @@ impl Place {
         Self { owner, path: join(&self.path, key), go: join(&self.go, key) }
     }
 
+    /// A value of a map: Go names the map.
+    fn value(&self, key: &str) -> Self {
+        Self { owner: self.owner.clone(), path: join(&self.path, key), go: self.go.clone() }
+    }
+
     fn item(&self, index: usize) -> Self {
         let path = format!("{}[{index}]", self.path);
         Self { owner: self.owner.clone(), path, go: self.go.clone() }
@@ -146,12 +157,19 @@ impl Walk {
                     if !known {
                         self.unknown.push(join(&place.path, key));
                     }
-                    known && (open || !value.is_null())
+                    if value.is_null() && zero_is_text(schema, key) {
+                        *value = Value::String(String::new());
+                    }
+                    known && (open || !value.is_null()) && !is_left_out(schema, key, value)
                 });
                 for (key, value) in map.iter_mut() {
                     let Some(field) = schema.field(key) else { continue };
                     if value.is_object() || value.is_array() || !fits(field, value) {
-                        self.typed(field, value, &place.field(schema, key));
+                        let below = match schema.properties.contains_key(key) {
+                            true => place.field(schema, key),
+                            false => place.value(key),
+                        };
+                        self.typed(field, value, &below);
                     }
                 }
             }
@@ -175,8 +193,10 @@ impl Walk {
             format!(
                 "parsing time {value} as \"2006-01-02T15:04:05Z07:00\": cannot parse {value} as \"2006\""
             )
+        } else if schema.name.ends_with(".Quantity") {
+            QUANTITY.to_owned()
         } else if schema.format == "byte" && value.is_string() {
-            format!("illegal base64 data in {}", place.path)
+            format!("illegal base64 data at input byte {}", bad_byte(value))
         } else if field.is_empty() {
             format!("json: cannot unmarshal {found} into Go value of type {wanted}")
         } else {
@@ -187,7 +207,41 @@ impl Walk {
     }
 }
 
+/// Whether a null stands for the empty text: Go's maps of texts have no other way to hold it.
+fn zero_is_text(schema: &Schema, key: &str) -> bool {
+    let value = schema.additional.as_deref();
+    !schema.properties.contains_key(key) && value.is_some_and(|value| value.shape == Shape::String)
+}
+
+/// Empty lists and maps are not written by Go, but for the few fields that say otherwise.
+fn is_left_out(schema: &Schema, key: &str, value: &Value) -> bool {
+    const WRITTEN: [&str; 4] = ["rules", "finalizers", "subjects", "versions"];
+    let Some(field) = schema.properties.get(key) else { return false };
+    if schema.rules.required.iter().any(|one| one == key) {
+        return false;
+    }
+    let in_metadata = schema.short_name() == "ObjectMeta";
+    match value {
+        Value::Array(list) => list.is_empty() && (in_metadata || !WRITTEN.contains(&key)),
+        Value::Object(map) => {
+            map.is_empty() && field.additional.is_some() && field.properties.is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Where a text stops being base64.
+fn bad_byte(value: &Value) -> usize {
+    let text = value.as_str().unwrap_or_default();
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    text.bytes().position(|byte| !good(byte)).unwrap_or(text.len())
+}
+
 fn fits(schema: &Schema, value: &Value) -> bool {
+    if schema.name.ends_with(".Quantity") {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        return value.is_null() || Quantity::parse(&text).is_some();
+    }
     match (schema.shape, value) {
         (_, Value::Null) | (Shape::Any, _) => true,
         (Shape::Object, Value::Object(_)) | (Shape::Array, Value::Array(_)) => true,
@@ -233,7 +287,7 @@ fn go_type(schema: &Schema) -> String {
 }
 
 /// The word Go uses for a JSON value's type.
-pub(crate) fn go_kind(value: &Value) -> &'static str {
+pub fn go_kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

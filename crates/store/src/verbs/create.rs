@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::Written;
 use super::write::{Draft, Ownership};
-use crate::error::{ApiError, FieldProblem};
+use crate::error::ApiError;
 use crate::object::{is_deleting, meta_str, metadata_mut};
 use crate::options::WriteOptions;
-use crate::resource::{GroupResource, Resource, Scope, Subresource};
+use crate::resource::{GroupResource, Origin, Resource, Scope, Subresource};
 use crate::store::Store;
 
 /// The longest name `generateName` makes, suffix included.
@@ -30,41 +30,29 @@ impl Store {
         let resource = self.catalogue.get(&scope.resource)?;
         check_kind(&resource, &mut body)?;
         check_namespace(&resource, scope.namespace.as_deref(), &mut body)?;
-        self.check_new(&resource, &mut body)?;
         let ownership = Ownership::Changed;
         let subresource = Subresource::Main;
         self.finish(Draft { resource, subresource, old: None, new: body, options, ownership, now })
     }
 
-    /// Names a new object and makes sure there is room for it.
-    pub(crate) fn check_new(
-        &mut self,
-        resource: &Resource,
-        body: &mut Value,
-    ) -> Result<(), ApiError> {
-        if !matches!(meta_str(body, "resourceVersion"), "" | "0") {
-            return Err(ApiError::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
-        }
-        self.name_it(resource, body)?;
+    /// The last check of a new object: nothing of its name is there.
+    pub(crate) fn check_absent(&self, resource: &Resource, body: &Value) -> Result<(), ApiError> {
         let (namespace, name) = (meta_str(body, "namespace"), meta_str(body, "name"));
-        self.check_room(resource, namespace, name)?;
-        if self.found(&resource.storage(), namespace, name).is_some() {
-            return Err(ApiError::already_exists(&resource.group_resource(), name));
+        if let Some(there) = self.found(&resource.storage(), namespace, name) {
+            let mut error = ApiError::already_exists(&resource.group_resource(), name);
+            if is_deleting(there.value()) {
+                error.message = format!("object is being deleted: {}", error.message);
+            }
+            return Err(error);
         }
         Ok(())
     }
 
-    fn name_it(&mut self, resource: &Resource, body: &mut Value) -> Result<(), ApiError> {
-        if !meta_str(body, "name").is_empty() {
-            return Ok(());
-        }
+    /// Makes a name where only its beginning was given.
+    pub(crate) fn name_it(&mut self, resource: &Resource, body: &mut Value) {
         let base = meta_str(body, "generateName");
-        if base.is_empty() {
-            let problem =
-                FieldProblem::required("metadata.name", "name or generateName is required");
-            return Err(ApiError::invalid(&resource.group, &resource.kind, "", &[problem]));
+        if !meta_str(body, "name").is_empty() || base.is_empty() {
+            return;
         }
         let kept = base.floor_char_boundary(GENERATED_NAME_LIMIT - SUFFIX_LENGTH);
         let (base, namespace) = (base[..kept].to_owned(), meta_str(body, "namespace"));
@@ -77,10 +65,11 @@ impl Store {
             name = format!("{base}{}", self.generator.suffix());
         }
         metadata_mut(body).insert("name".into(), json!(name));
-        Ok(())
     }
 
-    fn check_room(&self, resource: &Resource, ns: &str, name: &str) -> Result<(), ApiError> {
+    /// A new object needs a namespace that is there and stays.
+    pub(crate) fn check_room(&self, resource: &Resource, body: &Value) -> Result<(), ApiError> {
+        let (ns, name) = (meta_str(body, "namespace"), meta_str(body, "name"));
         if !resource.is_namespaced() {
             return Ok(());
         }
@@ -118,20 +107,49 @@ pub(crate) fn check_kind(resource: &Resource, body: &mut Value) -> Result<(), Ap
     let expected = resource.api_version();
     let (kind, version) = (body["kind"].as_str(), body["apiVersion"].as_str());
     if let Some(kind) = kind.filter(|kind| !kind.is_empty() && *kind != resource.kind) {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version {expected:?}",
-            version.unwrap_or_default(),
-            resource.kind,
-        )));
+        let said = version.unwrap_or(&expected);
+        return Err(other_kind(resource, kind, said));
     }
     if let Some(version) = version.filter(|version| !version.is_empty() && *version != expected) {
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({version}) does not match the expected API version ({expected})"
-        )));
+        return Err(other_kind(resource, &resource.kind, version));
     }
     body["kind"] = json!(resource.kind);
     body["apiVersion"] = json!(expected);
     Ok(())
+}
+
+/// A body of another kind or version; known kinds cannot be converted, others are not known.
+fn other_kind(resource: &Resource, kind: &str, api_version: &str) -> ApiError {
+    let short = |api_version: &str| {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let first = group.split('.').next().unwrap_or_default().to_owned();
+        (if first.is_empty() { "core".to_owned() } else { first }, version.to_owned())
+    };
+    let (_, version) = short(api_version);
+    if resource.origin == Origin::Custom {
+        let expected = resource.api_version();
+        return ApiError::bad_request(if kind == resource.kind {
+            format!(
+                "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+            )
+        } else {
+            format!(
+                "{kind} in version {version:?} cannot be handled as a {}: wrong kind",
+                resource.kind
+            )
+        });
+    }
+    let (group, _) = short(&resource.api_version());
+    let known = crate::builtin::kinds::is_known(api_version, kind);
+    let why = if known {
+        format!("converting ({version}.{kind}) to ({group}.{}): unknown conversion", resource.kind)
+    } else {
+        crate::error::unregistered(kind, api_version)
+    };
+    ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {}: {why}",
+        resource.kind
+    ))
 }
 
 /// Makes sure a body is in the namespace its address says; fills the namespace in when it is absent.

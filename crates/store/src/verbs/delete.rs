@@ -73,7 +73,11 @@ impl Store {
         }
         let marked = marked(resource, object.value(), options, now);
         if options.dry_run == DryRun::All {
-            return Ok(Deleted::Gone(show(Arc::clone(object), resource)));
+            if is_finished(&marked) {
+                return Ok(Deleted::Gone(show(Arc::clone(object), resource)));
+            }
+            let marked = Arc::new(Object::new(marked, object.resource_version()));
+            return Ok(Deleted::Marked(show(marked, resource)));
         }
         if is_finished(&marked) {
             let last = Arc::new(Object::new(marked, object.resource_version()));
@@ -103,10 +107,15 @@ fn check_preconditions(
     ];
     for (word, wanted, actual) in pairs {
         let Some(wanted) = wanted.filter(|wanted| *wanted != actual) else { continue };
+        let after = match word {
+            "UID" => ". The object might have been deleted and then recreated",
+            _ => ". The object might have been modified",
+        };
         let why = format!(
-            "Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {actual}"
+            "the {word} in the precondition ({wanted}) does not match the {word} in record ({actual}){after}"
         );
-        return Err(ApiError::conflict(&resource.group_resource(), object.name(), &why));
+        let kind = GroupResource::new(&resource.group, &resource.kind);
+        return Err(ApiError::conflict(&kind, object.name(), &why));
     }
     Ok(())
 }

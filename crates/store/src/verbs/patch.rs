@@ -13,7 +13,7 @@ use super::write::{Draft, Ownership};
 use crate::error::ApiError;
 use crate::managed_fields::{self, Writer};
 use crate::object::{Object, meta_str};
-use crate::options::{Patch, WriteOptions};
+use crate::options::{FieldValidation, Patch, WriteOptions};
 use crate::patch;
 use crate::resource::{Address, Origin, Resource, Subresource};
 use crate::scale;
@@ -39,11 +39,26 @@ impl Store {
                 } else {
                     patched(&resource, old.value(), &other)?
                 };
-                check_kind(&resource, &mut new)?;
+                let unread = new.clone();
+                let strange = match &other {
+                    Patch::Json(operations) => patch::json::unknown_fields(operations),
+                    _ => Vec::new(),
+                };
+                refuse_strange(&strange, &unread, options)?;
+                check_kind(&resource, &mut new).map_err(|error| unreadable(&error, &unread))?;
                 check_identity(address, &new)?;
                 let (subresource, ownership) = (address.subresource, Ownership::Changed);
                 let old = Some(old);
-                self.replace(Draft { resource, subresource, old, new, options, ownership, now })
+                let custom = resource.origin == Origin::Custom;
+                let draft = Draft { resource, subresource, old, new, options, ownership, now };
+                let written = self.replace(draft).map(|mut written| {
+                    written.warnings.splice(0..0, strange);
+                    written
+                });
+                written.map_err(|error| match error.code {
+                    400 if !custom => unreadable(&error, &unread),
+                    _ => error,
+                })
             }
         }
     }
@@ -70,7 +85,7 @@ impl Store {
                 "apply patches are not supported on the scale subresource",
             ));
         }
-        check_kind(&resource, &mut body)?;
+        check_applied_kind(&resource, &body)?;
         check_namespace(&resource, address.namespace.as_deref(), &mut body)?;
         check_name(address, &mut body)?;
         if body["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
@@ -82,7 +97,6 @@ impl Store {
             if address.subresource == Subresource::Status {
                 return Err(ApiError::not_found(&resource.group_resource(), &address.name));
             }
-            self.check_new(&resource, &mut body)?;
         }
         let schema = resource.schema();
         let warnings = schema::decode::decode(&resource, &schema, &mut body, options)?;
@@ -103,6 +117,42 @@ impl Store {
         written.warnings.extend(warnings);
         Ok(written)
     }
+}
+
+/// What a patch made cannot be read as an object: the fault is the patch's.
+fn unreadable(error: &ApiError, made: &Value) -> ApiError {
+    let why = error.message.split_once(" cannot be handled as a ");
+    let why = why.and_then(|(_, rest)| rest.split_once(": ")).map_or("", |(_, why)| why);
+    let value = Value::String(made.to_string());
+    let problem = crate::error::FieldProblem::invalid("patch", value, why);
+    ApiError::invalid("", "", "", &[problem])
+}
+
+/// Operations with other fields are refused where unknown fields are.
+fn refuse_strange(
+    strange: &[String],
+    made: &Value,
+    options: &WriteOptions,
+) -> Result<(), ApiError> {
+    if strange.is_empty() || options.field_validation != FieldValidation::Strict {
+        return Ok(());
+    }
+    let value = Value::String(made.to_string());
+    let why = format!("strict decoding error: {}", strange.join(", "));
+    let problem = crate::error::FieldProblem::invalid("patch", value, why);
+    Err(ApiError::invalid("", "", "", &[problem]))
+}
+
+/// An applied object says what it is.
+fn check_applied_kind(resource: &Resource, body: &Value) -> Result<(), ApiError> {
+    let (version, kind) = (&body["apiVersion"], &body["kind"]);
+    if *version == resource.api_version() && *kind == resource.kind {
+        return Ok(());
+    }
+    let version = version.as_str().unwrap_or_default();
+    let slashed = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+    let kind = kind.as_str().unwrap_or_default();
+    Err(ApiError::bad_request(format!("invalid object type: {slashed}, Kind={kind}")))
 }
 
 fn patched(resource: &Resource, old: &Value, patch: &Patch) -> Result<Value, ApiError> {
@@ -143,6 +193,12 @@ fn patched_scale(resource: &Resource, old: &Object, patch: &Patch) -> Result<Val
 fn check_identity(address: &Address, new: &Value) -> Result<(), ApiError> {
     let mut body = json!({ "metadata": { "name": meta_str(new, "name") } });
     check_name(address, &mut body)?;
+    if meta_str(new, "name").is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            address.name
+        )));
+    }
     if meta_str(new, "namespace") != address.namespace_key() {
         return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::List;
 use crate::builtin;
@@ -35,6 +35,13 @@ impl Store {
             Subresource::Main | Subresource::Status => Ok(show(object, &resource)),
             Subresource::Scale => crate::scale::of(&resource, &object),
         }
+    }
+
+    /// Refuses a version that is none, or that is not reached yet.
+    pub fn reach(&self, version: &str) -> Result<(), ApiError> {
+        let asked: u64 = version.parse().map_err(|_| ApiError::bad_request(no_version(version)))?;
+        let newest = self.resource_version();
+        if asked > newest { Err(too_large(asked, newest)) } else { Ok(()) }
     }
 
     /// Objects of a type, sorted by namespace and name, a page at a time if a limit is given.
@@ -99,16 +106,19 @@ impl Store {
 
     fn list_version(&self, options: &ListOptions, place: Option<&Place>) -> Result<u64, ApiError> {
         let newest = self.resource_version();
+        let asked = options.resource_version.as_deref().unwrap_or_default();
         if let Some(place) = place {
+            if !matches!(asked, "" | "0") {
+                let why = "specifying resource version is not allowed when using continue";
+                return Err(ApiError::bad_request(why));
+            }
             return Ok(place.version);
         }
         let Some(text) = options.resource_version.as_deref().filter(|text| !text.is_empty()) else {
             return Ok(newest);
         };
         let asked: u64 = text.parse().map_err(|_| {
-            ApiError::bad_request(format!(
-                "resourceVersion: Invalid value: {text:?}: must be an unsigned integer"
-            ))
+            ApiError::bad_request(format!("invalid resource version: {}", no_version(text)))
         })?;
         if asked > newest {
             return Err(too_large(asked, newest));
@@ -181,25 +191,34 @@ pub(crate) fn show(object: Arc<Object>, resource: &Resource) -> Arc<Object> {
 type Overlay = BTreeMap<(String, String), Option<Arc<Object>>>;
 
 fn too_large(asked: u64, newest: u64) -> ApiError {
-    let message = format!("Too large resource version: {asked}, current: {newest}");
+    let message = format!("Timeout: Too large resource version: {asked}, current: {newest}");
     let mut error = ApiError::new(504, "Timeout", message);
+    error.details.causes.push(crate::error::Cause {
+        reason: "ResourceVersionTooLarge".into(),
+        message: "Too large resource version".into(),
+        field: String::new(),
+    });
     error.retry_after_seconds = 1;
     error
+}
+
+/// Says that a text is no resource version.
+pub fn no_version(text: &str) -> String {
+    format!(
+        "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+    )
 }
 
 /// Refuses a field selector on a field that the kind does not offer.
 pub(crate) fn check_fields(resource: &Resource, selectors: &Selectors) -> Result<(), ApiError> {
     let bad = selectors.fields.paths().find(|path| !builtin::fields::is_selectable(resource, path));
     let Some(bad) = bad else { return Ok(()) };
+    if builtin::fields::has_own(resource) {
+        return Err(ApiError::bad_request(format!("field label not supported: {bad}")));
+    }
     Err(ApiError::bad_request(format!(
-        "Unable to find {:?} that match label selector {:?}, field selector {bad:?}: field label not supported: {bad}",
-        format!("{}, Resource={}", slashed(resource), resource.plural),
-        selectors.labels.to_string(),
+        "{bad:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
     )))
-}
-
-fn slashed(resource: &Resource) -> String {
-    format!("{}/{}", resource.group, resource.version)
 }
 
 impl Place {
@@ -218,9 +237,19 @@ impl Place {
     }
 
     fn decode(token: &str) -> Result<Self, ApiError> {
-        let bad = || ApiError::bad_request("continue key is not valid");
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let refuse = |why: &str| {
+            let message = format!("invalid continue token: continue key is not valid: {why}");
+            ApiError::bad_request(message)
+        };
+        let bad = || refuse("it has no place");
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| refuse(&error.to_string()))?;
+        let value = crate::json::parse(&bytes).map_err(|error| refuse(&error.message))?.value;
+        if value["v"] != "meta.k8s.io/v1" {
+            let version = value["v"].as_str().unwrap_or_default();
+            return Err(refuse(&format!(
+                "server does not recognize this encoded version {version}"
+            )));
+        }
         let text = |key: &str| value[key].as_str().map(str::to_owned).ok_or_else(bad);
         let version = value["rv"].as_u64().ok_or_else(bad)?;
         Ok(Self { version, namespace: text("ns")?, name: text("start")? })

@@ -28,6 +28,8 @@ impl Store {
         let resource = self.catalogue.get(&address.resource)?;
         let old = self.current(&resource, address)?;
         if address.subresource == Subresource::Scale {
+            check_scale(&body)?;
+            check_name(address, &mut body)?;
             body = scale::applied(&resource, old.value(), &body)?;
         } else {
             check_kind(&resource, &mut body)?;
@@ -60,6 +62,16 @@ impl Store {
         }
         Ok(written)
     }
+}
+
+/// Makes sure a body is a scale.
+fn check_scale(body: &Value) -> Result<(), ApiError> {
+    let Some(kind) = body["kind"].as_str().filter(|kind| *kind != "Scale") else { return Ok(()) };
+    let version = body["apiVersion"].as_str().unwrap_or_default();
+    let version = version.rsplit('/').next().unwrap_or_default();
+    Err(ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a Scale: converting ({version}.{kind}) to (autoscaling.Scale): unknown conversion"
+    )))
 }
 
 /// Makes sure a body has the name its address says.

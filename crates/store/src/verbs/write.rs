@@ -45,6 +45,7 @@ impl Store {
         let schema = draft.resource.schema();
         let warnings =
             schema::decode::decode(&draft.resource, &schema, &mut draft.new, draft.options)?;
+        let has_version = !matches!(meta_str(&draft.new, "resourceVersion"), "" | "0");
         match draft.old.clone() {
             None => self.prepare_new(&mut draft),
             Some(old) => prepare_changed(&draft.resource, draft.subresource, &old, &mut draft.new)?,
@@ -52,28 +53,42 @@ impl Store {
         schema::default::apply(&schema, &mut draft.new);
         let old = draft.old.clone();
         let old = old.as_deref().map(Object::value);
-        self.fill_in(&mut draft, old)?;
-        validate(&draft, &schema, old)?;
-        bump_generation(&draft.resource, old, &mut draft.new);
+        if draft.resource.origin == Origin::BuiltIn {
+            builtin::defaults::apply(&draft.resource, &mut draft.new);
+        }
+        // Before the server adds what is its own: nobody manages that.
         if draft.ownership == Ownership::Changed {
             let mut new = draft.new.take();
             managed_fields::update(&schema, old, &mut new, &Writer::of(&draft));
             draft.new = new;
         }
+        self.admit(&mut draft, old)?;
+        validate(&draft, &schema, old)?;
+        bump_generation(&draft.resource, old, &mut draft.new);
+        if old.is_none() {
+            if has_version {
+                let why = "resourceVersion should not be set on objects to be created";
+                return Err(ApiError::unnamed(why));
+            }
+            self.check_absent(&draft.resource, &draft.new)?;
+        }
         Ok(self.settle(draft, warnings))
     }
 
-    /// What Kubernetes fills in: defaults of built-in kinds, and what a definition's controller would.
-    fn fill_in(&mut self, draft: &mut Draft<'_>, old: Option<&Value>) -> Result<(), ApiError> {
-        match draft.resource.origin {
-            Origin::BuiltIn => {
-                builtin::defaults::apply(&draft.resource, old, &mut draft.new);
-                builtin::allocate::apply(self, &draft.resource, old, &mut draft.new)?;
-                if draft.resource.plural == "customresourcedefinitions" {
-                    crate::definition::settle(&mut draft.new, draft.now);
-                }
-            }
-            Origin::Custom => {}
+    /// What the server decides: names, admission, addresses, and what a definition's controller would.
+    fn admit(&mut self, draft: &mut Draft<'_>, old: Option<&Value>) -> Result<(), ApiError> {
+        if old.is_none() {
+            self.check_room(&draft.resource, &draft.new)?;
+            let resource = Arc::clone(&draft.resource);
+            self.name_it(&resource, &mut draft.new);
+        }
+        if draft.resource.origin == Origin::Custom {
+            return Ok(());
+        }
+        builtin::strategy::apply(&draft.resource, old, &mut draft.new);
+        builtin::allocate::apply(self, &draft.resource, old, &mut draft.new)?;
+        if draft.resource.plural == "customresourcedefinitions" {
+            crate::definition::settle(&mut draft.new, draft.now);
         }
         Ok(())
     }
@@ -81,18 +96,17 @@ impl Store {
     fn prepare_new(&mut self, draft: &mut Draft<'_>) {
         let resource = &draft.resource;
         let drops_status = resource.subresources.status && resource.plural != "nodes";
+        if counts(resource) {
+            metadata_mut(&mut draft.new).remove("generation");
+        }
         if let Some(map) = draft.new.as_object_mut().filter(|_| drops_status) {
             map.remove("status");
         }
         let uid = self.generator.uid();
         let metadata = metadata_mut(&mut draft.new);
-        for key in [
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "resourceVersion",
-            "generation",
-        ] {
+        for key in
+            ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"]
+        {
             metadata.remove(key);
         }
         metadata.insert("uid".into(), json!(uid));
@@ -213,13 +227,19 @@ fn check_versions(resource: &Resource, old: &Object, new: &Value) -> Result<(), 
     let (name, kind) = (old.name(), resource.group_resource());
     let uid = meta_str(new, "uid");
     if !uid.is_empty() && uid != old.uid() {
+        let (plural, namespace) = (&resource.plural, old.namespace());
+        let place = format!("/registry/{plural}/{namespace}/{name}").replace("//", "/");
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: {place}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             old.uid()
         );
         return Err(ApiError::conflict(&kind, name, &why));
     }
     let version = meta_str(new, "resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        return Err(ApiError::unnamed(why));
+    }
     if !version.is_empty() && version != "0" && version != old.resource_version().to_string() {
         return Err(ApiError::modified(&kind, name));
     }
@@ -266,8 +286,9 @@ const COUNTED: [&str; 12] = [
     "customresourcedefinitions",
 ];
 
-fn bump_generation(resource: &Resource, old: Option<&Value>, new: &mut Value) {
-    let counts = match resource.origin {
+/// Whether a kind's generation counts the changes of what is wanted.
+fn counts(resource: &Resource) -> bool {
+    match resource.origin {
         Origin::Custom => true,
         Origin::BuiltIn => {
             COUNTED.contains(&resource.plural.as_str())
@@ -276,8 +297,11 @@ fn bump_generation(resource: &Resource, old: Option<&Value>, new: &mut Value) {
                     "replicationcontrollers" | "endpointslices" | "priorityclasses"
                 )
         }
-    };
-    if !counts {
+    }
+}
+
+fn bump_generation(resource: &Resource, old: Option<&Value>, new: &mut Value) {
+    if !counts(resource) {
         return;
     }
     let generation = match old {

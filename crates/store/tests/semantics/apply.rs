@@ -138,7 +138,7 @@ fn list_items_are_merged_and_removed_by_key() {
     let written = cluster.apply("deployments", body, &by("one")).unwrap();
     let left = written.object.value().pointer(place).unwrap()["env"].as_array().unwrap();
     let names: Vec<_> = left.iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["B", "C"]);
+    assert_eq!(names, ["C", "B"]);
 }
 
 #[test]
@@ -146,8 +146,7 @@ fn an_applied_status_leaves_the_spec_alone() {
     let mut cluster = Cluster::new();
     cluster.make("deployments", deployment("a"));
     let address = Cluster::address("deployments", "a").at(store::Subresource::Status);
-    let body =
-        json!({"metadata": {"name": "a"}, "spec": {"replicas": 9}, "status": {"replicas": 2}});
+    let body = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {"replicas": 9}, "status": {"replicas": 2}});
     let written =
         cluster.store.patch(&address, Patch::Apply(body), &by("ctl"), cluster.now).unwrap();
     assert_eq!(written.object.value()["spec"]["replicas"], 1);

@@ -101,7 +101,8 @@ fn the_rules_users_meet_are_kept() {
         };
         change(&mut body);
         let error = cluster.create(kind, body).unwrap_err();
-        assert_eq!(error.code, 422, "{error}");
+        let undecodable = text.starts_with("quantities");
+        assert_eq!(error.code, if undecodable { 400 } else { 422 }, "{error}");
         assert!(error.message.contains(text), "{error}");
     };
     check(
@@ -139,7 +140,7 @@ fn the_rules_users_meet_are_kept() {
     check("pods", &|p| p["metadata"]["name"] = json!("Bad_Name"), "a lowercase RFC 1123 subdomain");
     check("pods", &|p| p["metadata"]["labels"] = json!({"a": "b c"}), "a valid label must be");
     check("services", &|s| s["spec"]["ports"] = json!([]), "spec.ports: Required value");
-    check("services", &|s| s["metadata"]["name"] = json!("1a"), "a DNS-1035 label");
+    check("services", &|s| s["metadata"]["name"] = json!("a.b"), "must not contain dots");
     check("configmaps", &|c| c["data"] = json!({"a b": "c"}), "a valid config key");
 }
 

@@ -103,11 +103,18 @@ impl Cluster {
     pub(crate) fn apply(
         &mut self,
         kind: &str,
-        body: Value,
+        mut body: Value,
         options: &WriteOptions,
     ) -> Result<Written, ApiError> {
         let name = body["metadata"]["name"].as_str().unwrap().to_owned();
-        self.store.patch(&Self::address(kind, &name), Patch::Apply(body), options, self.now)
+        let address = Self::address(kind, &name);
+        let resource = self.store.resource(&address.resource).unwrap();
+        for (key, value) in
+            [("apiVersion", resource.api_version()), ("kind", resource.kind.clone())]
+        {
+            body[key] = Value::String(value);
+        }
+        self.store.patch(&address, Patch::Apply(body), options, self.now)
     }
 
     pub(crate) fn delete(&mut self, kind: &str, name: &str, options: &DeleteOptions) {

@@ -2,8 +2,12 @@
 //!
 //! Start at [`validate`]. Each kind has one function; pod templates share the pod's.
 
+mod access;
+mod container;
 mod network;
 mod pod;
+mod records;
+mod scaling;
 mod workload;
 
 use serde_json::{Value, json};
@@ -27,15 +31,25 @@ pub(crate) fn validate(resource: &Resource, old: Option<&Value>, new: &Value) ->
         ("", "configmaps") => content(old, new, &["data", "binaryData"], out),
         ("", "secrets") => secret(old, new, out),
         ("apps", "deployments") => workload::deployment(old, new, out),
-        ("apps", "replicasets" | "daemonsets") => workload::selected(old, new, out),
+        ("apps", "replicasets") => workload::replica_set(old, new, out),
+        ("apps", "daemonsets") => workload::daemon_set(old, new, out),
         ("apps", "statefulsets") => workload::stateful_set(old, new, out),
         ("batch", "jobs") => workload::job(old, new, out),
         ("batch", "cronjobs") => workload::cron_job(new, out),
-        ("autoscaling", _) => workload::autoscaler(new, out),
-        ("policy", "poddisruptionbudgets") => workload::disruption_budget(new, out),
+        ("autoscaling", _) => scaling::autoscaler(new, out),
+        ("policy", "poddisruptionbudgets") => scaling::disruption_budget(new, out),
+        ("" | "events.k8s.io", "events") => records::event(resource, old, new, out),
+        ("coordination.k8s.io", "leases") => records::lease(new, out),
+        ("apps", "controllerrevisions") => records::revision(old, new, out),
+        ("", "endpoints") => network::endpoints(new, out),
+        ("networking.k8s.io", "networkpolicies") => network::policy(new, out),
+        ("networking.k8s.io", "ingressclasses") => {
+            required(&new["spec"]["controller"], "spec.controller", out);
+        }
         ("networking.k8s.io", "ingresses") => network::ingress(new, out),
         ("discovery.k8s.io", "endpointslices") => network::endpoint_slice(old, new, out),
-        ("rbac.authorization.k8s.io", _) => binding(old, new, out),
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => access::role(resource, new, out),
+        ("rbac.authorization.k8s.io", _) => access::binding(resource, old, new, out),
         ("apiextensions.k8s.io", _) => out.extend(crate::definition::validate(new)),
         _ => {}
     }
@@ -101,6 +115,14 @@ fn count_or_percent(value: &Value, path: &str, out: &mut Problems) {
     }
 }
 
+/// A share must not be more than all.
+fn at_most_all(value: &Value, path: &str, out: &mut Problems) {
+    let share = value.as_str().and_then(|text| text.strip_suffix('%')?.parse::<u32>().ok());
+    if share.is_some_and(|share| share > 100) {
+        out.push(FieldProblem::invalid(path, value.clone(), "must not be greater than 100%"));
+    }
+}
+
 fn content(old: Option<&Value>, new: &Value, maps: &[&str], out: &mut Problems) {
     let mut size = 0;
     for map in maps {
@@ -108,6 +130,10 @@ fn content(old: Option<&Value>, new: &Value, maps: &[&str], out: &mut Problems) 
             size += value.as_str().map_or(0, str::len);
             if let Some(bad) = names::config_key(key) {
                 out.push(FieldProblem::invalid(format!("{map}[{key}]"), json!(key), bad));
+            }
+            if *map == "data" && new["binaryData"].get(key).is_some() {
+                let why = "duplicate of key present in binaryData";
+                out.push(FieldProblem::invalid(format!("{map}[{key}]"), json!(key), why));
             }
         }
     }
@@ -134,21 +160,38 @@ fn secret(old: Option<&Value>, new: &Value, out: &mut Problems) {
         Some("kubernetes.io/tls") => &["tls.crt", "tls.key"],
         Some("kubernetes.io/dockerconfigjson") => &[".dockerconfigjson"],
         Some("kubernetes.io/ssh-auth") => &["ssh-privatekey"],
+        Some("kubernetes.io/basic-auth") => {
+            let either = ["username", "password"];
+            if either.iter().any(|key| new["data"].get(key).is_some()) {
+                &[]
+            } else {
+                &["username", "password"]
+            }
+        }
         _ => &[],
     };
+    let account = "kubernetes.io/service-account";
+    if new["type"] == "kubernetes.io/service-account-token" {
+        let name = format!("{account}.name");
+        let path = format!("metadata.annotations[{name}]");
+        required(&new["metadata"]["annotations"][&name], path, out);
+    }
+    docker_file(new, out);
     for key in needed.iter().filter(|key| new["data"].get(**key).is_none()) {
         out.push(FieldProblem::required(format!("data[{key}]"), ""));
     }
 }
 
-fn binding(old: Option<&Value>, new: &Value, out: &mut Problems) {
-    if new.get("roleRef").is_none() {
+/// The file of a registry's secret must be JSON; the message does not tell what it is instead.
+fn docker_file(new: &Value, out: &mut Problems) {
+    use base64::Engine as _;
+    if new["type"] != "kubernetes.io/dockerconfigjson" {
         return;
     }
-    if old.is_some_and(|old| old["roleRef"] != new["roleRef"]) {
-        let value = new["roleRef"].clone();
-        out.push(FieldProblem::invalid("roleRef", value, "cannot change roleRef"));
+    let Some(text) = new["data"][".dockerconfigjson"].as_str() else { return };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+    if let Err(error) = crate::json::parse(&bytes) {
+        let value = json!("<secret contents redacted>");
+        out.push(FieldProblem::invalid("data[.dockerconfigjson]", value, error.message));
     }
-    required(&new["roleRef"]["name"], "roleRef.name", out);
-    one_of(&new["roleRef"]["kind"], &["Role", "ClusterRole"], "roleRef.kind", out);
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Problems, not_negative, one_of, port_number, required};
-use crate::builtin::names;
-use crate::error::{FieldProblem, ProblemKind};
+use super::{Problems, container, one_of, required};
+use crate::builtin::{metadata, names};
+use crate::error::FieldProblem;
 use crate::object::items;
 
 /// What may change in a pod's spec, in upstream's words.
@@ -14,13 +14,29 @@ const UPDATE_FORBIDDEN: &str = "pod updates may not change fields other than `sp
 
 /// The rules on a pod.
 pub(super) fn pod(old: Option<&Value>, new: &Value, out: &mut Problems) {
-    match old {
-        None => spec(&new["spec"], "spec", out),
-        Some(old) => {
-            if frozen(&old["spec"]) != frozen(&new["spec"]) {
-                out.push(FieldProblem::forbidden("spec", UPDATE_FORBIDDEN));
-            }
+    let Some(old) = old else {
+        spec(&new["spec"], "spec", out);
+        return;
+    };
+    if old["spec"] == new["spec"] {
+        return;
+    }
+    spec(&new["spec"], "spec", out);
+    for list in ["containers", "initContainers"] {
+        if items(&old["spec"][list]).len() != items(&new["spec"][list]).len() {
+            let why = "pod updates may not add or remove containers";
+            out.push(FieldProblem::forbidden(format!("spec.{list}"), why));
+            return;
         }
+        for (index, one) in items(&new["spec"][list]).iter().enumerate() {
+            required(&one["image"], format!("spec.{list}[{index}].image"), out);
+        }
+    }
+    // A pod that stands nowhere may be given a node, as binding does.
+    let placed = !old["spec"]["nodeName"].is_null();
+    let moved = placed && old["spec"]["nodeName"] != new["spec"]["nodeName"];
+    if moved || frozen(&old["spec"]) != frozen(&new["spec"]) {
+        out.push(FieldProblem::forbidden("spec", UPDATE_FORBIDDEN));
     }
 }
 
@@ -44,35 +60,65 @@ fn frozen(spec: &Value) -> Value {
 
 /// The rules on a pod spec at a path.
 pub(super) fn spec(spec: &Value, path: &str, out: &mut Problems) {
-    if items(&spec["containers"]).is_empty() {
-        out.push(FieldProblem::required(format!("{path}.containers"), ""));
-    }
     let volumes = volumes(spec, path, out);
-    let mut seen = BTreeSet::new();
-    for list in ["initContainers", "containers"] {
-        for (index, container) in items(&spec[list]).iter().enumerate() {
-            let place = format!("{path}.{list}[{index}]");
-            if let Some(name) = container["name"].as_str()
-                && !seen.insert(name.to_owned())
-            {
-                let place = format!("{place}.name");
-                out.push(FieldProblem::duplicate(place, json!(name)));
-            }
-            self::container(container, &place, &volumes, out);
-        }
-    }
+    containers(spec, path, &volumes, out);
     let policies = ["Always", "OnFailure", "Never"];
     one_of(&spec["restartPolicy"], &policies, format!("{path}.restartPolicy"), out);
     let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
     one_of(&spec["dnsPolicy"], &dns, format!("{path}.dnsPolicy"), out);
-    let grace = &spec["terminationGracePeriodSeconds"];
-    not_negative(grace, &format!("{path}.terminationGracePeriodSeconds"), out);
+    metadata::labels(&spec["nodeSelector"], &format!("{path}.nodeSelector"), out);
+    placement(spec, path, out);
+    for (key, form) in [
+        ("serviceAccountName", names::subdomain as fn(&str) -> names::Verdict),
+        ("nodeName", names::subdomain),
+    ] {
+        formed(&spec[key], form, &format!("{path}.{key}"), out);
+    }
+    let deadline = &spec["activeDeadlineSeconds"];
+    let most = i64::from(i32::MAX);
+    if deadline.as_i64().is_some_and(|seconds| seconds < 1 || seconds > most) {
+        let why = "must be between 1 and 2147483647, inclusive";
+        let place = format!("{path}.activeDeadlineSeconds");
+        out.push(FieldProblem::invalid(place, deadline.clone(), why));
+    }
+    for key in ["hostname", "subdomain"] {
+        formed(&spec[key], names::label, &format!("{path}.{key}"), out);
+    }
+    tolerations(spec, path, out);
+}
+
+fn containers(spec: &Value, path: &str, volumes: &BTreeSet<String>, out: &mut Problems) {
+    if items(&spec["containers"]).is_empty() {
+        out.push(FieldProblem::required(format!("{path}.containers"), ""));
+    }
+    let mut seen = BTreeSet::new();
+    for list in ["containers", "initContainers"] {
+        for (index, one) in items(&spec[list]).iter().enumerate() {
+            let place = format!("{path}.{list}[{index}]");
+            container::container(one, &place, volumes, out);
+            if let Some(name) = one["name"].as_str().filter(|name| !name.is_empty())
+                && !seen.insert(name.to_owned())
+            {
+                out.push(FieldProblem::duplicate(format!("{place}.name"), json!(name)));
+            }
+        }
+    }
+}
+
+fn formed(value: &Value, form: fn(&str) -> names::Verdict, path: &str, out: &mut Problems) {
+    if let Some(text) = value.as_str().filter(|text| !text.is_empty())
+        && let Some(bad) = form(text)
+    {
+        out.push(FieldProblem::invalid(path, value.clone(), bad));
+    }
 }
 
 fn volumes(spec: &Value, path: &str, out: &mut Problems) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for (index, volume) in items(&spec["volumes"]).iter().enumerate() {
-        let place = format!("{path}.volumes[{index}].name");
+        let place = format!("{path}.volumes[{index}]");
+        sources(volume, &place, out);
+        let place = format!("{place}.name");
         let Some(name) = volume["name"].as_str().filter(|_| required(&volume["name"], &place, out))
         else {
             continue;
@@ -87,76 +133,67 @@ fn volumes(spec: &Value, path: &str, out: &mut Problems) -> BTreeSet<String> {
     seen
 }
 
-fn container(container: &Value, path: &str, volumes: &BTreeSet<String>, out: &mut Problems) {
-    if required(&container["name"], format!("{path}.name"), out) {
-        let name = container["name"].as_str().unwrap_or_default();
-        if let Some(bad) = names::label(name) {
-            out.push(FieldProblem::invalid(format!("{path}.name"), json!(name), bad));
-        }
+fn sources(volume: &Value, place: &str, out: &mut Problems) {
+    let sources = [
+        "emptyDir",
+        "hostPath",
+        "secret",
+        "persistentVolumeClaim",
+        "downwardAPI",
+        "configMap",
+        "projected",
+    ];
+    let given = sources.into_iter().filter(|source| volume.get(source).is_some());
+    for more in given.skip(1) {
+        let why = "may not specify more than 1 volume type";
+        out.push(FieldProblem::forbidden(format!("{place}.{more}"), why));
     }
-    required(&container["image"], format!("{path}.image"), out);
-    let policies = ["Always", "IfNotPresent", "Never"];
-    one_of(&container["imagePullPolicy"], &policies, format!("{path}.imagePullPolicy"), out);
-    ports(container, path, out);
-    for (index, variable) in items(&container["env"]).iter().enumerate() {
-        required(&variable["name"], format!("{path}.env[{index}].name"), out);
-    }
-    for (index, mount) in items(&container["volumeMounts"]).iter().enumerate() {
-        let place = format!("{path}.volumeMounts[{index}]");
-        required(&mount["mountPath"], format!("{place}.mountPath"), out);
-        let name = mount["name"].as_str().unwrap_or_default();
-        if !volumes.contains(name) {
-            out.push(FieldProblem {
-                path: format!("{place}.name"),
-                kind: ProblemKind::NotFound,
-                value: json!(name),
-                detail: String::new(),
-            });
-        }
-    }
-    for kind in ["limits", "requests"] {
-        quantities(&container["resources"][kind], &format!("{path}.resources.{kind}"), out);
-    }
-    for key in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        probe(&container[key], &format!("{path}.{key}"), out);
-    }
-}
-
-fn ports(container: &Value, path: &str, out: &mut Problems) {
-    let mut seen = BTreeSet::new();
-    for (index, port) in items(&container["ports"]).iter().enumerate() {
-        let place = format!("{path}.ports[{index}]");
-        if required(&port["containerPort"], format!("{place}.containerPort"), out) {
-            port_number(&port["containerPort"], format!("{place}.containerPort"), out);
-        }
-        one_of(&port["protocol"], &["TCP", "UDP", "SCTP"], format!("{place}.protocol"), out);
-        if let Some(name) = port["name"].as_str()
-            && !seen.insert(name)
-        {
-            out.push(FieldProblem::duplicate(format!("{place}.name"), json!(name)));
+    for (source, key) in
+        [("secret", "secretName"), ("configMap", "name"), ("persistentVolumeClaim", "claimName")]
+    {
+        if let Some(inner) = volume.get(source) {
+            required(&inner[key], format!("{place}.{source}.{key}"), out);
         }
     }
 }
 
-/// The rules on amounts by name.
-pub(super) fn quantities(map: &Value, path: &str, out: &mut Problems) {
-    for (name, amount) in map.as_object().into_iter().flatten() {
-        let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
-        if let Some(bad) = names::quantity(&text) {
-            out.push(FieldProblem::invalid(format!("{path}[{name}]"), amount.clone(), bad));
+/// The rules on where a pod may stand.
+fn placement(spec: &Value, path: &str, out: &mut Problems) {
+    let needed = "requiredDuringSchedulingIgnoredDuringExecution";
+    let terms = &spec["affinity"]["nodeAffinity"][needed];
+    if terms.is_object() && items(&terms["nodeSelectorTerms"]).is_empty() {
+        let place = format!("{path}.affinity.nodeAffinity.{needed}.nodeSelectorTerms");
+        out.push(FieldProblem::required(place, "must have at least one node selector term"));
+    }
+    for (index, gate) in items(&spec["readinessGates"]).iter().enumerate() {
+        let place = format!("{path}.readinessGates[{index}].conditionType");
+        formed(&gate["conditionType"], names::qualified_name, &place, out);
+    }
+    for (index, spread) in items(&spec["topologySpreadConstraints"]).iter().enumerate() {
+        let place = format!("{path}.topologySpreadConstraints[{index}]");
+        if spread["maxSkew"].as_i64().is_none_or(|skew| skew <= 0) {
+            let value = json!(spread["maxSkew"].as_i64().unwrap_or(0));
+            let why = "must be greater than zero";
+            out.push(FieldProblem::invalid(format!("{place}.maxSkew"), value, why));
         }
+        if spread["topologyKey"].as_str().unwrap_or_default().is_empty() {
+            let place = format!("{place}.topologyKey");
+            out.push(FieldProblem::required(place, "can not be empty"));
+        }
+        let words = ["DoNotSchedule", "ScheduleAnyway"];
+        one_of(&spread["whenUnsatisfiable"], &words, format!("{place}.whenUnsatisfiable"), out);
     }
 }
 
-fn probe(probe: &Value, path: &str, out: &mut Problems) {
-    let Some(map) = probe.as_object() else { return };
-    let handlers = ["httpGet", "tcpSocket", "exec", "grpc"];
-    match handlers.iter().filter(|handler| map.contains_key(**handler)).count() {
-        0 => out.push(FieldProblem::required(path, "must specify a handler type")),
-        1 => {}
-        _ => out.push(FieldProblem::forbidden(path, "may not specify more than 1 handler type")),
-    }
-    for key in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"] {
-        not_negative(&probe[key], &format!("{path}.{key}"), out);
+fn tolerations(spec: &Value, path: &str, out: &mut Problems) {
+    for (index, one) in items(&spec["tolerations"]).iter().enumerate() {
+        let place = format!("{path}.tolerations[{index}].operator");
+        let keyless = one["key"].as_str().unwrap_or_default().is_empty();
+        if keyless && one["operator"] != "Exists" {
+            let value = json!(one["operator"].as_str().unwrap_or_default());
+            let why = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+            out.push(FieldProblem::invalid(&place, value, why));
+        }
+        one_of(&one["operator"], &["Equal", "Exists"], place, out);
     }
 }

@@ -10,64 +10,165 @@ use crate::selector::LabelSelector;
 
 /// The rules on a deployment.
 pub(super) fn deployment(old: Option<&Value>, new: &Value, out: &mut Problems) {
-    selected(old, new, out);
-    let strategy = &new["spec"]["strategy"];
-    one_of(&strategy["type"], &["Recreate", "RollingUpdate"], "spec.strategy.type", out);
+    not_negative(&new["spec"]["replicas"], "spec.replicas", out);
+    selector(new, Empty::Refused("deployment"), out);
+    template(&new["spec"], old.map(|old| &old["spec"]), out);
+    strategy(&new["spec"]["strategy"], out);
+    let spec = &new["spec"];
+    let (deadline, ready) = (&spec["progressDeadlineSeconds"], &spec["minReadySeconds"]);
+    not_negative(ready, "spec.minReadySeconds", out);
+    not_negative(&spec["revisionHistoryLimit"], "spec.revisionHistoryLimit", out);
+    if deadline.as_i64().is_some_and(|deadline| deadline <= ready.as_i64().unwrap_or(0)) {
+        let why = "must be greater than minReadySeconds";
+        out.push(FieldProblem::invalid("spec.progressDeadlineSeconds", deadline.clone(), why));
+    }
+    let counts = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
+    status(&new["status"], &counts, out);
+    immutable(old, new, "spec.selector", out);
+}
+
+fn strategy(strategy: &Value, out: &mut Problems) {
+    let kinds = ["Recreate", "RollingUpdate"];
+    if strategy["type"].as_str().is_some_and(|kind| !kinds.contains(&kind)) {
+        let values = Value::Array(vec![strategy["type"].clone(), Value::Null]);
+        let value = FieldProblem::record(&["Type", "RollingUpdate"], &values);
+        out.push(FieldProblem::not_supported("spec.strategy", value, kinds));
+    }
     if strategy["type"] == "Recreate" && strategy.get("rollingUpdate").is_some() {
-        let detail = "may not be specified when strategy `type` is 'Recreate'";
-        out.push(FieldProblem::forbidden("spec.strategy.rollingUpdate", detail));
+        let why = "may not be specified when strategy `type` is 'Recreate'";
+        out.push(FieldProblem::forbidden("spec.strategy.rollingUpdate", why));
+        return;
     }
     let rolling = &strategy["rollingUpdate"];
-    for key in ["maxSurge", "maxUnavailable"] {
+    for key in ["maxUnavailable", "maxSurge"] {
         count_or_percent(&rolling[key], &format!("spec.strategy.rollingUpdate.{key}"), out);
     }
+    let path = "spec.strategy.rollingUpdate.maxUnavailable";
     if rolling.is_object() && is_zero(&rolling["maxSurge"]) && is_zero(&rolling["maxUnavailable"]) {
-        out.push(FieldProblem::invalid(
-            "spec.strategy.rollingUpdate.maxUnavailable",
-            rolling["maxUnavailable"].clone(),
-            "may not be 0 when `maxSurge` is 0",
-        ));
+        let why = "may not be 0 when `maxSurge` is 0";
+        out.push(FieldProblem::invalid(path, rolling["maxUnavailable"].clone(), why));
     }
-    let (deadline, ready) =
-        (&new["spec"]["progressDeadlineSeconds"], &new["spec"]["minReadySeconds"]);
-    not_negative(ready, "spec.minReadySeconds", out);
-    if deadline.as_i64().is_some_and(|deadline| deadline <= ready.as_i64().unwrap_or(0)) {
-        out.push(FieldProblem::invalid(
-            "spec.progressDeadlineSeconds",
-            deadline.clone(),
-            "must be greater than minReadySeconds",
-        ));
-    }
-    not_negative(&new["spec"]["revisionHistoryLimit"], "spec.revisionHistoryLimit", out);
+    super::at_most_all(&rolling["maxUnavailable"], path, out);
 }
 
 fn is_zero(value: &Value) -> bool {
     value == 0 || value == "0%"
 }
 
-/// The rules on replicas, selector and template that all of these kinds share.
-pub(super) fn selected(old: Option<&Value>, new: &Value, out: &mut Problems) {
+/// Counts of a status are not negative, and the first is the largest.
+fn status(status: &Value, counts: &[&str], out: &mut Problems) {
+    for key in counts {
+        not_negative(&status[*key], &format!("status.{key}"), out);
+    }
+    let count = |key: &str| status[key].as_i64().unwrap_or(0);
+    let Some((first, rest)) = counts.split_first() else { return };
+    for key in rest.iter().filter(|key| count(key) > count(first)) {
+        let why = format!("cannot be greater than status.{first}");
+        out.push(FieldProblem::invalid(format!("status.{key}"), count(key).into(), why));
+    }
+    if count("availableReplicas") > count("readyReplicas") {
+        let value = count("availableReplicas").into();
+        let why = "cannot be greater than readyReplicas";
+        out.push(FieldProblem::invalid("status.availableReplicas", value, why));
+    }
+}
+
+/// What an empty selector means to a kind.
+#[derive(Clone, Copy)]
+enum Empty {
+    Refused(&'static str),
+    /// It selects nothing, so the template cannot match it; a missing one is not named.
+    Unmatched,
+}
+
+/// The rules on a selector and the labels it must match.
+fn selector(new: &Value, empty: Empty, out: &mut Problems) {
     let spec = &new["spec"];
-    not_negative(&spec["replicas"], "spec.replicas", out);
     let selector = &spec["selector"];
     let labels = &spec["template"]["metadata"]["labels"];
-    if required(selector, "spec.selector", out) {
-        let empty = LabelSelector::from_object(selector).is_empty();
-        if empty {
-            let detail = "empty selector is invalid for deployment";
-            out.push(FieldProblem::invalid("spec.selector", selector.clone(), detail));
-        } else if !LabelSelector::from_object(selector).matches(labels) {
-            out.push(FieldProblem::invalid(
-                "spec.template.metadata.labels",
-                labels.clone(),
-                "`selector` does not match template `labels`",
-            ));
+    let missing = selector.is_null();
+    if missing && matches!(empty, Empty::Refused(_)) {
+        out.push(FieldProblem::required("spec.selector", ""));
+    }
+    if !expressions(selector, out) {
+        let why = "invalid label selector";
+        out.push(FieldProblem::invalid("spec.selector", selector.clone(), why));
+        return;
+    }
+    let parsed = LabelSelector::from_object(selector);
+    if let (Empty::Refused(kind), false, true) = (empty, missing, parsed.is_empty()) {
+        let why = format!("empty selector is invalid for {kind}");
+        out.push(FieldProblem::invalid("spec.selector", selector.clone(), why));
+    }
+    if missing || !parsed.is_empty() && !parsed.matches(labels) {
+        let why = "`selector` does not match template `labels`";
+        out.push(FieldProblem::invalid("spec.template.metadata.labels", labels.clone(), why));
+    }
+}
+
+/// Whether the expressions of a selector make sense.
+fn expressions(selector: &Value, out: &mut Problems) -> bool {
+    let before = out.len();
+    for (index, one) in items(&selector["matchExpressions"]).iter().enumerate() {
+        let path = format!("spec.selector.matchExpressions[{index}]");
+        let given = !items(&one["values"]).is_empty();
+        match one["operator"].as_str().unwrap_or_default() {
+            "In" | "NotIn" if !given => {
+                let why = "must be specified when `operator` is 'In' or 'NotIn'";
+                out.push(FieldProblem::required(format!("{path}.values"), why));
+            }
+            "Exists" | "DoesNotExist" if given => {
+                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                out.push(FieldProblem::forbidden(format!("{path}.values"), why));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            _ => {
+                let value = one["operator"].clone();
+                let why = "not a valid selector operator";
+                out.push(FieldProblem::invalid(format!("{path}.operator"), value, why));
+            }
         }
     }
+    before == out.len()
+}
+
+/// The rules on a replica set.
+pub(super) fn replica_set(old: Option<&Value>, new: &Value, out: &mut Problems) {
+    not_negative(&new["spec"]["replicas"], "spec.replicas", out);
+    not_negative(&new["spec"]["minReadySeconds"], "spec.minReadySeconds", out);
+    selector(new, Empty::Refused("deployment"), out);
+    template(&new["spec"], old.map(|old| &old["spec"]), out);
+    let counts = ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+    status(&new["status"], &counts, out);
     immutable(old, new, "spec.selector", out);
-    template(spec, old.map(|old| &old["spec"]), out);
-    let policy = &spec["template"]["spec"]["restartPolicy"];
-    one_of(policy, &["Always"], "spec.template.spec.restartPolicy", out);
+}
+
+/// The rules on a daemon set.
+pub(super) fn daemon_set(old: Option<&Value>, new: &Value, out: &mut Problems) {
+    selector(new, Empty::Unmatched, out);
+    template(&new["spec"], old.map(|old| &old["spec"]), out);
+    let strategy = &new["spec"]["updateStrategy"];
+    update_kind(
+        strategy,
+        |value| {
+            FieldProblem::not_supported("spec.updateStrategy", value, ["RollingUpdate", "OnDelete"])
+        },
+        out,
+    );
+    let rolling = &strategy["rollingUpdate"];
+    if rolling.is_object() && is_zero(&rolling["maxSurge"]) && is_zero(&rolling["maxUnavailable"]) {
+        let path = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+        out.push(FieldProblem::required(path, "cannot be 0 when maxSurge is 0"));
+    }
+    immutable(old, new, "spec.selector", out);
+}
+
+fn update_kind(strategy: &Value, bad: impl Fn(Value) -> FieldProblem, out: &mut Problems) {
+    let known = strategy["type"] == "RollingUpdate" || strategy["type"] == "OnDelete";
+    if !known {
+        let values = Value::Array(vec![strategy["type"].clone(), Value::Null]);
+        out.push(bad(FieldProblem::record(&["Type", "RollingUpdate"], &values)));
+    }
 }
 
 /// A template is checked when it is new or changed: old ones stay valid.
@@ -77,15 +178,47 @@ fn template(spec: &Value, old: Option<&Value>, out: &mut Problems) {
         return;
     }
     metadata::labels(&template["metadata"]["labels"], "spec.template.labels", out);
-    pod::spec(&template["spec"], "spec.template.spec", out);
+    let annotations = &template["metadata"]["annotations"];
+    metadata::annotations(annotations, "spec.template.annotations", out);
+    let inner = &template["spec"];
+    pod::spec(inner, "spec.template.spec", out);
+    if inner["restartPolicy"] == "Never" || inner["restartPolicy"] == "OnFailure" {
+        let path = "spec.template.spec.restartPolicy";
+        one_of(&inner["restartPolicy"], &["Always"], path, out);
+    }
+    if inner["activeDeadlineSeconds"].is_number() {
+        let path = "spec.template.spec.activeDeadlineSeconds";
+        let why = "activeDeadlineSeconds in ReplicaSet is not Supported";
+        out.push(FieldProblem::forbidden(path, why));
+    }
 }
 
 /// The rules on a stateful set.
 pub(super) fn stateful_set(old: Option<&Value>, new: &Value, out: &mut Problems) {
-    selected(old, new, out);
+    let spec = &new["spec"];
+    let policy = &spec["podManagementPolicy"];
+    if policy != "OrderedReady" && policy != "Parallel" {
+        let why = "must be 'OrderedReady' or 'Parallel'";
+        out.push(FieldProblem::invalid("spec.podManagementPolicy", policy.clone(), why));
+    }
+    let strategy = &spec["updateStrategy"];
+    update_kind(
+        strategy,
+        |value| {
+            let why = "must be 'RollingUpdate' or 'OnDelete'";
+            FieldProblem::invalid("spec.updateStrategy", value, why)
+        },
+        out,
+    );
+    let partition = &strategy["rollingUpdate"]["partition"];
+    not_negative(partition, "spec.updateStrategy.rollingUpdate.partition", out);
+    not_negative(&spec["replicas"], "spec.replicas", out);
+    not_negative(&spec["minReadySeconds"], "spec.minReadySeconds", out);
+    selector(new, Empty::Refused("statefulset"), out);
+    template(spec, old.map(|old| &old["spec"]), out);
     let Some(old) = old else { return };
-    let frozen = ["serviceName", "podManagementPolicy", "volumeClaimTemplates"];
-    if frozen.iter().any(|key| old["spec"][*key] != new["spec"][*key]) {
+    let frozen = ["serviceName", "podManagementPolicy", "volumeClaimTemplates", "selector"];
+    if frozen.iter().any(|key| old["spec"][*key] != spec[*key]) {
         let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
         out.push(FieldProblem::forbidden("spec", detail));
     }
@@ -93,11 +226,59 @@ pub(super) fn stateful_set(old: Option<&Value>, new: &Value, out: &mut Problems)
 
 /// The rules on a job.
 pub(super) fn job(old: Option<&Value>, new: &Value, out: &mut Problems) {
-    job_spec(&new["spec"], "spec", out);
+    let spec = &new["spec"];
+    if old.is_none() && spec["manualSelector"] != true {
+        own_selector(new, out);
+    }
+    job_spec(spec, "spec", out);
+    if old.is_none() {
+        metadata::labels(&spec["template"]["metadata"]["labels"], "spec.template.labels", out);
+    }
+    let indexed = spec["completionMode"] == "Indexed";
+    if old.is_some_and(|old| !indexed && old["spec"]["completions"] != spec["completions"]) {
+        let value = spec["completions"].clone();
+        out.push(FieldProblem::invalid("spec.completions", value, "field is immutable"));
+    }
     immutable(old, new, "spec.selector", out);
     immutable(old, new, "spec.completionMode", out);
-    if new["spec"]["suspend"] != true {
-        immutable(old, new, "spec.template", out);
+    if let Some(old) = old
+        && frozen_template(old) != frozen_template(new)
+    {
+        let value = spec["template"].clone();
+        out.push(FieldProblem::invalid("spec.template", value, "field is immutable"));
+    }
+}
+
+/// A job's template without what may change while the job has not started.
+fn frozen_template(job: &Value) -> Value {
+    let mut template = job["spec"]["template"].clone();
+    let waits = job["spec"]["suspend"] == true && job["status"]["startTime"].is_null();
+    if waits {
+        for key in ["nodeSelector", "tolerations", "affinity", "schedulingGates"] {
+            if let Some(spec) = template["spec"].as_object_mut() {
+                spec.remove(key);
+            }
+        }
+        if let Some(map) = template.as_object_mut() {
+            map.remove("metadata");
+        }
+    }
+    template
+}
+
+/// A job that does not insist gets its selector from the server; one of its own is a mistake.
+fn own_selector(new: &Value, out: &mut Problems) {
+    let selector = &new["spec"]["selector"];
+    let count = |key: &str| selector[key].as_object().map_or(0, serde_json::Map::len);
+    if count("matchLabels") <= 1 && items(&selector["matchExpressions"]).is_empty() {
+        return;
+    }
+    let why = "`selector` not auto-generated";
+    out.push(FieldProblem::invalid("spec.selector", selector.clone(), why));
+    let labels = &new["spec"]["template"]["metadata"]["labels"];
+    if !LabelSelector::from_object(selector).matches(labels) {
+        let why = "`selector` does not match template `labels`";
+        out.push(FieldProblem::invalid("spec.template.metadata.labels", labels.clone(), why));
     }
 }
 
@@ -105,12 +286,18 @@ fn job_spec(spec: &Value, path: &str, out: &mut Problems) {
     let keys = [
         "parallelism",
         "completions",
-        "backoffLimit",
         "activeDeadlineSeconds",
+        "backoffLimit",
         "ttlSecondsAfterFinished",
     ];
     for key in keys {
         not_negative(&spec[key], &format!("{path}.{key}"), out);
+    }
+    let modes = ["NonIndexed", "Indexed"];
+    one_of(&spec["completionMode"], &modes, format!("{path}.completionMode"), out);
+    if spec["completionMode"] == "Indexed" && spec["completions"].is_null() {
+        let why = "when completion mode is Indexed";
+        out.push(FieldProblem::required(format!("{path}.completions"), why));
     }
     let inner = &spec["template"]["spec"];
     pod::spec(inner, &format!("{path}.template.spec"), out);
@@ -124,52 +311,23 @@ fn job_spec(spec: &Value, path: &str, out: &mut Problems) {
 /// The rules on a cron job.
 pub(super) fn cron_job(new: &Value, out: &mut Problems) {
     let spec = &new["spec"];
-    required(&spec["schedule"], "spec.schedule", out);
+    if required(&spec["schedule"], "spec.schedule", out) {
+        let text = spec["schedule"].as_str().unwrap_or_default();
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        if fields.len() != 5 && !text.starts_with('@') {
+            let why = format!(
+                "expected exactly 5 fields, found {}: [{}]",
+                fields.len(),
+                fields.join(" ")
+            );
+            out.push(FieldProblem::invalid("spec.schedule", spec["schedule"].clone(), why));
+        }
+    }
+    not_negative(&spec["startingDeadlineSeconds"], "spec.startingDeadlineSeconds", out);
     let policies = ["Allow", "Forbid", "Replace"];
     one_of(&spec["concurrencyPolicy"], &policies, "spec.concurrencyPolicy", out);
+    for key in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        not_negative(&spec[key], &format!("spec.{key}"), out);
+    }
     job_spec(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", out);
-}
-
-/// The rules on a horizontal pod autoscaler.
-pub(super) fn autoscaler(new: &Value, out: &mut Problems) {
-    let spec = &new["spec"];
-    let (least, most) = (spec["minReplicas"].as_i64().unwrap_or(1), spec["maxReplicas"].as_i64());
-    if least < 1 {
-        let detail = "must be greater than or equal to 1";
-        out.push(FieldProblem::invalid("spec.minReplicas", spec["minReplicas"].clone(), detail));
-    }
-    match most {
-        Some(most) if most < 1 => {
-            let detail = "must be greater than 0";
-            out.push(FieldProblem::invalid("spec.maxReplicas", most.into(), detail));
-        }
-        Some(most) if most < least => {
-            let detail = "must be greater than or equal to `minReplicas`";
-            out.push(FieldProblem::invalid("spec.maxReplicas", most.into(), detail));
-        }
-        Some(_) => {}
-        None => {
-            let detail = "must be greater than 0";
-            out.push(FieldProblem::invalid("spec.maxReplicas", 0.into(), detail));
-        }
-    }
-    for key in ["kind", "name"] {
-        required(&spec["scaleTargetRef"][key], format!("spec.scaleTargetRef.{key}"), out);
-    }
-    let kinds = ["ContainerResource", "External", "Object", "Pods", "Resource"];
-    for (index, metric) in items(&spec["metrics"]).iter().enumerate() {
-        one_of(&metric["type"], &kinds, format!("spec.metrics[{index}].type"), out);
-    }
-}
-
-/// The rules on a pod disruption budget.
-pub(super) fn disruption_budget(new: &Value, out: &mut Problems) {
-    let spec = &new["spec"];
-    if spec.get("minAvailable").is_some() && spec.get("maxUnavailable").is_some() {
-        let detail = "minAvailable and maxUnavailable cannot be both set";
-        out.push(FieldProblem::invalid("spec", spec.clone(), detail));
-    }
-    for key in ["minAvailable", "maxUnavailable"] {
-        count_or_percent(&spec[key], &format!("spec.{key}"), out);
-    }
 }

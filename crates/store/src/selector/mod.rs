@@ -2,6 +2,8 @@
 //!
 //! Start at [`Selectors`]. Matching reads an object and never changes it.
 
+mod requirements;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -62,13 +64,7 @@ enum Test {
 impl LabelSelector {
     /// Parses `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut requirements = Vec::new();
-        for part in split_outside_parentheses(text) {
-            let part = part.trim();
-            if !part.is_empty() {
-                requirements.push(parse_requirement(part).ok_or_else(|| unparsable(text, part))?);
-            }
-        }
+        let requirements = requirements::parse(text).map_err(ApiError::bad_request)?;
         Ok(Self { requirements })
     }
 
@@ -147,63 +143,6 @@ impl Requirement {
             Test::Below(limit) => write!(f, "{key}<{limit}"),
         }
     }
-}
-
-fn unparsable(text: &str, part: &str) -> ApiError {
-    ApiError::bad_request(format!(
-        "unable to parse requirement: found '{part}' in selector '{text}', expected: in, notin, =, ==, !=, gt, lt"
-    ))
-}
-
-fn split_outside_parentheses(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut depth, mut start) = (0_u32, 0);
-    for (index, character) in text.char_indices() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(&text[start..index]);
-                start = index + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-fn parse_requirement(part: &str) -> Option<Requirement> {
-    let one = |value: &str| BTreeSet::from([value.trim().to_owned()]);
-    let (key, test) = if let Some(key) = part.strip_prefix('!') {
-        (key, Test::Absent)
-    } else if let Some((key, values)) = part.split_once(" notin") {
-        (key, Test::NotIn(parse_values(values)?))
-    } else if let Some((key, values)) = part.split_once(" in") {
-        (key, Test::In(parse_values(values)?))
-    } else if let Some((key, value)) = part.split_once("!=") {
-        (key, Test::NotIn(one(value)))
-    } else if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-        (key, Test::In(one(value)))
-    } else if let Some((key, value)) = part.split_once('>') {
-        (key, Test::Above(value.trim().parse().ok()?))
-    } else if let Some((key, value)) = part.split_once('<') {
-        (key, Test::Below(value.trim().parse().ok()?))
-    } else {
-        (part, Test::Exists)
-    };
-    let key = key.trim();
-    is_label_key(key).then(|| Requirement { key: key.to_owned(), test })
-}
-
-fn is_label_key(key: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    !key.is_empty() && key.chars().all(good)
-}
-
-fn parse_values(text: &str) -> Option<BTreeSet<String>> {
-    let inner = text.trim().strip_prefix('(')?.strip_suffix(')')?;
-    Some(inner.split(',').map(|value| value.trim().to_owned()).collect())
 }
 
 /// A field selector: equalities and inequalities.
