@@ -1,7 +1,6 @@
 //! Carrying out effects: one request each, whose answer is believed at once.
 
 use crate::{
-    cluster::Cluster,
     config::Recording,
     effect::{Effect, Grace, Part},
 };
@@ -11,84 +10,124 @@ use kube::Client;
 use serde_json::{Value, json};
 use vocab::{Event, ObjectRef};
 
+/// In whose name every request is made.
 const AGENT: &str = "ringfence-world";
 
-/// Carries out one effect; what the server answers is put into `cluster`, so that the next decision
-/// already knows of it.
-///
+/// What the server answered to one effect, and so what is known before the watches tell it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// An object as it is now.
+    Put(Value),
+    /// An object of that kind is gone.
+    Gone(String, Value),
+    /// A pod is on that node.
+    Bound(ObjectRef, String),
+}
+
+/// Carries out effects in order up to the first that fails, and hands back what was answered.
+pub(crate) async fn carry_out(
+    client: Client,
+    effects: Vec<Effect>,
+    (recording, now): (Recording, Timestamp),
+) -> (Vec<Answer>, Result<(), kube::Error>) {
+    let mut answers = Vec::new();
+    for effect in effects {
+        match one(&client, effect, (recording, now)).await {
+            Ok(answer) => answers.extend(answer),
+            Err(error) => return (answers, Err(error)),
+        }
+    }
+    (answers, Ok(()))
+}
+
 /// # Errors
 /// What the server said. A delete of something that is gone is no error.
-pub(crate) async fn carry_out(
+async fn one(
     client: &Client,
-    cluster: &mut Cluster,
     effect: Effect,
     (recording, now): (Recording, Timestamp),
-) -> Result<(), kube::Error> {
+) -> Result<Option<Answer>, kube::Error> {
     match effect {
-        Effect::Tell(_) if recording == Recording::Nothing => Ok(()),
+        Effect::Tell(_) if recording == Recording::Nothing => Ok(None),
         Effect::Tell(event) => {
             tell(client, &event, now).await;
-            Ok(())
+            Ok(None)
         }
         Effect::Create(object) => {
             let created = send(client, create(&object)).await?;
             if recording == Recording::Events {
                 announce(client, &created, now).await;
             }
-            cluster.put(created);
-            Ok(())
+            Ok(Some(Answer::Put(created)))
         }
         Effect::Patch { target, part, body } => {
-            let patched = send(client, patch(&target, part, &body)).await?;
-            cluster.put(patched);
-            Ok(())
+            Ok(Some(Answer::Put(send(client, patch(&target, part, &body)).await?)))
         }
-        Effect::Delete { target, uid, grace } => {
-            remove(client, cluster, &target, (uid, grace)).await
+        Effect::Bind { target, uid, node } => {
+            match send(client, bind(&target, uid.as_deref(), &node)).await {
+                // Bound already, or going: the watch tells which.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(None),
+                answer => answer.map(|_| Some(Answer::Bound(target, node))),
+            }
         }
+        Effect::Delete { target, uid, grace } => remove(client, &target, (uid, grace)).await,
     }
 }
 
 async fn remove(
     client: &Client,
-    cluster: &mut Cluster,
     target: &ObjectRef,
     (uid, grace): (Option<String>, Grace),
-) -> Result<(), kube::Error> {
+) -> Result<Option<Answer>, kube::Error> {
     let answer = match send(client, delete(target, uid.as_deref(), grace)).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
         answer => answer?,
     };
-    let leaves = answer.pointer("/metadata/deletionTimestamp").is_some() && grace == Grace::Asked;
-    if leaves {
-        cluster.put(answer);
-    } else if answer["kind"] == target.kind.as_str() {
-        cluster.gone(&target.kind, answer);
+    let held = answer.pointer("/metadata/finalizers/0").is_some();
+    let leaves = answer.pointer("/metadata/deletionTimestamp").is_some();
+    if leaves && (held || grace == Grace::Asked) {
+        return Ok(Some(Answer::Put(answer)));
     }
-    Ok(())
+    let same = answer["kind"] == target.kind.as_str();
+    Ok(same.then(|| Answer::Gone(target.kind.clone(), answer)))
 }
 
-async fn send(
+pub(crate) async fn send(
     client: &Client,
     request: http::Result<Request<Vec<u8>>>,
 ) -> Result<Value, kube::Error> {
     client.request(request.map_err(kube::Error::HttpError)?).await
 }
 
-fn create(object: &Value) -> http::Result<Request<Vec<u8>>> {
+pub(crate) fn create(object: &Value) -> http::Result<Request<Vec<u8>>> {
     let path = effects::path(&effects::reference(object));
     let collection = path.rsplit_once('/').map_or(path.as_str(), |(collection, _)| collection);
     request("POST", collection, "application/json", object)
 }
 
-fn patch(target: &ObjectRef, part: Part, body: &Value) -> http::Result<Request<Vec<u8>>> {
-    let tail = match part {
-        Part::Main => "",
-        Part::Status => "/status",
-        Part::Scale => "/scale",
+pub(crate) fn patch(
+    target: &ObjectRef,
+    part: Part,
+    body: &Value,
+) -> http::Result<Request<Vec<u8>>> {
+    let (tail, content) = match part {
+        Part::Main => ("", "application/merge-patch+json"),
+        Part::Status => ("/status", "application/merge-patch+json"),
+        Part::PodStatus => ("/status", "application/strategic-merge-patch+json"),
+        Part::Scale => ("/scale", "application/merge-patch+json"),
     };
     let path = format!("{}{tail}", effects::path(target));
-    request("PATCH", &path, "application/merge-patch+json", body)
+    request("PATCH", &path, content, body)
+}
+
+fn bind(target: &ObjectRef, uid: Option<&str>, node: &str) -> http::Result<Request<Vec<u8>>> {
+    let binding = json!({
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": target.name, "namespace": target.namespace, "uid": uid},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    });
+    request("POST", &format!("{}/binding", effects::path(target)), "application/json", &binding)
 }
 
 fn delete(target: &ObjectRef, uid: Option<&str>, grace: Grace) -> http::Result<Request<Vec<u8>>> {
@@ -151,12 +190,17 @@ async fn tell(client: &Client, event: &Event, now: Timestamp) {
 fn event_object(event: &Event, now: Timestamp) -> Value {
     let about = &event.regarding;
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    // Events of what has no namespace are kept in the default one.
+    let namespace = if about.namespace.is_empty() { "default" } else { &about.namespace };
     let component = match about.kind.as_str() {
-        "Pod" if event.reason == "Scheduled" => "default-scheduler",
+        "Pod" if matches!(event.reason.as_str(), "Scheduled" | "FailedScheduling") => {
+            "default-scheduler"
+        }
         "Pod" => "kubelet",
         "ReplicaSet" => "replicaset-controller",
         "Deployment" => "deployment-controller",
         "Job" => "job-controller",
+        "Node" => "node-controller",
         "StatefulSet" => "statefulset-controller",
         "DaemonSet" => "daemonset-controller",
         _ => "horizontal-pod-autoscaler",
@@ -164,7 +208,7 @@ fn event_object(event: &Event, now: Timestamp) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": format!("{}.", about.name), "namespace": about.namespace},
+        "metadata": {"generateName": format!("{}.", about.name), "namespace": namespace},
         "involvedObject": {
             "apiVersion": about.api_version, "kind": about.kind,
             "namespace": about.namespace, "name": about.name, "uid": event.evidence.get("uid"),

@@ -1,28 +1,31 @@
 //! The objects as last heard of, and who has to look again when one of them changes.
 
 use crate::{
-    concerns::{Kept, Key},
+    concerns::{Desk, Kept, Key},
     feed::News,
     kinds::Kind,
-    objects::{name_of, namespace_of},
+    objects::{controller_of, name_of, namespace_of},
 };
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::Job,
-        core::v1::{Endpoints, Pod, Service},
+        core::v1::{Endpoints, Node, Pod, Service},
         discovery::v1::EndpointSlice,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::core::DynamicObject;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Objects of one kind by namespace and name.
 #[derive(Debug)]
-pub(crate) struct Shelf<K>(BTreeMap<(String, String), K>);
+pub(crate) struct Shelf<K>(BTreeMap<(String, String), Arc<K>>);
 
 impl<K> Default for Shelf<K> {
     fn default() -> Self {
@@ -33,7 +36,7 @@ impl<K> Default for Shelf<K> {
 impl<K> Shelf<K> {
     /// One object.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&K> {
-        self.0.get(&(namespace.to_owned(), name.to_owned()))
+        self.0.get(&(namespace.to_owned(), name.to_owned())).map(AsRef::as_ref)
     }
 
     /// All objects of a namespace by name.
@@ -43,18 +46,19 @@ impl<K> Shelf<K> {
         self.0
             .range(from..)
             .take_while(move |((of, _), _)| *of == namespace)
-            .map(|(_, object)| object)
+            .map(|(_, object)| object.as_ref())
     }
 
     /// All objects.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
-        self.0.values()
+        self.0.values().map(AsRef::as_ref)
     }
 }
 
 /// Everything heard of.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
+    pub(crate) nodes: Shelf<Node>,
     pub(crate) pods: Shelf<Pod>,
     pub(crate) services: Shelf<Service>,
     pub(crate) endpoints: Shelf<Endpoints>,
@@ -67,6 +71,10 @@ pub(crate) struct Cluster {
     pub(crate) autoscalers: Shelf<HorizontalPodAutoscaler>,
     /// Objects of kinds that have no Rust type, named `Kind/name`.
     pub(crate) custom: Shelf<DynamicObject>,
+    /// How many pods each node has.
+    pub(crate) burdens: BTreeMap<String, usize>,
+    /// The names of pods by namespace and the uid of their controller; that of orphans is empty.
+    owned: BTreeMap<(String, String), BTreeSet<String>>,
     heard: BTreeSet<&'static str>,
     touched: BTreeSet<Key>,
 }
@@ -104,6 +112,55 @@ impl Cluster {
         kinds.iter().all(|kind| self.heard.contains(kind.name))
     }
 
+    /// The pods of a namespace that a controller has or may adopt, by name.
+    pub(crate) fn pods_of(&self, namespace: &str, uid: &str) -> Vec<&Pod> {
+        let names = |uid: &str| self.owned.get(&(namespace.to_owned(), uid.to_owned()));
+        let mut names: Vec<&String> =
+            [names(uid), names("")].into_iter().flatten().flatten().collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter_map(|name| self.pods.get(namespace, name)).collect()
+    }
+
+    /// Notes that a pod is bound, before the server tells of it.
+    pub(crate) fn bound(&mut self, namespace: &str, name: &str, node: &str) {
+        let Some(pod) = self.pods.get(namespace, name) else { return };
+        let mut new = pod.clone();
+        if let Some(spec) = &mut new.spec {
+            spec.node_name = Some(node.to_owned());
+        }
+        let new = Arc::new(new);
+        let old = self.pods.0.insert(new.shelf_key(), new.clone());
+        self.count_pod(old.as_deref(), Some(&new));
+        self.touched.insert(Key::of(Desk::Kubelet, &new.metadata));
+    }
+
+    /// Keeps the indexes of pods up to date.
+    pub(crate) fn count_pod(&mut self, old: Option<&Pod>, new: Option<&Pod>) {
+        let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+        let owner = |pod: &Pod| {
+            let uid = controller_of(&pod.metadata).map(|owner| owner.uid.clone());
+            (namespace_of(&pod.metadata).to_owned(), uid.unwrap_or_default())
+        };
+        if let Some(pod) = old {
+            if let Some(count) = node(pod).and_then(|node| self.burdens.get_mut(&node)) {
+                *count = count.saturating_sub(1);
+            }
+            if let Some(names) = self.owned.get_mut(&owner(pod)) {
+                names.remove(name_of(&pod.metadata));
+                if names.is_empty() {
+                    self.owned.remove(&owner(pod));
+                }
+            }
+        }
+        if let Some(pod) = new {
+            if let Some(node) = node(pod) {
+                *self.burdens.entry(node).or_default() += 1;
+            }
+            self.owned.entry(owner(pod)).or_default().insert(name_of(&pod.metadata).to_owned());
+        }
+    }
+
     /// All objects of a kind that has no Rust type.
     pub(crate) fn custom<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a DynamicObject> {
         let same = move |object: &&DynamicObject| {
@@ -120,6 +177,7 @@ impl Cluster {
     fn sort(&mut self, kind: &str, object: Value, change: Change) {
         match kind {
             "Pod" => self.shelve::<Pod>(object, change),
+            "Node" => self.shelve::<Node>(object, change),
             "Service" => self.shelve::<Service>(object, change),
             "Endpoints" => self.shelve::<Endpoints>(object, change),
             "EndpointSlice" => self.shelve::<EndpointSlice>(object, change),
@@ -138,21 +196,18 @@ impl Cluster {
 
     fn shelve<K: Kept>(&mut self, object: Value, change: Change) {
         let object = match serde_json::from_value::<K>(object) {
-            Ok(object) => object,
+            Ok(object) => Arc::new(object),
             Err(error) => return tracing::warn!(%error, "an object could not be read"),
         };
         let key = object.shelf_key();
-        let old = K::shelf(self).0.get(&key).cloned();
-        let stale = old.as_ref().is_some_and(|old| version(old.meta()) >= version(object.meta()));
-        match change {
-            Change::Put if stale => return,
-            Change::Put => {
-                K::shelf(self).0.insert(key, object.clone());
-            }
-            Change::Gone => {
-                K::shelf(self).0.remove(&key);
-            }
-        }
+        let shelf = &mut K::shelf(self).0;
+        let stale = |old: &Arc<K>| version(old.meta()) >= version(object.meta());
+        let (old, new) = match change {
+            Change::Put if shelf.get(&key).is_some_and(stale) => return,
+            Change::Put => (shelf.insert(key, object.clone()), Some(&object)),
+            Change::Gone => (shelf.remove(&key), None),
+        };
+        K::count(self, old.as_deref(), new.map(AsRef::as_ref));
         let mut touched = object.concerns(self);
         touched.extend(old.iter().flat_map(|old| old.concerns(self)));
         self.touched.extend(touched);
@@ -194,6 +249,7 @@ impl Cluster {
         }
         match kind {
             "Pod" => all(&self.pods),
+            "Node" => all(&self.nodes),
             "Service" => all(&self.services),
             "Endpoints" => all(&self.endpoints),
             "EndpointSlice" => all(&self.slices),

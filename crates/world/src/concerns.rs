@@ -10,7 +10,7 @@ use k8s_openapi::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::Job,
-        core::v1::{Endpoints, Pod, Service},
+        core::v1::{Endpoints, Node, Pod, Service},
         discovery::v1::EndpointSlice,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 /// Who decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Desk {
+    Node,
     Kubelet,
     ReplicaSet,
     Deployment,
@@ -45,8 +46,14 @@ impl Key {
         Self { desk, namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    fn of(desk: Desk, meta: &ObjectMeta) -> Self {
+    /// The desk for an object.
+    pub(crate) fn of(desk: Desk, meta: &ObjectMeta) -> Self {
         Self::new(desk, namespace_of(meta), name_of(meta))
+    }
+
+    /// Whether it is one that the scheduler and the kubelets look at.
+    pub(crate) fn is_of_nodes(&self) -> bool {
+        matches!(self.desk, Desk::Node | Desk::Kubelet)
     }
 
     fn owner(meta: &ObjectMeta) -> Option<Self> {
@@ -64,7 +71,7 @@ impl Key {
 }
 
 /// A kind of object that is kept.
-pub(crate) trait Kept: DeserializeOwned + Clone {
+pub(crate) trait Kept: DeserializeOwned {
     /// Where its objects are.
     fn shelf(cluster: &mut Cluster) -> &mut Shelf<Self>;
 
@@ -74,6 +81,9 @@ pub(crate) trait Kept: DeserializeOwned + Clone {
     /// Who has to look again when this object came, changed or went.
     fn concerns(&self, cluster: &Cluster) -> Vec<Key>;
 
+    /// Keeps what is counted of all its objects up to date.
+    fn count(_: &mut Cluster, _old: Option<&Self>, _new: Option<&Self>) {}
+
     /// Its place on the shelf.
     fn shelf_key(&self) -> (String, String) {
         (namespace_of(self.meta()).to_owned(), name_of(self.meta()).to_owned())
@@ -81,7 +91,7 @@ pub(crate) trait Kept: DeserializeOwned + Clone {
 }
 
 macro_rules! kept {
-    ($kind:ty, $shelf:ident, |$object:ident, $cluster:ident| $concerns:expr) => {
+    ($kind:ty, $shelf:ident, |$object:ident, $cluster:ident| $concerns:expr $(, $count:expr)?) => {
         impl Kept for $kind {
             fn shelf(cluster: &mut Cluster) -> &mut Shelf<Self> {
                 &mut cluster.$shelf
@@ -95,11 +105,16 @@ macro_rules! kept {
                 let $object = self;
                 $concerns
             }
+
+            $(fn count(cluster: &mut Cluster, old: Option<&Self>, new: Option<&Self>) {
+                $count(cluster, old, new);
+            })?
         }
     };
 }
 
-kept!(Pod, pods, |pod, cluster| pod_concerns(pod, cluster));
+kept!(Pod, pods, |pod, cluster| pod_concerns(pod, cluster), Cluster::count_pod);
+kept!(Node, nodes, |node, cluster| node_concerns(node, cluster));
 kept!(ReplicaSet, replica_sets, |set, cluster| set_concerns(set, cluster));
 kept!(Deployment, deployments, |object, _cluster| vec![Key::of(
     Desk::Deployment,
@@ -143,6 +158,17 @@ impl Kept for DynamicObject {
             .collect();
         parents.into_iter().chain([Key { desk: Desk::Gateway, namespace, name }]).collect()
     }
+}
+
+/// A node that changed may take pods that wait, and those it has may fare differently.
+fn node_concerns(node: &Node, cluster: &Cluster) -> Vec<Key> {
+    let name = name_of(&node.metadata);
+    let on = |pod: &&Pod| {
+        let spec = pod.spec.as_ref();
+        spec.and_then(|spec| spec.node_name.as_deref()).is_none_or(|on| on == name)
+    };
+    let pods = cluster.pods.iter().filter(on).map(|pod| Key::of(Desk::Kubelet, &pod.metadata));
+    pods.chain([Key::new(Desk::Node, "", name)]).collect()
 }
 
 fn pod_concerns(pod: &Pod, cluster: &Cluster) -> Vec<Key> {

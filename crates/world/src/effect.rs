@@ -24,6 +24,8 @@ pub(crate) enum Effect {
     Create(Value),
     /// Merge-patches an object or a subresource of it.
     Patch { target: ObjectRef, part: Part, body: Value },
+    /// Puts a pod on a node.
+    Bind { target: ObjectRef, uid: Option<String>, node: String },
     /// Deletes an object, and only the one with that uid.
     Delete { target: ObjectRef, uid: Option<String>, grace: Grace },
     /// Records a Kubernetes Event.
@@ -35,6 +37,8 @@ pub(crate) enum Effect {
 pub(crate) enum Part {
     Main,
     Status,
+    /// The status of a pod, of which others own some conditions: a strategic merge patch.
+    PodStatus,
     Scale,
 }
 

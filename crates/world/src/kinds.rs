@@ -17,6 +17,7 @@ macro_rules! kind {
     };
 }
 
+kind!(NODES, "v1", "Node", "/api/v1/nodes");
 kind!(PODS, "v1", "Pod", "/api/v1/pods");
 kind!(SERVICES, "v1", "Service", "/api/v1/services");
 kind!(ENDPOINTS, "v1", "Endpoints", "/api/v1/endpoints");
@@ -53,8 +54,12 @@ kind!(
 
 kind!(ROLLOUTS, "argoproj.io/v1alpha1", "Rollout", "/apis/argoproj.io/v1alpha1/rollouts");
 
-/// Everything that the controllers look at.
+/// Everything that the scheduler and the kubelets look at.
+pub(crate) static FOR_NODES: &[Kind] = &[NODES, PODS];
+
+/// Everything that the controllers look at, and what the scheduler and the kubelets look at.
 pub(crate) static FOR_CONTROLLERS: &[Kind] = &[
+    NODES,
     PODS,
     SERVICES,
     ENDPOINTS,

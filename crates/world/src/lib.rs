@@ -2,7 +2,8 @@
 //!
 //! Start with [`World::start`]. It runs the workload controllers (Deployment, ReplicaSet, StatefulSet,
 //! DaemonSet, Job, EndpointSlice and Endpoints, HorizontalPodAutoscaler), accepts Gateway API objects,
-//! and stands in for the kubelet of the one node. [`traffic`] models users in virtual time, [`app`] is the demo application that pods run,
+//! and stands in for the scheduler and for the kubelets of its nodes. With [`Parts::Nodes`] it does only
+//! the last, beside any API server whose controller manager runs the workloads. [`traffic`] models users in virtual time, [`app`] is the demo application that pods run,
 //! [`kubelet::orders`] lists the annotations by which a
 //! pod is told to misbehave, and [`crds`] holds the Gateway API's kinds.
 //!
@@ -10,9 +11,10 @@
 //! carries out. Everything goes through a [`kube::Client`], so the same world lives on real and on
 //! virtual time.
 //!
-//! **Invariant.** Nothing here polls: every wake has a cause in an object or in a stated delay. Nothing
-//! listens beyond loopback.
+//! **Invariant.** Nothing here polls but what a kubelet owes: leases, and probes of pods that listen. Every
+//! other wake has a cause in an object or in a stated delay. Nothing listens beyond loopback and the pod network.
 
+mod alarms;
 mod carry_out;
 mod cluster;
 mod concerns;
@@ -33,7 +35,7 @@ pub mod traffic;
 #[cfg(test)]
 mod build;
 
-pub use config::{Recording, ServePods, WorldConfig};
+pub use config::{Parts, Recording, ServePods, WorldConfig};
 pub use control::autoscaler::CPU as CPU_ANNOTATION;
 pub use kubelet::logs::FindLog;
 
@@ -78,7 +80,7 @@ pub enum StartError {
 }
 
 impl World {
-    /// Installs the Gateway API kinds and the node, and starts the controllers.
+    /// Installs the Gateway API kinds and the nodes, and starts the controllers.
     ///
     /// Decisions are the same on every run when time is paused on a single-threaded runtime.
     ///
@@ -92,11 +94,14 @@ impl World {
         if config.serve_pods == ServePods::Sockets {
             try_address(&config).await?;
         }
-        crds::install(&client).await?;
-        crds::create(&client, &kubelet::node::object(clock.now()))
-            .await
-            .or_else(crds::unless_unknown)?;
+        if config.parts == Parts::Everything {
+            crds::install(&client).await?;
+        }
         let runner = Runner::new(client, clock, config);
+        runner
+            .register()
+            .await
+            .map_err(|source| StartError::NotInstalled { what: "the node".into(), source })?;
         let logs = runner.logs();
         let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(runner.run(stopped));

@@ -4,21 +4,24 @@
 //! virtual time passes over a quiet day in one step.
 
 use crate::{
+    alarms::Alarms,
     app::server::OnChange,
-    carry_out::carry_out,
+    carry_out::{Answer, carry_out},
     cluster::Cluster,
     concerns::{Desk, Key},
-    config::{Recording, WorldConfig},
+    config::{Parts, Recording, WorldConfig},
     control::{
         autoscaler, daemon_set, deployment, endpoints, gateway, job, replica_set, stateful_set,
     },
     effect::Decision,
     feed::{self, News},
-    kinds::FOR_CONTROLLERS,
-    kubelet::{house::House, lifecycle},
+    kinds::{FOR_CONTROLLERS, FOR_NODES, Kind},
+    kubelet::{house::House, lifecycle, node, scheduling},
+    objects::{controller_of, name_of, uid_of},
     spans,
 };
 use clock::Clock;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
 use kube::Client;
 use serde_json::Value;
@@ -42,15 +45,24 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// Recommendations of an autoscaler that are remembered.
 const RECOMMENDATIONS: usize = 200;
 
+/// What became of the effects of one decision.
+type Written = (Key, Vec<Answer>, Result<(), kube::Error>);
+
 /// Everything the loop works with.
 pub(crate) struct Runner {
     client: Client,
     clock: Clock,
+    parts: Parts,
     recording: Recording,
     cluster: Cluster,
     house: House,
+    kinds: &'static [Kind],
+    lanes: usize,
     queue: BTreeSet<Key>,
-    wakes: BTreeMap<Key, Timestamp>,
+    busy: BTreeSet<Key>,
+    again: BTreeSet<Key>,
+    writing: FuturesUnordered<BoxFuture<'static, Written>>,
+    alarms: Alarms,
     failures: BTreeMap<Key, u32>,
     recommended: BTreeMap<Key, Vec<(Timestamp, i32)>>,
     news: mpsc::Receiver<News>,
@@ -64,18 +76,33 @@ impl Runner {
     pub(crate) fn new(client: Client, clock: Clock, config: WorldConfig) -> Self {
         let (sender, news) = mpsc::channel(NEWS_WAITING);
         let (nudge, nudges) = mpsc::unbounded_channel();
+        let kinds = match config.parts {
+            Parts::Everything => FOR_CONTROLLERS,
+            Parts::Nodes => FOR_NODES,
+        };
+        let (recording, lanes, parts) = (config.recording, config.lanes.max(1), config.parts);
+        let house = House::new(config, clock);
         let mut feeds = JoinSet::new();
-        for kind in FOR_CONTROLLERS {
+        for kind in kinds {
             feeds.spawn(feed::follow(client.clone(), kind, sender.clone()));
+        }
+        if parts == Parts::Nodes {
+            feeds.spawn(house.nodes.heartbeat(client.clone(), clock));
         }
         Self {
             client,
             clock,
-            recording: config.recording,
+            parts,
+            recording,
+            kinds,
+            lanes,
             cluster: Cluster::default(),
-            house: House::new(config),
+            house,
             queue: BTreeSet::new(),
-            wakes: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            again: BTreeSet::new(),
+            writing: FuturesUnordered::new(),
+            alarms: Alarms::default(),
             failures: BTreeMap::new(),
             recommended: BTreeMap::new(),
             news,
@@ -83,6 +110,11 @@ impl Runner {
             nudge,
             _feeds: feeds,
         }
+    }
+
+    /// Creates the nodes.
+    pub(crate) async fn register(&self) -> Result<(), kube::Error> {
+        self.house.nodes.register(&self.client, self.clock.now()).await
     }
 
     /// A way to read the logs of pods.
@@ -98,18 +130,22 @@ impl Runner {
                 self.cluster.hear(news);
             }
             self.note_changes();
-            if !settled && self.cluster.has_heard(FOR_CONTROLLERS) {
+            if !settled && self.cluster.has_heard(self.kinds) {
                 self.cluster.pods.iter().for_each(|pod| self.house.reserve(pod));
                 settled = true;
             }
-            if settled && let Some(key) = self.queue.pop_first() {
+            if settled
+                && self.writing.len() < self.lanes
+                && let Some(key) = self.queue.pop_first()
+            {
                 self.handle(key).await;
                 continue;
             }
-            let due = self.wakes.values().min().copied();
+            let due = self.alarms.next();
             tokio::select! {
                 biased;
                 _ = stop.changed() => return,
+                Some(written) = self.writing.next() => self.written(written),
                 Some(news) = self.news.recv() => self.cluster.hear(news),
                 Some(key) = self.nudges.recv() => { self.queue.insert(key); }
                 () = sleep_until(self.clock, due) => self.ring(),
@@ -118,92 +154,159 @@ impl Runner {
     }
 
     fn note_changes(&mut self) {
-        self.queue.extend(self.cluster.touched());
+        let touched = self.cluster.touched();
+        match self.parts {
+            Parts::Everything => self.queue.extend(touched),
+            Parts::Nodes => self.queue.extend(touched.into_iter().filter(Key::is_of_nodes)),
+        }
     }
 
     /// Queues every key whose time has come.
     fn ring(&mut self) {
         let now = self.clock.now();
-        let due: Vec<Key> =
-            self.wakes.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
-        for key in due {
-            self.wakes.remove(&key);
+        while let Some(key) = self.alarms.ring(now) {
             self.queue.insert(key);
         }
     }
 
+    /// Decides for one key, and begins to write; with one lane it is written at the return.
     async fn handle(&mut self, key: Key) {
-        self.wakes.remove(&key);
-        match self.attempt(&key).await {
-            Ok(()) => {
-                self.failures.remove(&key);
-            }
-            Err(error) => {
-                tracing::debug!(?key, %error, "will be tried again");
-                let failures = self.failures.entry(key.clone()).or_default();
-                let wait = (FIRST_RETRY * 2_u32.pow((*failures).min(10))).min(LONGEST_RETRY);
-                *failures += 1;
-                self.wake(&key, spans::after(self.clock.now(), wait));
-            }
+        if self.busy.contains(&key) {
+            self.again.insert(key);
+            return;
         }
-    }
-
-    fn wake(&mut self, key: &Key, at: Timestamp) {
-        let wake = self.wakes.entry(key.clone()).or_insert(at);
-        *wake = (*wake).min(at);
-    }
-
-    async fn attempt(&mut self, key: &Key) -> Result<(), Failed> {
-        let now = self.clock.now();
-        let decision = match key.desk {
-            Desk::Kubelet => self.kubelet(key, now).await?,
-            Desk::Autoscaler => self.autoscaler(key, now).await?,
-            _ => self.decide(key, now),
+        self.alarms.unset(&key);
+        let decision = match self.look(&key).await {
+            Ok(decision) => decision,
+            Err(error) => return self.failed(&key, &error),
         };
         if let Some(at) = decision.wake {
-            self.wake(key, at);
+            self.alarms.set(&key, at);
         }
-        for effect in decision.effects {
-            carry_out(&self.client, &mut self.cluster, effect, (self.recording, now)).await?;
+        self.busy.insert(key.clone());
+        if decision.effects.is_empty() {
+            return self.written((key, Vec::new(), Ok(())));
         }
-        if key.desk == Desk::Kubelet
-            && let Some(pod) = self.cluster.pods.get(&key.namespace, &key.name)
-        {
-            self.house.tidy(pod);
+        let (client, told) = (self.client.clone(), (self.recording, self.clock.now()));
+        let write = async move {
+            let (answers, result) = carry_out(client, decision.effects, told).await;
+            (key, answers, result)
+        };
+        if self.lanes > 1 {
+            return self.writing.push(write.boxed());
         }
-        Ok(())
+        let written = write.await;
+        self.written(written);
+    }
+
+    /// Takes in what the server answered.
+    fn written(&mut self, (key, answers, result): Written) {
+        self.busy.remove(&key);
+        for answer in answers {
+            match answer {
+                Answer::Put(object) => self.cluster.put(object),
+                Answer::Gone(kind, object) => self.cluster.gone(&kind, object),
+                Answer::Bound(pod, node) => self.cluster.bound(&pod.namespace, &pod.name, &node),
+            }
+        }
+        if self.again.remove(&key) {
+            self.queue.insert(key.clone());
+        }
+        if key.desk == Desk::Kubelet {
+            self.house.tidy(&key.namespace, &key.name);
+        }
+        match result {
+            Ok(()) => drop(self.failures.remove(&key)),
+            Err(error) => self.failed(&key, &error.into()),
+        }
+    }
+
+    fn failed(&mut self, key: &Key, error: &Failed) {
+        tracing::debug!(?key, %error, "will be tried again");
+        let failures = self.failures.entry(key.clone()).or_default();
+        let wait = (FIRST_RETRY * 2_u32.pow((*failures).min(10))).min(LONGEST_RETRY);
+        *failures += 1;
+        self.alarms.set(key, spans::after(self.clock.now(), wait));
+    }
+
+    async fn look(&mut self, key: &Key) -> Result<Decision, Failed> {
+        let now = self.clock.now();
+        match key.desk {
+            Desk::Kubelet => self.kubelet(key, now).await,
+            Desk::Node => Ok(self.node(key, now)),
+            Desk::Autoscaler => self.autoscaler(key, now).await,
+            _ => Ok(self.decide(key, now)),
+        }
+    }
+
+    fn node(&mut self, key: &Key, now: Timestamp) -> Decision {
+        let Some(node) = self.cluster.nodes.get("", &key.name) else { return Decision::default() };
+        if !self.house.nodes.has(&key.name) {
+            return Decision::default();
+        }
+        let lost = self.house.nodes.note(node, now);
+        let on = |pod: &&k8s_openapi::api::core::v1::Pod| {
+            pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref()) == Some(&key.name)
+        };
+        match (self.parts, lost) {
+            // A real controller manager notices that the lease is not renewed.
+            (Parts::Nodes, Some(_)) => Decision::default(),
+            (_, None) => node::decide(node, None, &[], now),
+            (Parts::Everything, lost) => {
+                let pods: Vec<_> = self.cluster.pods.iter().filter(on).collect();
+                node::decide(node, lost, &pods, now)
+            }
+        }
     }
 
     fn decide(&self, key: &Key, now: Timestamp) -> Decision {
         let (namespace, name) = (key.namespace.as_str(), key.name.as_str());
         let cluster = &self.cluster;
-        let pods: Vec<_> = cluster.pods.within(namespace).collect();
+        let pods = || cluster.pods.within(namespace).collect::<Vec<_>>();
+        let owned = |meta| cluster.pods_of(namespace, uid_of(meta));
         let decision = match key.desk {
             Desk::ReplicaSet => cluster
                 .replica_sets
                 .get(namespace, name)
-                .map(|set| replica_set::decide(set, &pods, now)),
+                .map(|set| replica_set::decide(set, &owned(&set.metadata), now)),
             Desk::Deployment => cluster.deployments.get(namespace, name).map(|deployment| {
                 let sets: Vec<_> = cluster.replica_sets.within(namespace).collect();
-                deployment::decide(deployment, &sets, &pods, now)
+                deployment::decide(deployment, &sets, &self.pods_of_sets(&sets, deployment), now)
             }),
             Desk::StatefulSet => cluster
                 .stateful_sets
                 .get(namespace, name)
-                .map(|set| stateful_set::decide(set, &pods, now)),
+                .map(|set| stateful_set::decide(set, &owned(&set.metadata), now)),
             Desk::DaemonSet => cluster
                 .daemon_sets
                 .get(namespace, name)
-                .map(|set| daemon_set::decide(set, &pods, now)),
-            Desk::Job => cluster.jobs.get(namespace, name).map(|job| job::decide(job, &pods, now)),
-            Desk::Endpoints => self.endpoints(namespace, name, &pods),
+                .map(|set| daemon_set::decide(set, &owned(&set.metadata), now)),
+            Desk::Job => cluster
+                .jobs
+                .get(namespace, name)
+                .map(|job| job::decide(job, &owned(&job.metadata), now)),
+            Desk::Endpoints => self.endpoints(namespace, name, &pods()),
             Desk::Gateway => cluster.custom.get(namespace, name).map(|object| {
                 let neighbours: Vec<_> = cluster.custom.within(namespace).collect();
                 gateway::decide(object, &neighbours, now)
             }),
-            Desk::Kubelet | Desk::Autoscaler => None,
+            Desk::Kubelet | Desk::Node | Desk::Autoscaler => None,
         };
         decision.unwrap_or_default()
+    }
+
+    /// The pods of a Deployment's ReplicaSets.
+    fn pods_of_sets(
+        &self,
+        sets: &[&k8s_openapi::api::apps::v1::ReplicaSet],
+        deployment: &k8s_openapi::api::apps::v1::Deployment,
+    ) -> Vec<&k8s_openapi::api::core::v1::Pod> {
+        let uid = uid_of(&deployment.metadata);
+        let namespace = crate::objects::namespace_of(&deployment.metadata);
+        let ours = sets
+            .iter()
+            .filter(|set| controller_of(&set.metadata).is_some_and(|owner| owner.uid == uid));
+        ours.flat_map(|set| self.cluster.pods_of(namespace, uid_of(&set.metadata))).collect()
     }
 
     fn endpoints(
@@ -235,14 +338,20 @@ impl Runner {
             let _ = nudge.send(key.clone());
         });
         loop {
-            let facts = self.house.facts(pod, now);
-            let decision = lifecycle::decide(pod, &facts, now);
-            match self.house.prepare(pod, &decision, now, changed.clone()).await {
+            let mut facts = self.house.facts(pod, now);
+            if pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none()) {
+                let nodes = &self.house.nodes;
+                let ours = self.cluster.nodes.iter();
+                let ours = ours.filter(|node| nodes.has(name_of(&node.metadata)));
+                facts.node = Some(scheduling::choose(pod, ours, &self.cluster.burdens));
+            }
+            let step = lifecycle::decide(pod, &facts, now);
+            match self.house.prepare(pod, &step, &facts, changed.clone()).await {
                 Err(error) if error.kind() == ErrorKind::AddrInUse && self.house.rehouse(pod) => {}
                 Err(error) => return Err(error.into()),
                 Ok(()) => {
-                    self.house.write_logs(pod, &decision);
-                    return Ok(decision);
+                    self.house.write_logs(pod, &step);
+                    return Ok(step.decision);
                 }
             }
         }
@@ -253,7 +362,7 @@ impl Runner {
             self.recommended.remove(key);
             return Ok(Decision::default());
         };
-        let scale = self.scale_of(&autoscaler::target(autoscaler)).await?;
+        let scale = scale_of(&self.client, &autoscaler::target(autoscaler)).await?;
         let earlier = self.recommended.get(key).map(Vec::as_slice).unwrap_or_default();
         let pods = self.cluster.pods.within(&key.namespace).collect();
         let (decision, recommended) =
@@ -264,22 +373,22 @@ impl Runner {
         list.drain(..surplus);
         Ok(decision)
     }
+}
 
-    async fn scale_of(
-        &self,
-        target: &vocab::ObjectRef,
-    ) -> Result<Option<autoscaler::Scale>, Failed> {
-        let path = format!("{}/scale", effects::path(target));
-        let request = http::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
-        let scale: Value = match self.client.request(request).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
-            answer => answer?,
-        };
-        let replicas =
-            scale["spec"]["replicas"].as_i64().and_then(|replicas| i32::try_from(replicas).ok());
-        let selector = scale["status"]["selector"].as_str().unwrap_or_default().to_owned();
-        Ok(Some(autoscaler::Scale { replicas: replicas.unwrap_or(0), selector }))
-    }
+async fn scale_of(
+    client: &Client,
+    target: &vocab::ObjectRef,
+) -> Result<Option<autoscaler::Scale>, Failed> {
+    let path = format!("{}/scale", effects::path(target));
+    let request = http::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+    let scale: Value = match client.request(request).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
+        answer => answer?,
+    };
+    let replicas =
+        scale["spec"]["replicas"].as_i64().and_then(|replicas| i32::try_from(replicas).ok());
+    let selector = scale["status"]["selector"].as_str().unwrap_or_default().to_owned();
+    Ok(Some(autoscaler::Scale { replicas: replicas.unwrap_or(0), selector }))
 }
 
 /// Why a key has to be tried again.

@@ -29,26 +29,11 @@ pub fn all() -> Vec<Value> {
 }
 
 /// Installs the definitions; those that are there already stay as they are.
-///
-/// # Errors
-/// When the API server refuses.
-pub async fn install(client: &Client) -> Result<(), StartError> {
-    if are_served(client).await {
-        return Ok(());
-    }
+pub(crate) async fn install(client: &Client) -> Result<(), StartError> {
     for definition in all() {
         create(client, &definition).await?;
     }
     Ok(())
-}
-
-/// Whether the server knows all three kinds, whoever brought them.
-async fn are_served(client: &Client) -> bool {
-    let served = client.list_api_group_resources(&format!("{GROUP}/v1")).await;
-    let kinds = ["gatewayclasses", "gateways", "httproutes"];
-    served.is_ok_and(|served| {
-        kinds.iter().all(|kind| served.resources.iter().any(|resource| resource.name == *kind))
-    })
 }
 
 /// Creates an object unless it is there already.
@@ -68,16 +53,6 @@ pub(crate) async fn create(client: &Client, object: &Value) -> Result<(), StartE
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
         Err(source) => Err(StartError::NotInstalled { what: target.to_string(), source }),
         Ok(()) => Ok(()),
-    }
-}
-
-/// A server without that kind is good enough.
-pub(crate) fn unless_unknown(error: StartError) -> Result<(), StartError> {
-    match &error {
-        StartError::NotInstalled { source: kube::Error::Api(status), .. } if status.code == 404 => {
-            Ok(())
-        }
-        _ => Err(error),
     }
 }
 

@@ -1,37 +1,57 @@
 //! A pod's life from binding to its last delete, as a pure function.
+//!
+//! Start with [`decide`]. Its parts: [`super::scheduling`], [`super::init`], [`super::containers`],
+//! [`super::conditions`] and [`super::stopping`].
 
 use super::{
-    containers::{self, Look},
-    node,
+    command::Variables,
+    conditions,
+    containers::{self, Look, Memory, Next, Policy, Turn},
+    init, orders,
     orders::Orders,
+    probes::Health,
     quality,
+    scheduling::{self, Unschedulable},
+    stopping,
 };
 use crate::{
     app::Behaviour,
-    effect::{Decision, Effect, Grace, Part},
-    objects::{has_ended, reference, stamp},
+    effect::{Decision, Effect, Part, wire},
+    objects::{annotation, has_ended, reference, stamp},
     spans,
 };
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
-        ContainerState, ContainerStateTerminated, ContainerStatus, HostIP, Pod, PodCondition,
-        PodIP, PodStatus,
+        Container, ContainerState, ContainerStateTerminated, ContainerStatus, HostIP, Pod, PodIP,
+        PodStatus,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
-use serde_json::json;
-use std::time::Duration;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, time::Duration};
+use vocab::merge_patch_between;
+
+/// The code of a container whose pod ran out of time.
+const KILLED: i32 = 137;
 
 /// What is known of a pod beyond its object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     /// The address it has or would get.
     pub(crate) address: String,
+    /// The address of its node.
+    pub(crate) host: String,
+    /// Whether it is on one of our nodes, and that node is not lost.
+    pub(crate) tenancy: Tenancy,
+    /// The node it would be bound to; `None` when nobody has looked for one.
+    pub(crate) node: Option<Result<String, Unschedulable>>,
     /// When it was bound to the node.
     pub(crate) bound_at: Timestamp,
-    /// When its containers first started, to the nanosecond.
-    pub(crate) started_at: Option<Timestamp>,
+    /// When each of its containers was last launched, to the nanosecond.
+    pub(crate) memory: BTreeMap<String, Memory>,
+    /// What probes have found out so far, where they really ask.
+    pub(crate) probed: BTreeMap<String, Health>,
     /// When it was told to go.
     pub(crate) leaving_since: Option<Timestamp>,
     /// How long containers take to start, unless ordered otherwise.
@@ -44,104 +64,145 @@ pub(crate) struct Facts {
     pub(crate) serves: Option<Behaviour>,
     /// Whether the application says that it wants requests.
     pub(crate) accepting: bool,
+    /// Which pods' ends are reported before they are deleted.
+    pub(crate) last_words: LastWords,
+}
+
+/// Whose business a bound pod is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tenancy {
+    /// Ours.
+    #[default]
+    Ours,
+    /// Another kubelet's, or one of ours that is lost.
+    Theirs,
+}
+
+/// Which pods' ends are reported before they are deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LastWords {
+    /// Those that somebody waits for: pods with finalizers, and pods of jobs.
+    #[default]
+    Awaited,
+    /// All of them, as a kubelet does.
+    Always,
+}
+
+/// One look at one pod.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    pub(crate) decision: Decision,
+    /// What is to be remembered of its containers.
+    pub(crate) memory: BTreeMap<String, Memory>,
+    /// What containers wrote.
+    pub(crate) said: Vec<(String, Vec<String>)>,
 }
 
 /// Decides for one pod.
-pub(crate) fn decide(pod: &Pod, facts: &Facts, now: Timestamp) -> Decision {
-    let mut decision = Decision::default();
+pub(crate) fn decide(pod: &Pod, facts: &Facts, now: Timestamp) -> Step {
+    let mut step = Step { memory: facts.memory.clone(), ..Step::default() };
     let bound = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-    if pod.metadata.deletion_timestamp.is_some() {
-        leave(pod, facts, now, &mut decision);
-    } else if has_ended(pod) || bound.is_some_and(|name| name != node::NAME) {
-        // Over, or another node's business.
+    if bound.is_some_and(|_| facts.tenancy == Tenancy::Theirs) {
+        // Another node's business.
+    } else if pod.metadata.deletion_timestamp.is_some() {
+        stopping::leave(pod, facts, now, &mut step);
+    } else if has_ended(pod) {
+        // Over.
     } else if bound.is_none() {
-        bind(pod, now, &mut decision);
+        scheduling::bind(pod, facts.node.as_ref(), now, &mut step.decision);
     } else {
-        live(pod, facts, now, &mut decision);
+        live(pod, facts, now, &mut step);
     }
-    decision
+    step
 }
 
-fn bind(pod: &Pod, now: Timestamp, decision: &mut Decision) {
-    let gates = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
-    if gates.is_some_and(|gates| !gates.is_empty()) {
-        let old = pod.status.clone().unwrap_or_default();
-        let mut new = old.clone();
-        let message = "Scheduling is blocked due to non-empty scheduling gates".to_owned();
-        condition(&mut new, "PodScheduled", Some(("SchedulingGated", message)), now);
-        return decision.settle(&reference(pod), &old, &new);
-    }
-    let body = json!({"metadata": {"uid": pod.metadata.uid}, "spec": {"nodeName": node::NAME}});
-    decision.push(Effect::Patch { target: reference(pod), part: Part::Main, body });
-    let (namespace, name) = (pod.metadata.namespace.as_deref(), pod.metadata.name.as_deref());
-    let place = format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default());
-    decision.tell(pod, "Scheduled", format!("Successfully assigned {place} to {}", node::NAME));
-}
-
-fn leave(pod: &Pod, facts: &Facts, now: Timestamp, decision: &mut Decision) {
-    let at = if runs(pod) { stops_at(pod, facts, now) } else { now };
-    if at > now {
-        return decision.wake_at(at);
-    }
-    let uid = pod.metadata.uid.clone();
-    decision.push(Effect::Delete { target: reference(pod), uid, grace: Grace::None });
-}
-
-/// Whether any container of a pod runs.
-pub(super) fn runs(pod: &Pod) -> bool {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    statuses
-        .into_iter()
-        .flatten()
-        .any(|status| status.state.as_ref().is_some_and(|state| state.running.is_some()))
-}
-
-/// After the longest pre-stop sleep and the stop delay, but never after the grace period.
-fn stops_at(pod: &Pod, facts: &Facts, now: Timestamp) -> Timestamp {
-    let grace = u64::try_from(pod.metadata.deletion_grace_period_seconds.unwrap_or(0)).unwrap_or(0);
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let sleeps = containers.filter_map(|c| c.lifecycle.as_ref()?.pre_stop.as_ref()?.sleep.as_ref());
-    let sleep = sleeps.map(|sleep| u64::try_from(sleep.seconds).unwrap_or(0)).max().unwrap_or(0);
-    let orders = Orders::read(&pod.metadata).unwrap_or_default();
-    let stop = orders.stop_delay.unwrap_or(facts.stop_delay);
-    let takes = Duration::from_secs(sleep).saturating_add(stop).min(Duration::from_secs(grace));
-    spans::after(facts.leaving_since.unwrap_or(now), takes)
-}
-
-fn live(pod: &Pod, facts: &Facts, now: Timestamp, decision: &mut Decision) {
+fn live(pod: &Pod, facts: &Facts, now: Timestamp, step: &mut Step) {
     let old = pod.status.clone().unwrap_or_default();
     let mut new = old.clone();
+    let mut initialised = true;
     let statuses = match Orders::read(&pod.metadata) {
         Ok(orders) => {
-            let look = Look { pod, orders: &orders, facts, now };
-            run_containers(pod, &look, &old, decision)
+            let given = (&orders, facts);
+            let progress = init::advance(pod, given, &old, now);
+            keep(pod, &progress.looks, step);
+            initialised = progress.done;
+            let looks = run_containers(pod, given, (&old, now), progress.done);
+            keep(pod, &looks, step);
+            let statuses = init::statuses(&looks);
+            new.phase = Some(phase(pod, &statuses, progress.failed).to_owned());
+            let init = init::statuses(&progress.looks);
+            new.init_container_statuses = (!init.is_empty()).then_some(init);
+            statuses
         }
-        Err(misread) => refuse(pod, &misread.to_string()),
+        Err(misread) => {
+            new.phase = Some("Pending".into());
+            refuse(pod, &misread.to_string())
+        }
     };
-    new.phase = Some(phase(pod, &statuses).to_owned());
-    init_containers(pod, &statuses, &mut new, now);
-    tell_changes(pod, &old, &statuses, decision);
     new.container_statuses = Some(statuses);
     place(pod, facts, now, &mut new);
-    conditions(pod, &mut new, now);
-    decision.settle(&reference(pod), &old, &new);
+    expire(pod, facts, now, (&mut new, step));
+    tell_changes(pod, &old, &new, &mut step.decision);
+    conditions::set(pod, initialised, &mut new, now);
+    step.decision.effects.extend(report(pod, &old, &new));
 }
 
 fn run_containers(
     pod: &Pod,
-    look: &Look<'_>,
-    old: &PodStatus,
-    decision: &mut Decision,
-) -> Vec<ContainerStatus> {
-    let mut statuses = Vec::new();
+    (orders, facts): (&Orders, &Facts),
+    (old, now): (&PodStatus, Timestamp),
+    may_start: bool,
+) -> Vec<Next> {
+    let look = Look { pod, orders, facts, now, policy: Policy::of(pod) };
+    let init = pod.spec.as_ref().is_some_and(|spec| spec.init_containers.is_some());
+    let later = Turn::Later(if init { "PodInitializing" } else { "ContainerCreating" });
+    let mut turn = if may_start { Turn::Now } else { later };
+    let mut looks = Vec::new();
     for container in pod.spec.iter().flat_map(|spec| &spec.containers) {
-        let before =
-            old.container_statuses.iter().flatten().find(|status| status.name == container.name);
-        let next = look.next(container, before);
-        next.wake.into_iter().for_each(|at| decision.wake_at(at));
-        statuses.push(next.status);
+        let mut before = old.container_statuses.iter().flatten();
+        let before = before.find(|status| status.name == container.name);
+        let next = look.next(container, before, turn);
+        // Containers start one after the other, each with its post-start hook.
+        if next.hooking {
+            turn = later;
+        }
+        looks.push(next);
     }
-    statuses
+    looks
+}
+
+/// Keeps what a look at containers brought, besides their statuses.
+fn keep(pod: &Pod, looks: &[Next], step: &mut Step) {
+    for next in looks {
+        let name = &next.status.name;
+        next.wake.into_iter().for_each(|at| step.decision.wake_at(at));
+        step.memory.extend(next.memory.map(|memory| (name.clone(), memory)));
+        if let Some(said) = &next.said {
+            step.said.push((name.clone(), log_of(pod, name, said)));
+        }
+        for (reason, message) in &next.warnings {
+            step.decision.warn(pod, reason, message.clone());
+        }
+    }
+}
+
+/// What a container writes when it starts: what it was ordered to, or what its program says.
+fn log_of(pod: &Pod, container: &str, said: &[String]) -> Vec<String> {
+    if let Some(ordered) = annotation(&pod.metadata, orders::LOG) {
+        return ordered.lines().map(str::to_owned).collect();
+    }
+    let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let own = containers.any(|c| c.name == container && c.command.is_none());
+    if said.is_empty() && own { vec![greeting(pod)] } else { said.to_vec() }
+}
+
+fn greeting(pod: &Pod) -> String {
+    match Behaviour::of_pod(pod) {
+        Some(behaviour) => {
+            format!("Started server on :{} (color {})", super::house::DEMO_PORT, behaviour.colour)
+        }
+        None => format!("{} started", crate::objects::name_of(&pod.metadata)),
+    }
 }
 
 /// Every container waits because the pod's orders make no sense.
@@ -157,82 +218,44 @@ fn refuse(pod: &Pod, why: &str) -> Vec<ContainerStatus> {
     containers.map(|container| status(&container.name, &container.image)).collect()
 }
 
-fn phase(pod: &Pod, statuses: &[ContainerStatus]) -> &'static str {
+fn phase(pod: &Pod, statuses: &[ContainerStatus], init_failed: bool) -> &'static str {
+    if init_failed {
+        return "Failed";
+    }
     let state = |status: &ContainerStatus| status.state.clone().unwrap_or_default();
     let ended: Vec<ContainerStateTerminated> =
         statuses.iter().filter_map(|status| state(status).terminated).collect();
-    let always =
-        pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref()).unwrap_or("Always")
-            == "Always";
+    let always = Policy::of(pod) == Policy::Always;
     if !statuses.is_empty() && ended.len() == statuses.len() && !always {
         return if ended.iter().all(|end| end.exit_code == 0) { "Succeeded" } else { "Failed" };
     }
     let lived = |status: &ContainerStatus| {
         state(status).running.is_some()
-            || status.last_state.is_some()
+            || containers::ended_before(status)
             || state(status).terminated.is_some()
     };
     if !statuses.is_empty() && statuses.iter().all(lived) { "Running" } else { "Pending" }
 }
 
-/// Init containers are done at once when the others start; those that stay run along.
-fn init_containers(pod: &Pod, statuses: &[ContainerStatus], new: &mut PodStatus, now: Timestamp) {
-    let init = pod.spec.as_ref().and_then(|spec| spec.init_containers.clone()).unwrap_or_default();
-    if init.is_empty()
-        || (new.init_container_statuses.is_some()
-            && has_started(new.init_container_statuses.as_deref()))
-    {
-        return;
-    }
-    let started = has_started(Some(statuses));
-    let state = |stays: bool| match (started, stays) {
-        (false, _) => containers::waiting("PodInitializing", None),
-        (true, true) => Some(ContainerState {
-            running: Some(k8s_openapi::api::core::v1::ContainerStateRunning {
-                started_at: stamp(now),
-            }),
-            ..ContainerState::default()
-        }),
-        (true, false) => {
-            Some(ContainerState { terminated: Some(completed(now)), ..ContainerState::default() })
-        }
-    };
-    let all = init.into_iter().map(|container| ContainerStatus {
-        state: state(container.restart_policy.as_deref() == Some("Always")),
-        name: container.name,
-        image: container.image.unwrap_or_default(),
-        ready: started,
-        started: Some(started),
-        ..ContainerStatus::default()
-    });
-    new.init_container_statuses = Some(all.collect());
-}
-
-fn completed(now: Timestamp) -> ContainerStateTerminated {
-    ContainerStateTerminated {
-        exit_code: 0,
-        reason: Some("Completed".into()),
-        started_at: stamp(now),
-        finished_at: stamp(now),
-        ..ContainerStateTerminated::default()
-    }
-}
-
-fn has_started(statuses: Option<&[ContainerStatus]>) -> bool {
+/// Whether any container has run.
+pub(super) fn has_started(statuses: Option<&[ContainerStatus]>) -> bool {
     let left_waiting = |status: &ContainerStatus| {
-        status.state.as_ref().is_some_and(|state| state.waiting.is_none())
+        let state = status.state.as_ref();
+        state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
     };
     statuses.is_some_and(|statuses| {
-        statuses.iter().any(|status| left_waiting(status) || status.last_state.is_some())
+        statuses.iter().any(|status| left_waiting(status) || containers::ended_before(status))
     })
 }
 
 fn place(pod: &Pod, facts: &Facts, now: Timestamp, new: &mut PodStatus) {
-    new.host_ip = Some(node::ADDRESS.into());
-    new.host_ips = Some(vec![HostIP { ip: node::ADDRESS.into() }]);
-    if has_started(new.container_statuses.as_deref()) && new.pod_ip.is_none() {
+    new.host_ip = Some(facts.host.clone());
+    new.host_ips = Some(vec![HostIP { ip: facts.host.clone() }]);
+    let started = has_started(new.container_statuses.as_deref())
+        || has_started(new.init_container_statuses.as_deref());
+    if started && new.pod_ip.is_none() {
         let network = pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true);
-        let address = if network { node::ADDRESS } else { &facts.address };
+        let address = if network { &facts.host } else { &facts.address };
         new.pod_ip = Some(address.to_owned());
         new.pod_ips = Some(vec![PodIP { ip: address.to_owned() }]);
     }
@@ -243,73 +266,71 @@ fn place(pod: &Pod, facts: &Facts, now: Timestamp, new: &mut PodStatus) {
     new.observed_generation = pod.metadata.generation;
 }
 
-fn conditions(pod: &Pod, new: &mut PodStatus, now: Timestamp) {
-    let statuses = new.container_statuses.clone().unwrap_or_default();
-    let ended = matches!(new.phase.as_deref(), Some("Succeeded" | "Failed"));
-    let started = has_started(Some(&statuses));
-    let unready: Vec<&str> =
-        statuses.iter().filter(|status| !status.ready).map(|status| status.name.as_str()).collect();
-    let waits = (!unready.is_empty()).then(|| {
-        let reason = match new.phase.as_deref() {
-            Some("Succeeded") => "PodCompleted",
-            Some("Failed") => "PodFailed",
-            _ => "ContainersNotReady",
-        };
-        let list = unready.join(" ");
-        (
-            reason,
-            if ended { String::new() } else { format!("containers with unready status: [{list}]") },
-        )
-    });
-    let gated = waits.clone().or_else(|| gate(pod, new));
-    let creating = (!started).then(|| ("ContainersNotReady", String::new()));
-    condition(new, "PodReadyToStartContainers", creating.filter(|_| !ended), now);
-    condition(new, "Initialized", None, now);
-    condition(new, "Ready", gated, now);
-    condition(new, "ContainersReady", waits, now);
-    condition(new, "PodScheduled", None, now);
+/// A pod that has a deadline fails when it passes, whatever its containers do.
+fn expire(pod: &Pod, facts: &Facts, now: Timestamp, (new, step): (&mut PodStatus, &mut Step)) {
+    let deadline = pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
+    let Some(deadline) = deadline else { return };
+    let at = spans::after_seconds(facts.bound_at, deadline);
+    if matches!(new.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        return;
+    }
+    if at > now {
+        return step.decision.wake_at(at);
+    }
+    new.phase = Some("Failed".into());
+    new.reason = Some("DeadlineExceeded".into());
+    new.message = Some("Pod was active on the node longer than the specified deadline".into());
+    for status in new.container_statuses.iter_mut().flatten() {
+        let running = status.state.as_ref().and_then(|state| state.running.clone());
+        status.ready = false;
+        status.started = Some(false);
+        if let Some(running) = running {
+            let ended = ContainerStateTerminated {
+                exit_code: KILLED,
+                reason: Some("Error".into()),
+                started_at: running.started_at,
+                finished_at: stamp(now),
+                ..ContainerStateTerminated::default()
+            };
+            status.state =
+                Some(ContainerState { terminated: Some(ended), ..ContainerState::default() });
+        }
+    }
+    step.memory.values_mut().for_each(|memory| memory.ended = Some(now));
 }
 
-fn gate(pod: &Pod, status: &PodStatus) -> Option<(&'static str, String)> {
-    let gates = pod.spec.as_ref()?.readiness_gates.as_ref()?;
-    let open = |kind: &str| {
-        status
-            .conditions
-            .iter()
-            .flatten()
-            .any(|condition| condition.type_ == kind && condition.status == "True")
-    };
-    let shut = gates.iter().find(|gate| !open(&gate.condition_type))?;
-    let message = format!(
-        "corresponding condition of pod readiness gate \"{}\" does not exist.",
-        shut.condition_type
-    );
-    Some(("ReadinessGatesNotReady", message))
+/// The patch of `/status` from `old` to `new`; conditions of others are not touched, whatever happened
+/// to them since `old` was read.
+pub(super) fn report(pod: &Pod, old: &PodStatus, new: &PodStatus) -> Option<Effect> {
+    let (before, after) = (wire(old), wire(new));
+    let mut status = merge_patch_between(&before, &after)?;
+    if let Some(conditions) = status.get_mut("conditions") {
+        *conditions = changed(&before["conditions"], &after["conditions"]);
+    }
+    let body = json!({"metadata": {"uid": pod.metadata.uid}, "status": status});
+    Some(Effect::Patch { target: reference(pod), part: Part::PodStatus, body })
 }
 
-/// Sets a condition to true, or to false with its reason; its time moves only with its status.
-fn condition(status: &mut PodStatus, kind: &str, not: Option<(&str, String)>, now: Timestamp) {
-    let value = if not.is_some() { "False" } else { "True" };
-    let conditions = status.conditions.get_or_insert_default();
-    let place = conditions.iter().position(|condition| condition.type_ == kind);
-    let before = place.map(|place| conditions.remove(place));
-    let since = before.filter(|old| old.status == value).and_then(|old| old.last_transition_time);
-    let (reason, message) = not.map_or((None, None), |(reason, message)| {
-        (Some(reason.to_owned()), (!message.is_empty()).then_some(message))
+fn changed(before: &Value, after: &Value) -> Value {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let before = list(before);
+    let changes = list(after).into_iter().filter_map(|condition| {
+        let old = before.iter().find(|old| old["type"] == condition["type"]);
+        let none = Value::Object(Map::new());
+        let mut change = merge_patch_between(old.unwrap_or(&none), &condition)?;
+        change["type"] = condition["type"].clone();
+        Some(change)
     });
-    let condition = PodCondition {
-        type_: kind.into(),
-        status: value.into(),
-        reason,
-        message,
-        last_transition_time: since.or_else(|| stamp(now)),
-        ..PodCondition::default()
-    };
-    conditions.insert(place.unwrap_or(conditions.len()), condition);
+    changes.collect()
 }
 
 /// Says what happened to containers, once each.
-fn tell_changes(pod: &Pod, old: &PodStatus, new: &[ContainerStatus], decision: &mut Decision) {
+fn tell_changes(pod: &Pod, old: &PodStatus, new: &PodStatus, decision: &mut Decision) {
+    let all = |status: &PodStatus| -> Vec<ContainerStatus> {
+        let init = status.init_container_statuses.iter().flatten();
+        init.chain(status.container_statuses.iter().flatten()).cloned().collect()
+    };
+    let old = all(old);
     let running = |status: &ContainerStatus| {
         status.state.as_ref().is_some_and(|state| state.running.is_some())
     };
@@ -319,32 +340,45 @@ fn tell_changes(pod: &Pod, old: &PodStatus, new: &[ContainerStatus], decision: &
             (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default())
         })
     };
-    for status in new {
-        let before = old.container_statuses.iter().flatten().find(|old| old.name == status.name);
+    for status in all(new) {
+        let before = old.iter().find(|old| old.name == status.name);
         let started = |before: &ContainerStatus| {
             running(before) && before.restart_count == status.restart_count
         };
-        if running(status) && !before.is_some_and(started) {
+        if running(&status) && !before.is_some_and(started) {
             decision.tell(pod, "Started", format!("Started container {}", status.name));
         }
         let Some((reason, message)) =
-            waits(status).filter(|now| before.and_then(waits).as_ref() != Some(now))
+            waits(&status).filter(|now| before.and_then(waits).as_ref() != Some(now))
         else {
             continue;
         };
         match reason.as_str() {
             "CrashLoopBackOff" | "ImagePullBackOff" => decision.warn(pod, "BackOff", message),
             "ErrImagePull" | "CreateContainerConfigError" => decision.warn(pod, "Failed", message),
+            "RunContainerError" => decision.warn(pod, "Failed", format!("Error: {message}")),
             "InvalidImageName" => decision.warn(pod, "InspectFailed", message),
             _ => {}
         }
     }
 }
 
+/// The variables that a pod's containers are given by value.
+pub(super) fn environment(pod: &Pod) -> Variables {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let variables = containers.flat_map(|container: &Container| container.env.iter().flatten());
+    variables
+        .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::{self, second};
+    use crate::{
+        build::{self, second},
+        effect::Grace,
+    };
 
     fn pod(annotations: &[(&str, &str)]) -> Pod {
         let owner = build::replica_set("web", 1);
@@ -367,9 +401,9 @@ mod tests {
     }
 
     fn status(pod: &Pod, at: i64) -> (PodStatus, Option<Timestamp>) {
-        let decision = decide(pod, &facts(), second(at));
+        let decision = decide(pod, &facts(), second(at)).decision;
         let body = decision.effects.iter().find_map(|effect| match effect {
-            Effect::Patch { part: Part::Status, body, .. } => Some(body["status"].clone()),
+            Effect::Patch { part: Part::PodStatus, body, .. } => Some(body["status"].clone()),
             _ => None,
         });
         (serde_json::from_value(body.unwrap()).unwrap(), decision.wake)
@@ -414,14 +448,26 @@ mod tests {
     fn a_pod_that_has_all_it_should_have_is_left_alone() {
         let mut pod = pod(&[]);
         pod.status = Some(status(&pod, 0).0);
-        assert_eq!(decide(&pod, &facts(), second(60)), Decision::default());
+        assert_eq!(decide(&pod, &facts(), second(60)).decision, Decision::default());
+    }
+
+    #[test]
+    fn an_empty_last_state_of_a_server_is_none() {
+        let mut pod = pod(&[("ringfence.dev/start-delay", "5s")]);
+        let mut before = status(&pod, 0).0;
+        let containers = before.container_statuses.as_mut().unwrap();
+        containers[0].last_state = Some(ContainerState::default());
+        pod.status = Some(before);
+        assert_eq!(status(&pod, 5).0.phase.as_deref(), Some("Running"));
+        pod.status.as_mut().unwrap().start_time = None;
+        assert_eq!(status(&pod, 1).0.phase, None, "it is pending, as before");
     }
 
     #[test]
     fn a_pod_that_never_ran_goes_at_once() {
         let mut pod = pod(&[]);
         pod.metadata.deletion_timestamp = Some(Time(second(30)));
-        let decision = decide(&pod, &facts(), second(0));
+        let decision = decide(&pod, &facts(), second(0)).decision;
         assert!(matches!(decision.effects[..], [Effect::Delete { grace: Grace::None, .. }]));
     }
 }

@@ -23,6 +23,9 @@ pub const STOP_DELAY: &str = "ringfence.dev/stop-delay";
 /// What containers write to their log when they start.
 pub const LOG: &str = "ringfence.dev/log";
 
+/// On a Node, `"true"`: it falls silent, with all its pods, until the annotation is gone.
+pub const LOST: &str = "ringfence.dev/lost";
+
 /// The orders of one pod.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Orders {

@@ -18,7 +18,7 @@ async fn start(stage: &Stage, name: &str, image: &str) -> String {
     let pod: Value = json!({
         "metadata": {"name": name},
         "spec": {"containers": [{"name": "app", "image": image, "ports": [{"containerPort": 8080}],
-            "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}}}]},
+            "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1, "failureThreshold": 2}}]},
     });
     stage.create::<Pod>(pod).await;
     let pod = stage.until::<Pod>(name, |pod| holds(pod, "Ready")).await;

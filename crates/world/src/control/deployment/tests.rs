@@ -41,6 +41,7 @@ fn apply(
         }
         Effect::Patch { body, .. } => *deployment = merged(deployment, &body),
         Effect::Delete { target, .. } => sets.retain(|set| name_of(&set.metadata) != target.name),
+        Effect::Bind { .. } => unreachable!("a Deployment binds no pods"),
         Effect::Tell(event) => story.push(event.message),
     }
 }
