@@ -29,11 +29,26 @@ pub fn all() -> Vec<Value> {
 }
 
 /// Installs the definitions; those that are there already stay as they are.
-pub(crate) async fn install(client: &Client) -> Result<(), StartError> {
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn install(client: &Client) -> Result<(), StartError> {
+    if are_served(client).await {
+        return Ok(());
+    }
     for definition in all() {
         create(client, &definition).await?;
     }
     Ok(())
+}
+
+/// Whether the server knows all three kinds, whoever brought them.
+async fn are_served(client: &Client) -> bool {
+    let served = client.list_api_group_resources(&format!("{GROUP}/v1")).await;
+    let kinds = ["gatewayclasses", "gateways", "httproutes"];
+    served.is_ok_and(|served| {
+        kinds.iter().all(|kind| served.resources.iter().any(|resource| resource.name == *kind))
+    })
 }
 
 /// Creates an object unless it is there already.
