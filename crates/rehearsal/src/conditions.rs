@@ -28,6 +28,8 @@ pub struct Conditions {
     pub planner: Arc<dyn Planner>,
     /// How long a controller that was cut off stays away.
     pub absence: Duration,
+    /// How long everything that follows from a line at once may take.
+    pub settle: Duration,
     /// How much longer than it says each expectation may take.
     pub patience: Duration,
     /// When rules and disorders end, counted from the beginning.
@@ -87,6 +89,7 @@ impl Default for Conditions {
             seats: vec![Seat::default()],
             planner: Arc::new(Product),
             absence: Duration::from_secs(5),
+            settle: Duration::from_millis(100),
             patience: Duration::ZERO,
             heals_after: None,
             refusals: Refusals::Stop,
