@@ -1,16 +1,17 @@
 //! Playing a script, line by line.
 
+mod hold;
+
 use crate::{
     conditions::{Conditions, Refusals, Trace},
     elsewhere::Elsewhere,
-    expect::{Found, compare, is, observed_phase},
+    expect::observed_phase,
     ground::Ground,
     report::{BlastRadius, Outcome, Report, Unmet},
     resources::{UnknownResource, dynamic},
     scene::{RolloutName, hash_of},
-    script::{Command, Expectation, Fault, Line, Manifest, Side, UserAction, When},
+    script::{Command, Fault, Line, Manifest, Side, UserAction},
     stage::{NAMESPACE, SetUpFailed, Stage},
-    timeline::clock_words,
 };
 use actions::{Action, Refused, Subject};
 use api::argo::Rollout;
@@ -34,8 +35,8 @@ use world::traffic;
 
 const ACTOR: effects::Actor =
     effects::Actor { field_manager: "ringfence-rehearsal", user_agent: "ringfence-rehearsal" };
-/// How long everything that follows from a line at once may take.
-const SETTLE: Duration = Duration::from_millis(100);
+/// How often an action is tried again because somebody else was faster.
+const CONFLICTS_MAX: usize = 10;
 /// Bounds of how often an expectation is looked at again when nothing is heard of it.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN_MAX: Duration = Duration::from_mins(10);
@@ -144,9 +145,9 @@ async fn perform(
     ground: Ground,
 ) -> Result<(Report, Trace), PlayFailed> {
     let stage = Stage::set_up(ground, play.seed, conditions).await?;
-    let patience = conditions.patience;
-    let mut player =
-        Player { stage, patience, rollout: None, unmet: Vec::new(), always: Vec::new() };
+    let Conditions { patience, settle, .. } = *conditions;
+    let (unmet, always) = (Vec::new(), Vec::new());
+    let mut player = Player { stage, patience, settle, rollout: None, unmet, always };
     let began = player.stage.clock.now();
     for line in &play.lines {
         let place = format!("{}:{}", play.name, line.number);
@@ -158,7 +159,7 @@ async fn perform(
                 return Err(PlayFailed::Line { place, message: error.to_string() });
             }
         }
-        sleep(SETTLE).await;
+        sleep(conditions.settle).await;
     }
     player.end_always();
     let script_ended = player.stage.clock.now();
@@ -170,6 +171,7 @@ async fn perform(
 struct Player {
     stage: Stage,
     patience: Duration,
+    settle: Duration,
     rollout: Option<RolloutName>,
     unmet: Vec<Unmet>,
     /// What must hold until the script ends.
@@ -290,7 +292,18 @@ impl Player {
         Ok(api.get(name).await?)
     }
 
+    /// Acts, and acts again on what is the case then if somebody else was faster.
     async fn act(&self, action: &UserAction) -> Result<(), LineFailed> {
+        for _ in 0..CONFLICTS_MAX {
+            match self.try_to_act(action).await {
+                Err(LineFailed::Server(kube::Error::Api(status))) if status.code == 409 => {}
+                outcome => return outcome,
+            }
+        }
+        self.try_to_act(action).await
+    }
+
+    async fn try_to_act(&self, action: &UserAction) -> Result<(), LineFailed> {
         let name = &self.rollout()?.name;
         if let UserAction::Scale(replicas) = action {
             let body = json!({ "spec": { "replicas": replicas } });
@@ -319,96 +332,6 @@ impl Player {
         };
         let found = self.objects("deployment")?.get_opt(name).await?;
         Ok(found.as_ref().map(serde_json::to_value).transpose()?)
-    }
-
-    async fn expect(
-        &mut self,
-        (what, when): (&Expectation, When),
-        line: &Line,
-        place: &str,
-    ) -> Result<(), LineFailed> {
-        let found = match when {
-            When::Now => self.come_true(what, Duration::ZERO).await?,
-            When::Within(within) => self.come_true(what, within).await?,
-            When::For(span) if *what == Expectation::Quiet => self.quiet(span).await,
-            When::For(span) => self.stay_true(what, span, place).await?,
-            When::Always => {
-                self.begin_always(what, line, place)?;
-                Ok(())
-            }
-        };
-        if let Err(found) = found {
-            self.note_unmet(line, place, found);
-        }
-        Ok(())
-    }
-
-    /// Waits for something to come true, if it takes no longer than `within`.
-    async fn come_true(&self, what: &Expectation, within: Duration) -> Result<Found, LineFailed> {
-        let began = Instant::now();
-        let within = within + self.patience;
-        loop {
-            let found = self.look(what)?;
-            if found.is_ok() || began.elapsed() >= within {
-                self.forget_weights(what, &found)?;
-                return Ok(found);
-            }
-            self.wait_for_change(began, within).await;
-        }
-    }
-
-    /// A sequence that came true is done with; the next one begins where it ended.
-    fn forget_weights(&self, what: &Expectation, found: &Found) -> Result<(), LineFailed> {
-        if matches!(what, Expectation::Weights(_)) && found.is_ok() {
-            self.stage.recorder.take_weights(self.rollout()?);
-        }
-        Ok(())
-    }
-
-    async fn stay_true(
-        &self,
-        what: &Expectation,
-        span: Duration,
-        place: &str,
-    ) -> Result<Found, LineFailed> {
-        let recorder = &self.stage.recorder;
-        recorder.stand(place, self.rollout()?, what, self.stage.clock.now());
-        sleep(span).await;
-        Ok(recorder.stand_down(place).map_or(Ok(()), |broken| Err(self.told(broken))))
-    }
-
-    fn begin_always(
-        &mut self,
-        what: &Expectation,
-        line: &Line,
-        place: &str,
-    ) -> Result<(), LineFailed> {
-        self.stage.recorder.stand(place, self.rollout()?, what, self.stage.clock.now());
-        self.always.push((line.clone(), place.to_owned()));
-        Ok(())
-    }
-
-    /// Says which of what must always hold did not.
-    fn end_always(&mut self) {
-        for (line, place) in std::mem::take(&mut self.always) {
-            if let Some(broken) = self.stage.recorder.stand_down(&place) {
-                let found = self.told(broken);
-                self.note_unmet(&line, &place, found);
-            }
-        }
-    }
-
-    /// What was found, and when.
-    fn told(&self, (at, found): (Timestamp, String)) -> String {
-        format!("{found} at {}", clock_words(self.stage.timeline.seconds(at)))
-    }
-
-    async fn quiet(&self, span: Duration) -> Found {
-        let count = || (self.stage.recorder.changes(), self.stage.timeline.entries().len());
-        let (changes, events) = count();
-        sleep(span).await;
-        let (changes, events) = (count().0 - changes, count().1 - events);
-        is(changes == 0 && events == 0, || format!("{changes} changes and {events} events"))
     }
 
     /// Waits until something happened, or it is time to look again anyway.
@@ -450,7 +373,7 @@ impl Player {
                     promotions += 1;
                     self.note(&format!("promote, because nobody else would: {why}"));
                     self.act(&UserAction::Promote).await?;
-                    sleep(SETTLE).await;
+                    sleep(self.settle).await;
                 }
                 Standing::WaitsForPerson(found) | Standing::UnderWay(found)
                     if began.elapsed() >= within || promotions >= PROMOTIONS_MAX =>
@@ -497,17 +420,6 @@ impl Player {
             self.objects("pod")?.patch(name, &PatchParams::default(), &patch).await?;
         }
         Ok(())
-    }
-
-    fn look(&self, what: &Expectation) -> Result<Found, LineFailed> {
-        if let Some(found) = look_back(&self.stage, what) {
-            return Ok(found);
-        }
-        if let Expectation::Weights(wanted) = what {
-            let found = self.stage.recorder.weights(self.rollout()?);
-            return Ok(is(found == *wanted, || format!("{found:?}")));
-        }
-        Ok(self.stage.recorder.check(self.rollout()?, what)?)
     }
 
     async fn report(self, began: Timestamp) -> Report {
@@ -588,25 +500,6 @@ fn modelled(fault: &Fault) -> traffic::Fault {
         errors: fault.errors,
         latency: fault.latency,
     }
-}
-
-/// Holds an expectation against all that has been; `None` when it is about one moment.
-fn look_back(stage: &Stage, expectation: &Expectation) -> Option<Found> {
-    let blast = blast_radius(stage);
-    let seen = |reason: &str| stage.timeline.count(reason);
-    Some(match expectation {
-        Expectation::Failed(bound) => compare(blast.failed, *bound),
-        Expectation::Unserved(bound) => compare(blast.unserved, *bound),
-        Expectation::MetBad(bound) => compare(blast.met_bad, *bound),
-        Expectation::Event(reason) => is(seen(reason) > 0, || format!("no event {reason}")),
-        Expectation::NoEvent(reason) => is(seen(reason) == 0, || format!("an event {reason}")),
-        Expectation::EventCount { reason, bound } => compare(seen(reason), *bound),
-        Expectation::Events(reasons) => {
-            let missing = stage.timeline.first_missing(reasons);
-            missing.map_or(Ok(()), |reason| Err(format!("no {reason} in its place")))
-        }
-        _ => return None,
-    })
 }
 
 /// What users have felt so far.
