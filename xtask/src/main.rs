@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -25,6 +25,7 @@ fn main() -> Result<()> {
         ["tidy"] => demand("untidy", &tidy::complaints(&root())?),
         ["conformance", rest @ ..] => hand_over("conformance", rest),
         ["control-plane", rest @ ..] => hand_over("control-plane", rest),
+        ["sim", rest @ ..] => hand_over("simulation", rest),
         _ => bail!(USAGE),
     }
 }

@@ -79,9 +79,19 @@ impl Reference {
         self.work_passed().count()
     }
 
+    /// How long the script took in virtual time.
+    pub(crate) fn length(&self) -> Duration {
+        self.ran.trace.script_ended.duration_since(self.began()).unsigned_abs()
+    }
+
+    /// When the controller sent its first request.
+    fn began(&self) -> Timestamp {
+        self.ran.trace.passed.first().map_or(Timestamp::UNIX_EPOCH, |first| first.at)
+    }
+
     /// When each of these came, from the beginning.
     pub(crate) fn times_of_work(&self) -> Vec<Duration> {
-        let began = self.ran.trace.passed.first().map_or(Timestamp::UNIX_EPOCH, |first| first.at);
+        let began = self.began();
         let since = |passed: &Passed| passed.at.duration_since(began).unsigned_abs();
         self.work_passed().map(since).collect()
     }

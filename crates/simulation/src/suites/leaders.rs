@@ -6,10 +6,8 @@ use faults::{Cut, Moment, Outage, OutageSort};
 use rehearsal::{Conditions, Seat};
 use std::time::Duration;
 
-/// How long the cluster is left alone: a lease is renewed every two seconds, so days would be long.
-const AFTERWARDS: Duration = Duration::from_mins(15);
-/// Stories that take longer than this are left out, for the same reason.
-const LONGEST_SECONDS: i64 = 1800;
+/// Stories that take longer than this are left out: a lease is renewed every two seconds.
+const LONGEST: Duration = Duration::from_mins(30);
 /// How long the leader is frozen or cut off: shorter than its patience, longer than the lease, and so
 /// long that everything is over before.
 const SPANS: [u64; 3] = [8, 20, 120];
@@ -23,7 +21,7 @@ pub(super) const LEADERS: Suite = Suite {
 };
 
 fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {
-    if reference.ran.report.virtual_seconds - 86_400 > LONGEST_SECONDS {
+    if reference.length() > LONGEST {
         return Vec::new();
     }
     let mut cases = vec![case("undisturbed".to_owned(), Seat::default())];
@@ -49,7 +47,6 @@ fn case(name: String, leader: Seat) -> Case {
     let conditions = Conditions {
         seats: vec![leader, Seat::default()],
         patience: PATIENCE,
-        afterwards: AFTERWARDS,
         ..Conditions::default()
     };
     Case::new(name, conditions, Against::SameEnding)

@@ -3,6 +3,10 @@
 use super::{Case, Runs, Suite, demands};
 use crate::{examine::Against, run::Reference, story::Story};
 use rehearsal::Conditions;
+use std::time::Duration;
+
+/// How long the cluster is left alone: what comes late must not come at all.
+const AFTERWARDS: Duration = Duration::from_hours(24);
 
 /// The stories as they are, a second time.
 pub(super) const PLAIN: Suite = Suite {
@@ -13,6 +17,7 @@ pub(super) const PLAIN: Suite = Suite {
 };
 
 fn cases(_: &Story, _: &Reference, _: u64) -> Vec<Case> {
-    let case = Case::new("again", Conditions::default(), Against::SameStory);
+    let conditions = Conditions { afterwards: AFTERWARDS, ..Conditions::default() };
+    let case = Case::new("again", conditions, Against::SameStory);
     vec![case.demanding(demands::as_scripted())]
 }
