@@ -107,6 +107,9 @@ async fn resource(
     }
     let resource = verbs::resource(&context.hub, &target)?;
     let verb = Verb::of(&parts.method, &target).ok_or_else(ApiError::method_not_allowed)?;
+    if verb == Verb::Create && resource.is_namespaced() && target.namespace.is_none() {
+        return Err(ApiError::method_not_allowed());
+    }
     let query = Query::parse(parts.uri.query());
     let request = Request { hub: Arc::clone(&context.hub), resource, target, parts, query };
     let core_pod = request.target.group.is_empty() && request.target.resource == "pods";

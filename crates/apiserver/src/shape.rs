@@ -32,7 +32,12 @@ pub(crate) fn one(
 
 /// One page of a list.
 pub(crate) fn list(hub: &Hub, resource: &Resource, shape: Shape, list: &List) -> Response<Body> {
-    let metadata = Value::Object(page(list));
+    let mut metadata = page(list);
+    if resource.origin == Origin::Custom {
+        // Upstream keeps custom lists untyped, and says there that nothing follows.
+        metadata.entry("continue").or_insert_with(|| json!(""));
+    }
+    let metadata = Value::Object(metadata);
     let body = match shape {
         Shape::Object => plain(resource, &metadata, &list.items),
         Shape::Table(include) => table(hub, resource, include, &metadata, &list.items).into_bytes(),

@@ -50,7 +50,7 @@ impl Request {
     }
 
     fn get(&self) -> Result<Response<Body>, ApiError> {
-        if self.watches() {
+        if self.target.watches {
             return self.list();
         }
         let shape = self.shape()?;

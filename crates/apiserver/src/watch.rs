@@ -208,8 +208,8 @@ impl Watch {
     fn table(&mut self, object: Option<&Value>, include: Include, now: Timestamp) -> Value {
         let layout = self.layout.get_or_insert_with(|| Layout::of(&self.resource));
         let columns = match std::mem::replace(&mut self.headings, Headings::Sent) {
-            Headings::Due => layout.definitions(),
-            Headings::Sent => Vec::new(),
+            Headings::Due => json!(layout.definitions()),
+            Headings::Sent => Value::Null,
         };
         let rows: Vec<Value> =
             object.into_iter().map(|object| layout.row(object, include, now)).collect();

@@ -159,6 +159,20 @@ impl Library {
         Ok(names.len())
     }
 
+    /// Brings the documentation's table of deliberate differences up to date.
+    ///
+    /// # Errors
+    ///
+    /// When the document cannot be read or written.
+    pub fn write_document(&self) -> Result<(), LibraryError> {
+        let path = self.folder.join("../docs/embedded-cluster.md");
+        let document = read(&path)?;
+        let Some(new) = crate::document::section(&document, &self.deliberate) else {
+            return Ok(());
+        };
+        std::fs::write(&path, new).map_err(|source| file(&path, source))
+    }
+
     /// What the real server answered to a sequence when it was recorded.
     ///
     /// # Errors

@@ -31,7 +31,8 @@ enum Action {
     Record,
     /// Asks a real server whether the recorded answers are still its own.
     Verify,
-    /// Writes down which exchanges differ although nobody means them to.
+    /// Writes down which exchanges differ although nobody means them to, and in the documentation what
+    /// differs on purpose.
     Open,
 }
 
@@ -66,6 +67,7 @@ async fn run(args: &Args) -> Result<bool, LibraryError> {
             Ok(report(args.output, &outcome))
         }
         Action::Open => {
+            library.write_document()?;
             let count = library.write_open(&library.replay().await?)?;
             say(&format!("{count} exchanges differ and should not"));
             Ok(true)

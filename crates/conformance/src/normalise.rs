@@ -20,6 +20,11 @@ static WORDS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
             r"Too large resource version: \d+, current: \d+",
             "Too large resource version: <rv>, current: <rv>",
         ),
+        (
+            r"\(\d+\) does not match the ResourceVersion in record \(\d+\)",
+            "(<rv>) does not match the ResourceVersion in record (<rv>)",
+        ),
+        (r":3[0-2]\d{3}/(TCP|UDP)", ":<port>/$1"),
         (r"\b10\.\d+\.\d+\.\d+\b", "<address>"),
     ];
     let compiled =

@@ -150,7 +150,12 @@ impl ApiError {
     /// 422: the object breaks validation rules; all of them are listed.
     pub fn invalid(group: &str, kind: &str, name: &str, problems: &[FieldProblem]) -> Self {
         let full_kind = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let mut texts: Vec<String> = Vec::new();
+        for text in problems.iter().map(ToString::to_string) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let list = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),

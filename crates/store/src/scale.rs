@@ -32,9 +32,13 @@ pub(crate) fn view(object: &Value, paths: &ScalePaths) -> Value {
     if let Some(selector) = selector {
         status["selector"] = json!(selector_text(selector));
     }
+    let wanted = match count(&paths.spec_replicas) {
+        0 => json!({}),
+        wanted => json!({ "replicas": wanted }),
+    };
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-        "spec": { "replicas": count(&paths.spec_replicas) }, "status": status,
+        "spec": wanted, "status": status,
     })
 }
 

@@ -144,7 +144,7 @@ fn line(kind: EventKind, object: &Object) -> Bytes {
 
 /// The line of a bookmark at a version. `annotations` may carry `k8s.io/initial-events-end`.
 pub fn bookmark_line(kind: &str, api_version: &str, version: u64, annotations: &Value) -> Bytes {
-    let mut metadata = json!({ "resourceVersion": version.to_string(), "creationTimestamp": null });
+    let mut metadata = json!({ "resourceVersion": version.to_string() });
     if annotations.is_object() {
         metadata["annotations"] = annotations.clone();
     }

@@ -2,7 +2,7 @@
 
 use super::age;
 use super::column::{
-    AGE, CREATED_AT, Column, NAME, entries, integer, items, joined, number, or_none, shown,
+    AGE, CREATED_AT, Column, NAME, count, entries, integer, items, joined, or_none, shown,
     shown_or, string, text, wide,
 };
 use jiff::Timestamp;
@@ -16,19 +16,18 @@ pub(super) const NAMESPACE: &[Column] =
 
 pub(super) const CONFIG_MAP: &[Column] = &[
     NAME,
-    number("Data", |object, _| json!(entries(object, "/data") + entries(object, "/binaryData"))),
+    count("Data", |object, _| json!(entries(object, "/data") + entries(object, "/binaryData"))),
     AGE,
 ];
 
 pub(super) const SECRET: &[Column] = &[
     NAME,
     text("Type", |object, _| shown(object, "/type")),
-    number("Data", |object, _| json!(entries(object, "/data"))),
+    count("Data", |object, _| json!(entries(object, "/data"))),
     AGE,
 ];
 
-pub(super) const SERVICE_ACCOUNT: &[Column] =
-    &[NAME, number("Secrets", |object, _| json!(items(object, "/secrets").len())), AGE];
+pub(super) const SERVICE_ACCOUNT: &[Column] = &[NAME, AGE];
 
 pub(super) const LEASE: &[Column] =
     &[NAME, text("Holder", |object, _| shown(object, "/spec/holderIdentity")), AGE];

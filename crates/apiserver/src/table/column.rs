@@ -32,6 +32,11 @@ pub(crate) const fn wide(name: &'static str, cell: Cell) -> Column {
     Column { name, kind: "string", priority: 1, cell }
 }
 
+/// A number that upstream calls text in its definitions.
+pub(crate) const fn count(name: &'static str, cell: Cell) -> Column {
+    Column { name, kind: "string", priority: 0, cell }
+}
+
 pub(crate) const fn number(name: &'static str, cell: Cell) -> Column {
     Column { name, kind: "integer", priority: 0, cell }
 }

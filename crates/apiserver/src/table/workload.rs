@@ -2,8 +2,8 @@
 
 use super::age;
 use super::column::{
-    AGE, Column, NAME, each, integer, items, labels, number, or_none, selector, shown, string,
-    text, wide,
+    AGE, Column, NAME, count, each, integer, items, labels, number, or_none, selector, shown,
+    string, text, wide,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ const SELECTOR: Column = wide("Selector", |object, _| json!(selector(object, "/s
 pub(super) const DEPLOYMENT: &[Column] = &[
     NAME,
     text("Ready", |object, _| json!(ready_of_desired(object))),
-    number("Up-to-date", |object, _| json!(integer(object, "/status/updatedReplicas"))),
-    number("Available", |object, _| json!(integer(object, "/status/availableReplicas"))),
+    count("Up-to-date", |object, _| json!(integer(object, "/status/updatedReplicas"))),
+    count("Available", |object, _| json!(integer(object, "/status/availableReplicas"))),
     AGE,
     CONTAINERS,
     IMAGES,
@@ -96,8 +96,8 @@ pub(super) const AUTOSCALER: &[Column] = &[
         Some(least) => json!(least.to_string()),
         None => json!("<unset>"),
     }),
-    number("MaxPods", |object, _| json!(integer(object, "/spec/maxReplicas"))),
-    number("Replicas", |object, _| json!(integer(object, "/status/currentReplicas"))),
+    count("MaxPods", |object, _| json!(integer(object, "/spec/maxReplicas"))),
+    count("Replicas", |object, _| json!(integer(object, "/status/currentReplicas"))),
     AGE,
 ];
 

@@ -31,7 +31,9 @@ pub(crate) fn apply(
     let uid = meta_str(new, "uid").to_owned();
     let spec = map_mut(field_mut(new, "spec"));
     if kind == "ExternalName" {
-        for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        for key in
+            ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
+        {
             spec.remove(key);
         }
         return Ok(());
@@ -43,7 +45,8 @@ pub(crate) fn apply(
     let taken = |store: &Store| taken_addresses(store, &uid);
     match spec.get("clusterIP").and_then(Value::as_str) {
         Some(address) if !address.is_empty() => {
-            let mine = old.is_some_and(|old| old["spec"]["clusterIP"] == address);
+            // A change of an address is for validation to refuse.
+            let mine = old.is_some_and(|old| old["spec"]["clusterIP"].is_string());
             if address != "None" && !mine && taken(store).contains(address) {
                 return Err(refused(&name, address, "provided IP is already allocated"));
             }
@@ -69,6 +72,7 @@ pub(crate) fn apply(
         spec.entry(key).or_insert(value);
     }
     if kind == "NodePort" || kind == "LoadBalancer" {
+        check_node_ports(spec, &name)?;
         give_node_ports(store, old, spec);
     }
     Ok(())
@@ -126,6 +130,22 @@ fn out_of_addresses() -> ApiError {
         "InternalError",
         "Internal error occurred: failed to allocate a serviceIP: range is full",
     )
+}
+
+fn check_node_ports(spec: &Map<String, Value>, name: &str) -> Result<(), ApiError> {
+    let ports = spec.get("ports").map(items).unwrap_or_default();
+    for (index, port) in ports.iter().enumerate() {
+        let given = port["nodePort"].as_u64().filter(|number| *number > 0);
+        let inside = |number: u64| u16::try_from(number).is_ok_and(|one| NODE_PORTS.contains(&one));
+        if given.is_some_and(|number| !inside(number)) {
+            let path = format!("spec.ports[{index}].nodePort");
+            let why =
+                "provided port is not in the valid range. The range of valid ports is 30000-32767";
+            let problem = FieldProblem::invalid(path, port["nodePort"].clone(), why);
+            return Err(ApiError::invalid("", "Service", name, &[problem]));
+        }
+    }
+    Ok(())
 }
 
 fn give_node_ports(store: &mut Store, old: Option<&Value>, spec: &mut Map<String, Value>) {

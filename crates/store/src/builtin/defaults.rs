@@ -22,7 +22,6 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
                 }
             }
         }
-        ("" | "events.k8s.io", "events") => event(resource, new),
         ("", "services") => service(new),
         ("", "secrets") => secret(new),
         ("", "endpoints") => endpoints(new),
@@ -134,6 +133,10 @@ fn service(object: &mut Value) {
         }
     }
     status_map(object, "loadBalancer");
+    let balancer = map_mut(field_mut(field_mut(object, "status"), "loadBalancer"));
+    for ingress in each(balancer, "ingress").filter(|ingress| ingress.contains_key("ip")) {
+        fill(ingress, &[("ipMode", json!("VIP"))]);
+    }
 }
 
 fn secret(object: &mut Value) {
@@ -331,29 +334,6 @@ fn budget(object: &mut Value) {
     let counts = ["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"];
     let status = map_mut(field_mut(object, "status"));
     fill(status, &counts.map(|count| (count, json!(0))));
-}
-
-/// What upstream writes of an event even when it was not said.
-fn event(resource: &Resource, object: &mut Value) {
-    let core = resource.group.is_empty();
-    let names = if core {
-        ["source", "firstTimestamp", "lastTimestamp", "reportingComponent"]
-    } else {
-        [
-            "deprecatedSource",
-            "deprecatedFirstTimestamp",
-            "deprecatedLastTimestamp",
-            "reportingController",
-        ]
-    };
-    let map = map_mut(object);
-    fill(map, &[(names[0], json!({}))]);
-    for time in [names[1], names[2], "eventTime"] {
-        map.entry(time).or_insert(Value::Null);
-    }
-    if core {
-        fill(map, &[(names[3], json!("")), ("reportingInstance", json!(""))]);
-    }
 }
 
 fn binding(object: &mut Value) {

@@ -22,6 +22,9 @@ pub(crate) fn pod(object: &mut Value) {
 
 /// Fills in what a pod spec left out.
 pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
+    if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|s| s < 0) {
+        spec.insert("terminationGracePeriodSeconds".into(), json!(1));
+    }
     fill(
         spec,
         &[

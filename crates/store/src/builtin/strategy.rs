@@ -22,7 +22,31 @@ pub(crate) fn apply(resource: &Resource, old: Option<&Value>, new: &mut Value) {
         ("", "pods") if old.is_none() => new_pod(new),
         ("apps", "daemonsets") => daemon_set(old, new),
         ("batch", "jobs") if old.is_none() => label_job(new),
+        ("" | "events.k8s.io", "events") => event(resource, new),
         _ => {}
+    }
+}
+
+/// What upstream writes of an event even when it was not said.
+fn event(resource: &Resource, object: &mut Value) {
+    let core = resource.group.is_empty();
+    let names = if core {
+        ["source", "firstTimestamp", "lastTimestamp", "reportingComponent"]
+    } else {
+        [
+            "deprecatedSource",
+            "deprecatedFirstTimestamp",
+            "deprecatedLastTimestamp",
+            "reportingController",
+        ]
+    };
+    let map = map_mut(object);
+    fill(map, &[(names[0], json!({}))]);
+    for time in [names[1], names[2], "eventTime"] {
+        map.entry(time).or_insert(Value::Null);
+    }
+    if core {
+        fill(map, &[(names[3], json!("")), ("reportingInstance", json!(""))]);
     }
 }
 

@@ -103,10 +103,15 @@ const ALWAYS_THERE: [&str; 10] = [
     "resources",
 ];
 
+/// Of those, the ones that are nobody's while they are empty.
+const EMPTY_STRUCTS: [&str; 5] = ["spec", "status", "template", "metadata", "jobTemplate"];
+
 fn forget_structs(set: &mut FieldSet) {
     for key in ALWAYS_THERE {
         let step = Step::field(key);
-        if set.at(&step).is_some_and(|below| !below.is_empty()) {
+        if set.at(&step).is_some_and(FieldSet::is_empty) && EMPTY_STRUCTS.contains(&key) {
+            set.remove(&step);
+        } else if set.at(&step).is_some_and(|below| !below.is_empty()) {
             set.forget(&step);
             set.edit(&step, forget_structs);
         }

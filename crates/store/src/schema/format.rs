@@ -9,6 +9,8 @@ pub(super) fn holds(format: &str, text: &str) -> bool {
         "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
         "uuid" => is_uuid(text),
+        "uri" => is_uri(text),
+        "email" => is_mail(text),
         "duration" => is_duration(text),
         "hostname" => !text.is_empty() && text.len() <= 255 && text.is_ascii(),
         _ => true,
@@ -18,6 +20,21 @@ pub(super) fn holds(format: &str, text: &str) -> bool {
 fn is_base64(text: &str) -> bool {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(text).is_ok()
+}
+
+/// What Go reads as the target of a request: an absolute path or a URL.
+fn is_uri(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    let word = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    text.starts_with('/') || scheme.is_some_and(word)
+}
+
+fn is_mail(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(who, host)| !who.is_empty() && !host.is_empty() && !text.contains(' '))
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -147,7 +147,9 @@ fn check_text(schema: &Schema, text: &str, path: &str, problems: &mut Vec<FieldP
         problems.push(bad(format!("should match '{}'", pattern.as_str())));
     }
     if schema.shape == Shape::String && !format::holds(&schema.format, text) {
-        problems.push(bad(format!("must be of type {}: {text:?}", schema.format)));
+        let mut problem = bad(format!("must be of type {}: {text:?}", schema.format));
+        problem.kind = ProblemKind::TypeInvalid;
+        problems.push(problem);
     }
 }
 

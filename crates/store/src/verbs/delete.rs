@@ -80,7 +80,10 @@ impl Store {
             return Ok(Deleted::Marked(show(marked, resource)));
         }
         if is_finished(&marked) {
-            let last = Arc::new(Object::new(marked, object.resource_version()));
+            // Only what waited, or could have, is marked before it goes.
+            let waits = is_deleting(object.value()) || resource.plural == "pods";
+            let last = if waits { marked } else { object.value().clone() };
+            let last = Arc::new(Object::new(last, object.resource_version()));
             let last = self.discard(&key, &last, now);
             if key.resource == "customresourcedefinitions" {
                 crate::definition::removed(self, &last);

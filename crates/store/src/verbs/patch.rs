@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Written;
-use super::create::{check_kind, check_namespace};
+use super::create::check_kind;
 use super::read::show;
 use super::update::check_name;
 use super::write::{Draft, Ownership};
@@ -47,6 +47,11 @@ impl Store {
                 refuse_strange(&strange, &unread, options)?;
                 check_kind(&resource, &mut new).map_err(|error| unreadable(&error, &unread))?;
                 check_identity(address, &new)?;
+                let uid = meta_str(&new, "uid");
+                if address.subresource != Subresource::Scale && !uid.is_empty() && uid != old.uid()
+                {
+                    return Err(other_uid(&resource, &address.name, uid));
+                }
                 let (subresource, ownership) = (address.subresource, Ownership::Changed);
                 let old = Some(old);
                 let custom = resource.origin == Origin::Custom;
@@ -86,8 +91,11 @@ impl Store {
             ));
         }
         check_applied_kind(&resource, &body)?;
-        check_namespace(&resource, address.namespace.as_deref(), &mut body)?;
-        check_name(address, &mut body)?;
+        let spelled = format!("{}/{}", meta_str(&body, "namespace"), meta_str(&body, "name"));
+        if meta_str(&body, "namespace").is_empty() && resource.is_namespaced() {
+            crate::object::metadata_mut(&mut body)
+                .insert("namespace".into(), json!(address.namespace_key()));
+        }
         if body["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
@@ -98,8 +106,30 @@ impl Store {
                 return Err(ApiError::not_found(&resource.group_resource(), &address.name));
             }
         }
+        if old.is_none() {
+            check_new(&resource, address, &mut body)?;
+        }
         let schema = resource.schema();
-        let warnings = schema::decode::decode(&resource, &schema, &mut body, options)?;
+        let loose = WriteOptions {
+            field_validation: FieldValidation::Warn,
+            duplicates: Vec::new(),
+            ..options.clone()
+        };
+        let unknown = schema::decode::decode(&resource, &schema, &mut body, &loose)?;
+        let untyped = |why: &str| {
+            let version = resource.api_version();
+            let slashed = if resource.group.is_empty() { format!("/{version}") } else { version };
+            ApiError::unnamed(format!(
+                "failed to create typed patch object ({spelled}; {slashed}, Kind={}): {why}",
+                resource.kind
+            ))
+        };
+        if let Some(field) = unknown.first().and_then(|text| text.split('"').nth(1)) {
+            return Err(untyped(&format!(".{field}: field not declared in schema")));
+        }
+        if let Some(why) = doubled(&schema, &body, "") {
+            return Err(untyped(&why));
+        }
         let writer = Writer {
             manager: &options.field_manager,
             api_version: resource.api_version(),
@@ -110,12 +140,49 @@ impl Store {
         };
         let live = old.as_deref().map(Object::value);
         let new = managed_fields::apply::apply(&schema, live, &body, &writer, options.force)?;
+        check_identity(address, &new)?;
         let (subresource, ownership) = (address.subresource, Ownership::Settled);
         let quiet = WriteOptions { duplicates: Vec::new(), ..options.clone() };
         let draft = Draft { resource, subresource, old, new, options: &quiet, ownership, now };
-        let mut written = self.finish(draft)?;
-        written.warnings.extend(warnings);
-        Ok(written)
+        self.finish(draft)
+    }
+}
+
+/// What an apply that makes an object may say of it: no uid, and any version.
+fn check_new(resource: &Resource, address: &Address, body: &mut Value) -> Result<(), ApiError> {
+    let uid = meta_str(body, "uid").to_owned();
+    crate::object::metadata_mut(body).remove("resourceVersion");
+    if uid.is_empty() { Ok(()) } else { Err(other_uid(resource, &address.name, &uid)) }
+}
+
+fn other_uid(resource: &Resource, name: &str, uid: &str) -> ApiError {
+    let bad =
+        || crate::error::FieldProblem::invalid("metadata.uid", json!(uid), "field is immutable");
+    ApiError::invalid(&resource.group, &resource.kind, name, &[bad(), bad()])
+}
+
+/// The first list that names a member twice.
+fn doubled(schema: &schema::Schema, value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .find_map(|(key, value)| doubled(schema.field(key)?, value, &format!("{path}.{key}"))),
+        Value::Array(list) => {
+            let inner = schema.items.as_deref()?;
+            if let schema::ListKind::Map(keys) = &schema.list {
+                let names = |item: &Value| -> Vec<String> {
+                    keys.iter().map(|key| format!("{key}={}", item[key])).collect()
+                };
+                for (index, item) in list.iter().enumerate() {
+                    if list[..index].iter().any(|other| names(other) == names(item)) {
+                        let names = names(item).join(",");
+                        return Some(format!("{path}: duplicate entries for key [{names}]"));
+                    }
+                }
+            }
+            list.iter().find_map(|item| doubled(inner, item, path))
+        }
+        _ => None,
     }
 }
 
