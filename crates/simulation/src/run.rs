@@ -7,7 +7,7 @@ use crate::{
     story::Story,
     weights::{Weights, weights},
 };
-use faults::{Passed, Verb};
+use faults::{Fate, Passed, Verb};
 use jiff::Timestamp;
 use rehearsal::{Conditions, Report, Trace, rehearse_under};
 use serde_json::Value;
@@ -154,10 +154,12 @@ impl Ran {
         ending(&picture)
     }
 
-    /// What the controllers wrote, but for events and leases.
+    /// What the controllers wrote, but for events and leases, and for what never reached the server.
     pub fn writes(&self) -> impl Iterator<Item = &Passed> {
         let kept = |passed: &&Passed| {
-            passed.verb.is_write() && !matches!(passed.resource.as_str(), "events" | "leases")
+            passed.verb.is_write()
+                && !matches!(passed.resource.as_str(), "events" | "leases")
+                && !matches!(passed.fate, Fate::Refused(_) | Fate::Lost)
         };
         self.trace.passed.iter().filter(kept)
     }

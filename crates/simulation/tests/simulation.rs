@@ -1,11 +1,13 @@
 //! The part of the simulation that stands for the whole: one trial a suite.
 
+#![expect(clippy::print_stdout, reason = "the table is what people want to see of it")]
+
 use libtest_mimic::{Arguments, Failed, Trial};
-use simulation::{Extent, Known, SUITES, Season, Suite, stories};
+use simulation::{Extent, Known, SUITES, Season, Suite, Tally, stories};
 use std::{
     path::Path,
     process::ExitCode,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, LazyLock, Mutex, OnceLock},
 };
 
 /// Every so manieth story is played.
@@ -16,6 +18,9 @@ const SEED: u64 = 1;
 /// Stories and their references, which all suites share.
 static KNOWN: OnceLock<Result<Vec<Known>, String>> = OnceLock::new();
 
+/// What came of the suites so far.
+static TALLY: LazyLock<Mutex<Tally>> = LazyLock::new(Mutex::default);
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each season uses two threads of its own.
@@ -24,7 +29,11 @@ fn main() -> ExitCode {
         let name = format!("{}_{}", suite.name, suite.about.replace([' ', ',', ':'], "_"));
         Trial::test(name, move || play(*suite))
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if !arguments.list {
+        println!("{}", TALLY.lock().unwrap());
+    }
+    conclusion.exit_code()
 }
 
 fn play(suite: Suite) -> Result<(), Failed> {
@@ -32,7 +41,11 @@ fn play(suite: Suite) -> Result<(), Failed> {
         Season { suites: vec![suite], case: None, seed: SEED, extent: Extent::Ci, jobs: 2 };
     let known = KNOWN.get_or_init(|| know(&season)).as_ref()?;
     let told = Arc::new(Mutex::new(Vec::new()));
-    season.play(known, |diverged| told.lock().unwrap().push(diverged.to_string()));
+    let played = season.play(known, |diverged| told.lock().unwrap().push(diverged.to_string()));
+    let mut tally = TALLY.lock().unwrap();
+    tally.suites.extend(played.suites);
+    tally.regressions = played.regressions;
+    drop(tally);
     let told = told.lock().unwrap();
     if told.is_empty() { Ok(()) } else { Err(told.join("\n").into()) }
 }

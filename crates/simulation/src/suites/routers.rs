@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How late the data plane may be without a request lost: less than the 30 s that old pods are kept.
 const LAGS: [u64; 3] = [1, 5, 20];
 /// How many times, and with what pauses in seconds, somebody writes to the routes.
-const EDITS: [(usize, u64); 3] = [(1, 20), (3, 40), (10, 15)];
+const EDITS: [(usize, u64); 3] = [(1, 20), (2, 60), (4, 25)];
 
 /// The data plane lags, weights are edited, routes vanish and come back.
 pub(super) const ROUTERS: Suite = Suite {
