@@ -200,12 +200,12 @@ impl Cluster {
             Err(error) => return tracing::warn!(%error, "an object could not be read"),
         };
         let key = object.shelf_key();
-        let shelf = &mut K::shelf(self).0;
+        let objects = &mut K::shelf(self).0;
         let stale = |old: &Arc<K>| version(old.meta()) >= version(object.meta());
         let (old, new) = match change {
-            Change::Put if shelf.get(&key).is_some_and(stale) => return,
-            Change::Put => (shelf.insert(key, object.clone()), Some(&object)),
-            Change::Gone => (shelf.remove(&key), None),
+            Change::Put if objects.get(&key).is_some_and(stale) => return,
+            Change::Put => (objects.insert(key, object.clone()), Some(&object)),
+            Change::Gone => (objects.remove(&key), None),
         };
         K::count(self, old.as_deref(), new.map(AsRef::as_ref));
         let mut touched = object.concerns(self);

@@ -202,7 +202,9 @@ impl House {
     pub(crate) fn write_logs(&self, pod: &Pod, step: &Step) {
         let (namespace, name) = key(pod);
         for (container, lines) in &step.said {
-            lines.iter().for_each(|line| self.logs.write(&namespace, &name, container, line));
+            for line in lines {
+                self.logs.write(&namespace, &name, container, line);
+            }
         }
     }
 

@@ -115,12 +115,9 @@ impl Nodes {
         let (names, silent) = (self.names.clone(), self.silent.clone());
         async move {
             loop {
-                for name in &names {
-                    let is_silent =
-                        silent.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
-                    if !is_silent && let Err(error) = renew(&client, name, clock.now()).await {
-                        tracing::info!(name, %error, "a lease was not renewed");
-                    }
+                let quiet = silent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                for name in names.iter().filter(|name| !quiet.contains(*name)) {
+                    beat(&client, name, clock.now()).await;
                 }
                 tokio::time::sleep(HEARTBEAT).await;
             }
@@ -149,6 +146,13 @@ impl Nodes {
             }
         }
         Ok(())
+    }
+}
+
+/// Renews the lease of one node; one that is not renewed is tried again at the next beat.
+async fn beat(client: &Client, name: &str, now: Timestamp) {
+    if let Err(error) = renew(client, name, now).await {
+        tracing::info!(name, %error, "a lease was not renewed");
     }
 }
 

@@ -143,12 +143,9 @@ fn question(probe: &Probe, container: &Container, address: Ipv4Addr, facts: &Fac
         let foreign = get.host.is_some() || get.scheme.as_deref() == Some("HTTPS");
         let Some(port) = port(&get.port, container).filter(|_| !foreign) else { return known() };
         let path = get.path.as_deref().unwrap_or("/");
-        let headers: String = get
-            .http_headers
-            .iter()
-            .flatten()
-            .map(|header| format!("{}: {}\r\n", header.name, header.value))
-            .collect();
+        let headers = get.http_headers.iter().flatten().fold(String::new(), |head, header| {
+            head + &header.name + ": " + &header.value + "\r\n"
+        });
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUser-Agent: kube-probe/1.36\r\nAccept: */*\r\nConnection: close\r\n{headers}\r\n"
         );
@@ -187,10 +184,10 @@ async fn get(to: SocketAddr, request: &str) -> io::Result<bool> {
 
 impl Asking {
     async fn run(self) {
-        if let Some(startup) = &self.startup {
-            if !self.asks_until(startup, Wanted::FirstSuccess).await {
-                return self.tell(|health, now| health.dies = Some((now, Kind::Startup)));
-            }
+        if let Some(startup) = &self.startup
+            && !self.asks_until(startup, Wanted::FirstSuccess).await
+        {
+            return self.tell(|health, now| health.dies = Some((now, Kind::Startup)));
         }
         let ready = self.readiness.is_none();
         self.tell(|health, now| {

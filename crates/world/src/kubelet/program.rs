@@ -132,12 +132,15 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn run(container: &Value, restarts: Restarts) -> Result<Program, NotExecutable> {
-        let mut container = container.clone();
-        container["name"] = "a".into();
-        let container = serde_json::from_value(container).unwrap();
+    fn container(object: &Value) -> Container {
+        let mut object = object.clone();
+        object["name"] = "a".into();
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn run(object: &Value, restarts: Restarts) -> Result<Program, NotExecutable> {
         let facts = Facts { run_for: Duration::from_secs(1), ..Facts::default() };
-        of(&container, &Orders::default(), &facts, restarts)
+        of(&container(object), &Orders::default(), &facts, restarts)
     }
 
     fn check(container: &Value, restarts: Restarts, end: Option<(u64, i32)>) {

@@ -20,13 +20,11 @@ fn seen(pod: &Pod) -> String {
         statuses.iter().flatten().map(container).collect::<Vec<_>>().join(", ")
     };
     let PodStatus { init_container_statuses, container_statuses, .. } = &status;
-    match init_container_statuses {
-        None => format!("{phase} {ready}: {}", list(container_statuses)),
-        Some(_) => {
-            let (init, main) = (list(init_container_statuses), list(container_statuses));
-            format!("{phase} {ready}: [{init}] {main}")
-        }
+    let main = list(container_statuses);
+    if init_container_statuses.is_none() {
+        return format!("{phase} {ready}: {main}");
     }
+    format!("{phase} {ready}: [{}] {main}", list(init_container_statuses))
 }
 
 fn container(status: &ContainerStatus) -> String {
@@ -380,7 +378,7 @@ async fn a_pod_that_somebody_holds_reports_its_end_before_it_goes() {
     stage.create::<Pod>(object).await;
     stage.until::<Pod>("a", |pod| holds(pod, "Ready")).await;
     stage.api::<Pod>().delete("a", &DeleteParams::default()).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let held = stage.api::<Pod>().get("a").await.unwrap();
     assert_eq!(seen(&held), "Succeeded unready: Completed 0");
     stage.patch::<Pod>("a", json!({"metadata": {"finalizers": null}})).await;
@@ -432,7 +430,7 @@ async fn a_pod_waits_while_its_node_is_cordoned() {
     let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(stage.client.clone());
     nodes.cordon("ringfence").await.unwrap();
     stage.create::<Pod>(pod(&json!({}))).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let waiting = stage.api::<Pod>().get("a").await.unwrap();
     let condition = waiting.status.unwrap().conditions.unwrap().remove(0);
     let found = (condition.reason.unwrap(), condition.message.unwrap());
