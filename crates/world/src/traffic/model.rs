@@ -104,7 +104,8 @@ impl Model {
         self.counted = now;
         let fronts = std::mem::take(&mut self.fronts);
         for front in &fronts {
-            if front.backends.iter().any(|backend| !backend.pods.is_empty()) {
+            let serves = |backend: &Backend| backend.weight > 0.0 && !backend.pods.is_empty();
+            if front.backends.iter().any(serves) {
                 self.open.insert(front.name.clone());
             }
             if self.open.contains(&front.name) {
