@@ -14,6 +14,7 @@ mod ending;
 mod examine;
 mod history;
 pub mod invariants;
+pub mod mutants;
 mod picture;
 mod run;
 mod season;

@@ -1,0 +1,101 @@
+//! Looking for what notices a mutant, the cheapest first.
+
+use super::{Mutant, mutants};
+use crate::{
+    divergence::Divergence,
+    examine::{Against, examine},
+    run::{Reference, run},
+    story::Story,
+    suites::SUITES,
+};
+use rehearsal::Conditions;
+use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+
+/// Of the cases of a suite every so many are tried on a mutant that nothing else noticed.
+const EVERY: usize = 9;
+/// And at most so many cases of a suite and story.
+const MOST: usize = 12;
+
+/// What noticed a mutant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Caught {
+    /// The mutant's name.
+    pub mutant: String,
+    /// What it does wrong.
+    pub about: String,
+    /// The invariant, expectation or comparison that noticed; `None` when nothing did.
+    pub by: Option<String>,
+    /// The story in which it was noticed.
+    pub story: Option<String>,
+}
+
+/// Hunts every mutant, two at a time.
+pub fn hunt(stories: &[Story], seed: u64) -> Vec<Caught> {
+    let (left, found) = (Mutex::new(mutants()), Mutex::new(Vec::new()));
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| {
+                loop {
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(mutant) = next else { break };
+                    let caught = hunt_one(mutant, stories, seed);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).push(caught);
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by(|one, other| one.mutant.cmp(&other.mutant));
+    found
+}
+
+/// Hunts one mutant: through its stories undisturbed, and then with the controller dying now and then.
+pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
+    let likely = mutant
+        .stories
+        .iter()
+        .flat_map(|part| stories.iter().filter(move |story| story.name.contains(part)));
+    let caught = |by: String, story: &Story| Caught {
+        mutant: mutant.name.to_owned(),
+        about: mutant.about.to_owned(),
+        by: Some(by),
+        story: Some(story.name.clone()),
+    };
+    let mut references = Vec::new();
+    for story in likely {
+        let Ok(reference) = Reference::of(story, Conditions::default()) else { continue };
+        let conditions = Conditions { planner: mutant.planner(), ..Conditions::default() };
+        if let Some(by) = noticed(story, &reference, conditions) {
+            return caught(by, story);
+        }
+        references.push((story, reference));
+    }
+    for (story, reference) in &references {
+        for suite in SUITES {
+            for case in (suite.cases)(story, reference, seed).into_iter().step_by(EVERY).take(MOST)
+            {
+                let conditions = Conditions { planner: mutant.planner(), ..case.conditions };
+                if let Some(by) = noticed(story, reference, conditions) {
+                    return caught(format!("{} {}", suite.name, by), story);
+                }
+            }
+        }
+    }
+    Caught { mutant: mutant.name.to_owned(), about: mutant.about.to_owned(), by: None, story: None }
+}
+
+/// What notices that a run is not like its reference.
+fn noticed(story: &Story, reference: &Reference, conditions: Conditions) -> Option<String> {
+    let ran = match run(story, conditions) {
+        Ok(ran) => ran,
+        Err(why) => return Some(Divergence::Broken { why }.to_string()),
+    };
+    let found = examine(&ran, reference, Against::SameStory);
+    let by = found.first().map(ToString::to_string);
+    by.or_else(|| {
+        let unmet = ran.report.failures.first()?;
+        Some(format!("not as expected: {}: {}", unmet.expectation, unmet.found))
+    })
+}
