@@ -17,9 +17,13 @@ use std::{
     collections::{BTreeSet, VecDeque},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::watch;
 use tower::{ServiceExt, service_fn};
+
+/// How long a client waits for an answer: the default of kube's client.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(295);
 
 /// What stands between clients and the API server. Copies share everything.
 #[derive(Clone)]
@@ -288,7 +292,7 @@ impl Gate {
             }
             Trouble::Lost => {
                 self.becomes(number, Fate::Lost);
-                pending().await
+                Some(Err(given_up().await))
             }
             Trouble::ResetBefore => {
                 self.becomes(number, Fate::Lost);
@@ -312,7 +316,7 @@ impl Gate {
         match trouble {
             Some(Trouble::Unanswered) => {
                 self.becomes(number, Fate::Unheard(code));
-                pending().await
+                Err(given_up().await)
             }
             Some(Trouble::TimedOut) => {
                 self.becomes(number, Fate::Unheard(code));
@@ -363,6 +367,12 @@ impl Gate {
         });
         Response::from_parts(parts, Body::from_stream(events))
     }
+}
+
+/// What a client's own time limit makes of an answer that never comes.
+async fn given_up() -> io::Error {
+    tokio::time::sleep(CLIENT_PATIENCE).await;
+    io::ErrorKind::TimedOut.into()
 }
 
 /// Whether a request counts as a write: a lease is renewed as time passes, not as work is done.

@@ -48,9 +48,9 @@ pub enum Which {
 pub enum Trouble {
     /// It is answered without arriving.
     Refused(Refusal),
-    /// It never arrives and is never answered.
+    /// It never arrives; the client waits for an answer until it gives up.
     Lost,
-    /// It is carried out and never answered.
+    /// It is carried out; the client waits for an answer until it gives up.
     Unanswered,
     /// It is carried out, and the answer is a time-out.
     TimedOut,

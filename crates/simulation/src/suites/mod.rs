@@ -50,11 +50,23 @@ pub struct Case {
     pub lines: Option<Vec<Line>>,
     /// What else must be true of the run.
     pub demands: Vec<Demand>,
+    /// What no controller could have avoided under these conditions.
+    pub excuse: Option<Excuse>,
 }
+
+/// Whether a divergence is one that no controller could have avoided.
+pub type Excuse = fn(&Divergence) -> bool;
 
 impl Case {
     fn new(name: impl Into<String>, conditions: Conditions, against: Against) -> Self {
-        Self { name: name.into(), conditions, against, lines: None, demands: Vec::new() }
+        Self {
+            name: name.into(),
+            conditions,
+            against,
+            lines: None,
+            demands: Vec::new(),
+            excuse: None,
+        }
     }
 
     fn demanding(mut self, demand: Demand) -> Self {
@@ -82,6 +94,7 @@ impl Case {
         };
         let mut found = examine(&ran, reference, self.against);
         found.extend(self.demands.iter().flat_map(|demand| demand(&ran, reference)));
+        found.retain(|divergence| self.excuse.is_none_or(|is_excused| !is_excused(divergence)));
         found
     }
 }
