@@ -90,6 +90,10 @@ pub(crate) fn apply(subject: &Subject<'_>, draft: &mut Draft) {
     let mut pauses = subject.status.pause_conditions.clone();
     let known: Vec<String> = pauses.iter().map(|pause| pause.reason.clone()).collect();
     pauses.retain(|pause| !draft.pause.removes(&pause.reason));
+    for pause in &mut pauses {
+        // Begun by a clock that went ahead: it must not last until this one has caught up.
+        pause.start_time.0 = pause.start_time.0.min(subject.now);
+    }
     let mut controller_pause = subject.status.controller_pause;
     for reason in
         draft.pause.added().iter().filter(|reason| !known.iter().any(|known| known == *reason))

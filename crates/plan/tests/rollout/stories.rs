@@ -199,6 +199,20 @@ fn an_inconclusive_analysis_pauses_until_somebody_decides() {
 }
 
 #[test]
+fn a_pause_begun_by_a_clock_ahead_ends_in_its_own_time() {
+    let mut world =
+        routed_world(4, &routed(&json!([{"setWeight": 50}, {"pause": {"duration": 60}}])));
+    world.set_image("v2");
+    world.run_for(30);
+    assert_eq!(world.outcome().phase, "Paused", "{:#?}", world.status());
+    let mut pauses = world.status()["pauseConditions"].clone();
+    pauses[0]["startTime"] = json!("2026-01-03T00:00:00Z");
+    world.edit(&json!({"status": {"pauseConditions": pauses}}));
+    world.run_for(300);
+    assert_eq!(world.outcome().phase, "Healthy", "{:#?}", world.status());
+}
+
+#[test]
 fn a_user_pause_holds_everything() {
     let mut world = routed_world(4, &routed(&json!([{"setWeight": 50}])));
     world.edit(&json!({"spec": {"paused": true}}));
