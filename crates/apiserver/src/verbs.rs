@@ -135,6 +135,10 @@ impl Request {
             Deleted::Marked(object) => {
                 shape::one(&self.hub, &self.resource, shape, StatusCode::OK, &object)
             }
+            // Pods end gracefully, even at once.
+            Deleted::Gone(object) if self.resource.plural == "pods" => {
+                shape::one(&self.hub, &self.resource, shape, StatusCode::OK, &object)
+            }
             Deleted::Gone(object) => respond::value(&self.gone(&object)),
         })
     }

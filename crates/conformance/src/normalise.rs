@@ -24,6 +24,8 @@ static WORDS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
             r"\(\d+\) does not match the ResourceVersion in record \(\d+\)",
             "(<rv>) does not match the ResourceVersion in record (<rv>)",
         ),
+        (r#"resourceVersion(\\*)":(\\*)"\d+"#, "resourceVersion$1\":$2\"<rv>"),
+        (r#"resourceVersion: "\d+""#, "resourceVersion: \"<rv>\""),
         (r":3[0-2]\d{3}/(TCP|UDP)", ":<port>/$1"),
         (r"\b10\.\d+\.\d+\.\d+\b", "<address>"),
     ];
@@ -40,11 +42,7 @@ pub fn normalise(answer: &mut Answer, name: &dyn Fn(&str) -> String) {
     for warning in &mut answer.warnings {
         *warning = words(&name(warning));
     }
-    let table = answer.body["kind"] == "Table";
     walk(&mut answer.body, name);
-    if table {
-        ages(&mut answer.body);
-    }
 }
 
 fn walk(value: &mut Value, name: &dyn Fn(&str) -> String) {
@@ -52,7 +50,11 @@ fn walk(value: &mut Value, name: &dyn Fn(&str) -> String) {
         Value::String(text) => *text = words(&name(text)),
         Value::Array(list) => list.iter_mut().for_each(|item| walk(item, name)),
         Value::Object(map) => {
+            if map.get("kind").is_some_and(|kind| kind == "Table") {
+                ages(map);
+            }
             generated(map, name);
+            managers(map);
             keys(map, name);
             for (key, value) in map.iter_mut() {
                 if !opaque(key, value) {
@@ -74,6 +76,16 @@ fn opaque(key: &str, value: &mut Value) -> bool {
     };
     *value = Value::from(word);
     true
+}
+
+/// Managed fields are sorted by when they were written, to the second: that is chance.
+fn managers(map: &mut Map<String, Value>) {
+    if let Some(Value::Array(entries)) = map.get_mut("managedFields") {
+        let rank = |entry: &Value| {
+            ["operation", "manager", "subresource"].map(|key| entry[key].to_string())
+        };
+        entries.sort_by_key(rank);
+    }
 }
 
 /// Keys of managed fields hold values.
@@ -102,8 +114,8 @@ fn words(text: &str) -> String {
     WORDS.iter().fold(text.to_owned(), replace)
 }
 
-fn ages(table: &mut Value) {
-    let rows = table["rows"].as_array_mut().into_iter().flatten();
+fn ages(table: &mut Map<String, Value>) {
+    let rows = table.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten();
     let cells = rows.filter_map(|row| row["cells"].as_array_mut()).flatten();
     for cell in cells {
         let age = AGE.as_ref().zip(cell.as_str()).is_some_and(|(age, text)| age.is_match(text));

@@ -73,36 +73,35 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldProblem> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
     let mut problems = Vec::new();
-    for (path, value) in [
-        ("spec.group", &spec["group"]),
-        ("spec.names.plural", &spec["names"]["plural"]),
-        ("spec.names.kind", &spec["names"]["kind"]),
-    ] {
-        if text(value).is_empty() {
-            problems.push(FieldProblem::required(path, ""));
-        }
-    }
     let expected = format!("{plural}.{group}");
     let name = text(&definition["metadata"]["name"]);
     if name != expected {
         let detail = "must be spec.names.plural+\".\"+spec.group";
         problems.push(FieldProblem::invalid("metadata.name", json!(name), detail));
     }
+    if group.is_empty() {
+        problems.push(FieldProblem::required("spec.group", ""));
+    }
     let scope = text(&spec["scope"]);
-    if !["Cluster", "Namespaced"].contains(&scope.as_str()) {
+    if scope.is_empty() {
+        problems.push(FieldProblem::required("spec.scope", ""));
+    } else if !["Cluster", "Namespaced"].contains(&scope.as_str()) {
         let words = ["Cluster", "Namespaced"];
         problems.push(FieldProblem::not_supported("spec.scope", json!(scope), words));
     }
     let versions = items(&spec["versions"]);
+    versions_named(versions, &mut problems);
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        problems.push(FieldProblem::invalid("spec.versions", spec["versions"].clone(), detail));
+        let value = json!(versions);
+        problems.push(FieldProblem::invalid("spec.versions", value, detail));
     }
+    names_given(&spec["names"], &mut problems);
     for (index, version) in versions.iter().enumerate() {
         let path = format!("spec.versions[{index}].schema.openAPIV3Schema");
         let schema = &version["schema"]["openAPIV3Schema"];
         if schema.is_null() {
-            problems.push(FieldProblem::required(path, "schemas are required"));
+            problems.push(FieldProblem::required(path, ""));
             continue;
         }
         if schema["type"] != "object" {
@@ -115,6 +114,39 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldProblem> {
         problems.extend(broken);
     }
     problems
+}
+
+/// The names of versions are labels, and no two are the same.
+fn versions_named(versions: &[Value], problems: &mut Vec<FieldProblem>) {
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, version) in versions.iter().enumerate() {
+        let name = version["name"].as_str().unwrap_or_default();
+        if let Some(bad) = crate::builtin::names::word_label(name) {
+            let path = format!("spec.versions[{index}].name");
+            problems.push(FieldProblem::invalid(path, json!(name), bad));
+        }
+        if !seen.insert(name) {
+            let detail = "must contain unique version names";
+            problems.push(FieldProblem::invalid("spec.versions", json!(versions), detail));
+        }
+    }
+}
+
+/// All names of a kind; the lower-case ones are labels.
+fn names_given(given: &Value, problems: &mut Vec<FieldProblem>) {
+    for key in ["plural", "singular", "kind", "listKind"] {
+        let path = format!("spec.names.{key}");
+        let name = given[key].as_str().unwrap_or_default();
+        if name.is_empty() || name == "List" && key == "listKind" {
+            problems.push(FieldProblem::required(path, ""));
+        } else if let Some(bad) = crate::builtin::names::word_label(&if key.ends_with("ind") {
+            name.to_lowercase()
+        } else {
+            name.to_owned()
+        }) {
+            problems.push(FieldProblem::invalid(path, json!(name), bad));
+        }
+    }
 }
 
 /// Takes a kept definition into the catalogue: one resource per served version.

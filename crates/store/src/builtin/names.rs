@@ -7,6 +7,7 @@ const SUBDOMAIN_LIMIT: usize = 253;
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const WORD_LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 pub(crate) const QUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 pub(crate) const NO_NAME: &str = "name part must be non-empty";
@@ -30,6 +31,12 @@ pub(crate) fn label(text: &str) -> Verdict {
         return Some("must not contain dots".to_owned());
     }
     too_long(text, LABEL_LIMIT).or_else(|| (!is_label(text)).then(|| LABEL.to_owned()))
+}
+
+/// The form of names that become words in paths and code.
+pub(crate) fn word_label(text: &str) -> Verdict {
+    let good = is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase());
+    too_long(text, LABEL_LIMIT).or_else(|| (!good).then(|| WORD_LABEL.to_owned()))
 }
 
 /// Why a text is not the name of a port: every reason there is.

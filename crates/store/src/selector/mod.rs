@@ -206,6 +206,7 @@ fn field_text(object: &Value, dotted: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),
+        _ if dotted == "spec.hostNetwork" => false.to_string(),
         _ => String::new(),
     }
 }

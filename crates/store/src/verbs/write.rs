@@ -173,7 +173,9 @@ fn validate(
     if problems.is_empty() {
         return Ok(());
     }
-    Err(ApiError::invalid(&resource.group, &resource.kind, meta_str(new, "name"), &problems))
+    // Events are judged as those of the core group, by whichever path they come.
+    let group = if resource.plural == "events" { "" } else { &resource.group };
+    Err(ApiError::invalid(group, &resource.kind, meta_str(new, "name"), &problems))
 }
 
 /// Whether nothing holds a deleted object back any more.
