@@ -50,8 +50,10 @@ fn walk(value: &mut Value, name: &dyn Fn(&str) -> String) {
         Value::String(text) => *text = words(&name(text)),
         Value::Array(list) => list.iter_mut().for_each(|item| walk(item, name)),
         Value::Object(map) => {
-            if map.get("kind").is_some_and(|kind| kind == "Table") {
-                ages(map);
+            for (key, value) in map.iter_mut() {
+                if key.ends_with("cells") {
+                    ages(value);
+                }
             }
             generated(map, name);
             managers(map);
@@ -114,10 +116,8 @@ fn words(text: &str) -> String {
     WORDS.iter().fold(text.to_owned(), replace)
 }
 
-fn ages(table: &mut Map<String, Value>) {
-    let rows = table.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten();
-    let cells = rows.filter_map(|row| row["cells"].as_array_mut()).flatten();
-    for cell in cells {
+fn ages(cells: &mut Value) {
+    for cell in cells.as_array_mut().into_iter().flatten() {
         let age = AGE.as_ref().zip(cell.as_str()).is_some_and(|(age, text)| age.is_match(text));
         if age {
             *cell = Value::from("<age>");
