@@ -135,8 +135,8 @@ fn summary(bytes: &[u8]) -> String {
     if head.starts_with(b"{") {
         return format!("{}{more}", String::from_utf8_lossy(head));
     }
-    let hex: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{hex}{more}")
+    let hex: Vec<String> = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}{more}", hex.concat())
 }
 
 /// Parses the body of a PATCH.

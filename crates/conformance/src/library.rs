@@ -152,9 +152,10 @@ impl Library {
     /// When the list cannot be written.
     pub fn write_open(&self, outcome: &Outcome) -> Result<usize, LibraryError> {
         let names = outcome.named();
-        let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let lines: Vec<&str> = names.iter().map(String::as_str).collect();
+        let lines = lines.join("\n");
         let path = self.folder.join(OPEN);
-        std::fs::write(&path, format!("{OPEN_HEAD}{lines}"))
+        std::fs::write(&path, format!("{OPEN_HEAD}{lines}\n"))
             .map_err(|source| file(&path, source))?;
         Ok(names.len())
     }

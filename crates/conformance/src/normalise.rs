@@ -131,11 +131,11 @@ mod tests {
     use serde_json::json;
 
     #[track_caller]
-    fn check(body: Value, expected: Value) {
+    fn check(body: Value, expected: &Value) {
         let (name, content_type) = (String::new(), String::new());
         let mut answer = Answer { name, status: 200, content_type, warnings: Vec::new(), body };
         normalise(&mut answer, &|text| text.replace("captured", "${it}"));
-        assert_eq!(answer.body, expected);
+        assert_eq!(&answer.body, expected);
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
                 "resourceVersion": "12",
                 "creationTimestamp": "2026-01-01T00:00:00Z",
             }, "renewTime": "2026-01-01T00:00:00.000000Z"}),
-            json!({"metadata": {
+            &json!({"metadata": {
                 "uid": "<uid>", "resourceVersion": "<rv>", "creationTimestamp": "<time>",
             }, "renewTime": "<microtime>"}),
         );
@@ -154,31 +154,31 @@ mod tests {
 
     #[test]
     fn an_empty_or_zero_version_says_something() {
-        check(json!({"resourceVersion": "0"}), json!({"resourceVersion": "0"}));
-        check(json!({"resourceVersion": ""}), json!({"resourceVersion": ""}));
+        check(json!({"resourceVersion": "0"}), &json!({"resourceVersion": "0"}));
+        check(json!({"resourceVersion": ""}), &json!({"resourceVersion": ""}));
     }
 
     #[test]
     fn a_generated_name_keeps_its_beginning() {
         check(
             json!({"generateName": "a-", "name": "a-x7k2p"}),
-            json!({"generateName": "a-", "name": "a-<generated>"}),
+            &json!({"generateName": "a-", "name": "a-<generated>"}),
         );
         check(
             json!({"generateName": "a-", "name": "b"}),
-            json!({"generateName": "a-", "name": "b"}),
+            &json!({"generateName": "a-", "name": "b"}),
         );
     }
 
     #[test]
     fn captured_values_get_their_names() {
-        check(json!({"message": "has captured"}), json!({"message": "has ${it}"}));
+        check(json!({"message": "has captured"}), &json!({"message": "has ${it}"}));
     }
 
     #[test]
     fn only_cells_of_tables_are_ages() {
         let table = json!({"kind": "Table", "rows": [{"cells": ["a", "3m2s", 2]}]});
-        check(table, json!({"kind": "Table", "rows": [{"cells": ["a", "<age>", 2]}]}));
-        check(json!({"periodSeconds": "3s"}), json!({"periodSeconds": "3s"}));
+        check(table, &json!({"kind": "Table", "rows": [{"cells": ["a", "<age>", 2]}]}));
+        check(json!({"periodSeconds": "3s"}), &json!({"periodSeconds": "3s"}));
     }
 }

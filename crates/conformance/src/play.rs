@@ -269,7 +269,7 @@ async fn whole(name: &str, response: Response<Body>) -> Answer {
 
 fn is_reached(answer: &Answer, until: &BTreeMap<String, Value>) -> bool {
     until.iter().all(|(place, wanted)| match place.as_str() {
-        "status" => Value::from(answer.status) == *wanted,
+        "status" => wanted.as_u64() == Some(u64::from(answer.status)),
         pointer => answer.body.pointer(pointer).unwrap_or(&Value::Null) == wanted,
     })
 }

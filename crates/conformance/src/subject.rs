@@ -24,7 +24,7 @@ pub struct Subject {
 enum Held {
     Nothing,
     Embedded { _server: Arc<Server> },
-    Real { _plane: ControlPlane },
+    Real { _plane: Box<ControlPlane> },
 }
 
 /// Why there is no server.
@@ -76,7 +76,7 @@ impl Subject {
     pub async fn started(binary: &Binary) -> Result<Self, SubjectError> {
         let plane = ControlPlane::start_with(binary, Controllers::None).await.map_err(Box::new)?;
         let subject = Self::at(&plane.kubeconfig()).await?;
-        Ok(Self { _held: Held::Real { _plane: plane }, ..subject })
+        Ok(Self { _held: Held::Real { _plane: Box::new(plane) }, ..subject })
     }
 
     /// The server a client talks to.

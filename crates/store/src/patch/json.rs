@@ -81,7 +81,7 @@ fn last(path: &[String]) -> String {
 
 fn parent<'a>(value: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
     let (_, above) = path.split_last()?;
-    let pointer: String = above.iter().map(|step| format!("/{}", encode(step))).collect();
+    let pointer = above.iter().fold(String::new(), |pointer, step| pointer + "/" + &encode(step));
     value.pointer_mut(&pointer).filter(|parent| parent.is_object() || parent.is_array())
 }
 

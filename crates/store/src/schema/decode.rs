@@ -165,9 +165,10 @@ impl Walk {
                 for (key, value) in map.iter_mut() {
                     let Some(field) = schema.field(key) else { continue };
                     if value.is_object() || value.is_array() || !fits(field, value) {
-                        let below = match schema.properties.contains_key(key) {
-                            true => place.field(schema, key),
-                            false => place.value(key),
+                        let below = if schema.properties.contains_key(key) {
+                            place.field(schema, key)
+                        } else {
+                            place.value(key)
                         };
                         self.typed(field, value, &below);
                     }

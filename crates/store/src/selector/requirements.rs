@@ -159,9 +159,8 @@ impl Reader {
                 self.at += 1;
                 Ok(BTreeSet::from([word]))
             }
-            Token::End => Ok(BTreeSet::from([String::new()])),
-            comma if comma.is(",") => Ok(BTreeSet::from([String::new()])),
-            other => Err(format!("found '{}', expected: identifier", other.text())),
+            Token::End | Token::Sign(",") => Ok(BTreeSet::from([String::new()])),
+            Token::Sign(sign) => Err(format!("found '{sign}', expected: identifier")),
         }
     }
 

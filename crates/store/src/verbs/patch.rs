@@ -105,8 +105,6 @@ impl Store {
             if address.subresource == Subresource::Status {
                 return Err(ApiError::not_found(&resource.group_resource(), &address.name));
             }
-        }
-        if old.is_none() {
             check_new(&resource, address, &mut body)?;
         }
         let schema = resource.schema();
