@@ -55,7 +55,9 @@ impl Hub {
             journal.lock().unwrap_or_else(PoisonError::into_inner).append(&changes, now);
         }
         if let Some(witness) = self.witness.get() {
-            changes.iter().for_each(|change| witness(change, now));
+            for change in &changes {
+                witness(change, now);
+            }
         }
         drop(store);
         self.announce(&changes);

@@ -160,7 +160,7 @@ impl Query {
         problems.extend(manager(named.unwrap_or_default()));
         let given = self.get("dryRun");
         problems.extend(dry_run_problem(given));
-        problems.extend(self.field_validation().err());
+        problems.extend(self.field_validation().err().map(|problem| *problem));
         kind.check(&problems)?;
         Ok(WriteOptions {
             dry_run: given.map_or(DryRun::No, |_| DryRun::All),
@@ -216,14 +216,14 @@ impl Query {
         self.get(name).map(parse).transpose()
     }
 
-    fn field_validation(&self) -> Result<FieldValidation, FieldProblem> {
+    fn field_validation(&self) -> Result<FieldValidation, Box<FieldProblem>> {
         match self.get("fieldValidation") {
             Some("Ignore") => Ok(FieldValidation::Ignore),
             Some("Strict") => Ok(FieldValidation::Strict),
             None | Some("Warn") => Ok(FieldValidation::Warn),
             Some(other) => {
                 let known = ["", "Ignore", "Strict", "Warn"];
-                Err(one_of("fieldValidation", json!(other), &known))
+                Err(Box::new(one_of("fieldValidation", json!(other), &known)))
             }
         }
     }

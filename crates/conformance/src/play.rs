@@ -215,8 +215,11 @@ fn blank(name: &str, request: &str) -> Exchange {
     }
 }
 
+/// Keys are sent in alphabetical order: a server may name what is wrong in the order it reads.
 fn text(body: &Value) -> String {
-    body.as_str().map_or_else(|| body.to_string(), str::to_owned)
+    let mut sorted = body.clone();
+    sorted.sort_all_objects();
+    body.as_str().map_or_else(|| sorted.to_string(), str::to_owned)
 }
 
 fn long_content(word: &str) -> &str {

@@ -109,14 +109,15 @@ impl Delayed {
             let due = self.queue.front().map(|(due, _)| *due);
             tokio::select! {
                 biased;
-                line = self.lines.next() => match line {
-                    Some(line) => self.enqueue(line),
-                    None => {
-                        let (due, line) = self.queue.pop_front()?;
-                        sleep_until(due).await;
-                        return Some((line, self));
+                line = self.lines.next() => {
+                    if let Some(line) = line {
+                        self.enqueue(line);
+                        continue;
                     }
-                },
+                    let (due, line) = self.queue.pop_front()?;
+                    sleep_until(due).await;
+                    return Some((line, self));
+                }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     let (_, line) = self.queue.pop_front()?;
                     return Some((line, self));

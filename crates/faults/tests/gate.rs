@@ -1,5 +1,7 @@
 //! What a client meets behind a gate, on the embedded API server.
 
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
 use clock::Clock;
 use faults::{
     Cut, Fate, Gate, Moment, Outage, OutageSort, Past, Refusal, Requests, Rule, Trouble, Which,

@@ -120,7 +120,9 @@ impl Stage {
             let seats = self.seats.clone();
             self.tasks.spawn(async move {
                 tokio::time::sleep(after).await;
-                seats.iter().for_each(|seat| seat.heal());
+                for seat in &seats {
+                    seat.heal();
+                }
             });
         }
     }

@@ -50,7 +50,9 @@ fn rollout(rollout: &Value) -> Value {
         let word = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         (word("type"), json!([word("status"), word("reason")]))
     };
-    let conditions = status["conditions"].as_array().into_iter().flatten();
+    // A controller that was away may never have seen the last pause; those that go on are in `pauses`.
+    let lasting = |condition: &&Value| condition["type"] != "Paused";
+    let conditions = status["conditions"].as_array().into_iter().flatten().filter(lasting);
     shown.insert("conditions".to_owned(), conditions.map(condition).collect());
     let reasons = status["pauseConditions"].as_array().into_iter().flatten();
     shown.insert("pauses".to_owned(), reasons.map(|pause| pause["reason"].clone()).collect());
@@ -58,7 +60,12 @@ fn rollout(rollout: &Value) -> Value {
     for field in ["activeSelector", "previewSelector"] {
         shown.insert(field.to_owned(), status["blueGreen"][field].clone());
     }
-    shown.insert("spec".to_owned(), rollout["spec"].clone());
+    let mut spec = rollout["spec"].clone();
+    if let Some(spec) = spec.as_object_mut() {
+        // A moment, and somebody else's.
+        spec.remove("restartAt");
+    }
+    shown.insert("spec".to_owned(), spec);
     Value::Object(shown)
 }
 

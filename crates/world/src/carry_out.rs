@@ -208,7 +208,7 @@ fn event_object(event: &Event, now: Timestamp) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": format!("{}.", about.name), "namespace": namespace},
+        "metadata": {"generateName": format!("{}-", about.name), "namespace": namespace},
         "involvedObject": {
             "apiVersion": about.api_version, "kind": about.kind,
             "namespace": about.namespace, "name": about.name, "uid": event.evidence.get("uid"),

@@ -88,15 +88,21 @@ pub(crate) fn entries(object: &Value, pointer: &str) -> usize {
 /// `key=value,…` of the map at a JSON pointer, or `<none>`.
 pub(crate) fn labels(object: &Value, pointer: &str) -> String {
     let map = object.pointer(pointer).and_then(Value::as_object);
-    let pairs = map.into_iter().flatten().map(|(key, value)| format!("{key}={}", plain(value)));
-    or_none(pairs.collect::<Vec<_>>().join(","))
+    or_none(pairs(map).join(","))
+}
+
+/// `key=value` of each entry, by key.
+fn pairs(map: Option<&serde_json::Map<String, Value>>) -> Vec<String> {
+    let mut entries: Vec<_> = map.into_iter().flatten().collect();
+    entries.sort_by_key(|(key, _)| key.as_str());
+    entries.into_iter().map(|(key, value)| format!("{key}={}", plain(value))).collect()
 }
 
 /// A label selector with `matchLabels` and `matchExpressions` in one line.
 pub(crate) fn selector(object: &Value, pointer: &str) -> String {
     let Some(selector) = object.pointer(pointer) else { return "<none>".to_owned() };
     let equal = selector.get("matchLabels").and_then(Value::as_object);
-    let equal = equal.into_iter().flatten().map(|(key, value)| format!("{key}={}", plain(value)));
+    let equal = pairs(equal).into_iter();
     let parts = equal.chain(items(selector, "/matchExpressions").iter().map(expression));
     or_none(parts.collect::<Vec<_>>().join(","))
 }

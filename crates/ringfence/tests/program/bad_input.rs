@@ -67,7 +67,7 @@ fn bodies_that_make_no_sense_are_refused() {
         assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{said}");
         assert!(said.contains(words), "{said}");
     };
-    check("{\"a\":", "400", "json parse error: EOF");
+    check("{\"a\":", "400", "json parse error");
     check(&"[".repeat(200_000), "400", "recursion limit exceeded");
     check("[]", "400", "cannot unmarshal array");
     check("\u{feff}{}", "400", "json parse error");

@@ -136,8 +136,10 @@ impl Invariant for NoFights {
         "I12"
     }
 
-    fn see(&mut self, _: &Picture, step: &Step) -> Vec<String> {
-        if !matches!(step.resource.as_str(), "services" | "httproutes") {
+    fn see(&mut self, before: &Picture, step: &Step) -> Vec<String> {
+        let was = before.before(step).map(|object| &object["spec"]);
+        let is_same = was.is_some() && was == step.after().map(|object| &object["spec"]);
+        if is_same || !matches!(step.resource.as_str(), "services" | "httproutes") {
             return Vec::new();
         }
         let key = (step.resource.clone(), step.object.name().to_owned());

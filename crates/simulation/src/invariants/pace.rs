@@ -5,8 +5,9 @@ use crate::{history::Step, picture::Picture};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
-/// Changes of one object by controllers within a minute that are a loop.
-const LOOP: usize = 60;
+/// Changes of one object by controllers within a minute that are a loop: more than scripts cause that
+/// release ten versions in seconds.
+const LOOP: usize = 600;
 /// The longest text that a controller may write into a status.
 const LONGEST: usize = 4096;
 

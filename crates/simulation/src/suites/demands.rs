@@ -13,6 +13,9 @@ pub type Demand = Arc<dyn Fn(&Ran, &Reference) -> Vec<Divergence> + Send + Sync>
 
 /// How many more requests a minute may see than the busiest minute of the reference.
 const MORE_REQUESTS: usize = 120;
+/// How many writes two undisturbed runs may differ by: watches of different kinds are woken in no fixed
+/// order, and what is seen a moment later may need one plan more.
+const WRITES_OF_CHANCE: usize = 4;
 /// How long a minute is.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -119,7 +122,7 @@ pub(super) fn as_scripted() -> Demand {
             let found_here = format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found);
             found.push(Divergence::Unmet { found: found_here });
         }
-        if ran.writes().count() != reference.writes {
+        if ran.writes().count().abs_diff(reference.writes) > WRITES_OF_CHANCE {
             let found_here = format!("{}, and {} before", ran.writes().count(), reference.writes);
             found.push(Divergence::Writes { found: found_here });
         }

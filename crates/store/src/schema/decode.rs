@@ -120,6 +120,11 @@ impl Place {
         Self { owner: schema.short_name().to_owned(), path: String::new(), go: String::new() }
     }
 
+    /// What is below a key: a field of a structure, or a value of a map.
+    fn below(&self, owner: &Schema, key: &str) -> Self {
+        if owner.properties.contains_key(key) { self.field(owner, key) } else { self.value(key) }
+    }
+
     fn field(&self, owner: &Schema, key: &str) -> Self {
         let name = owner.short_name();
         let owner = if name.is_empty() { self.owner.clone() } else { name.to_owned() };
@@ -165,12 +170,7 @@ impl Walk {
                 for (key, value) in map.iter_mut() {
                     let Some(field) = schema.field(key) else { continue };
                     if value.is_object() || value.is_array() || !fits(field, value) {
-                        let below = if schema.properties.contains_key(key) {
-                            place.field(schema, key)
-                        } else {
-                            place.value(key)
-                        };
-                        self.typed(field, value, &below);
+                        self.typed(field, value, &place.below(schema, key));
                     }
                 }
             }
