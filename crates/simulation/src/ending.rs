@@ -18,10 +18,13 @@ const STATUS: &[&str] = &[
     "promoteFull",
 ];
 
+/// What is shown of an object.
+type Shown = fn(&Value) -> Value;
+
 /// The ending of a cluster, object by object.
 pub fn ending(picture: &Picture) -> BTreeMap<String, Value> {
     let mut ending = BTreeMap::new();
-    let shown: [(&str, fn(&Value) -> Value); 6] = [
+    let shown: [(&str, Shown); 6] = [
         ("rollouts", rollout),
         ("replicasets", replica_set),
         ("services", |service| service["spec"]["selector"].clone()),

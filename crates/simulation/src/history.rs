@@ -40,7 +40,7 @@ impl Chronicler {
             let step = Step {
                 at,
                 by: sender(),
-                resource: change.resource.resource.to_string(),
+                resource: change.resource.resource.clone(),
                 kind: change.kind,
                 object: Arc::clone(&change.object),
             };

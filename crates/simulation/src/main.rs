@@ -4,7 +4,11 @@
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
-use simulation::{Extent, SUITES, Season, Story, Suite, Tally, stories};
+use simulation::{
+    Extent, Mutants, SUITES, Season, Story, Suite, Tally,
+    mutants::{Caught, hunt},
+    stories,
+};
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 /// In CI every so manieth story is played.
@@ -53,12 +57,23 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let season = season(&arguments)?;
     let began = Instant::now();
-    let known = season.know(chosen_stories(&arguments)?).map_err(|why| anyhow!(why))?;
+    let known = season.know(&chosen_stories(&arguments)?).map_err(|why| anyhow!(why))?;
     eprintln!("{} references in {:.1} s", known.len(), began.elapsed().as_secs_f64());
-    let tally = season.play(&known, |diverged| eprintln!("{diverged}"));
+    let mut tally = season.play(&known, |diverged| eprintln!("{diverged}"));
+    if arguments.suite.is_none() && arguments.scenario.is_none() {
+        let caught = hunt(&stories(&arguments.scenarios, arguments.seed)?, arguments.seed);
+        caught.iter().for_each(tell);
+        let killed = caught.iter().filter(|caught| caught.by.is_some()).count();
+        tally.mutants = Mutants { total: caught.len(), killed };
+    }
     show(&tally, arguments.output)?;
     let is_good = tally.suites.values().all(|suite| suite.divergences == 0);
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(caught: &Caught) {
+    let by = caught.by.as_deref().unwrap_or("nothing noticed it");
+    eprintln!("{}: {by} ({})", caught.mutant, caught.story.as_deref().unwrap_or("no story"));
 }
 
 fn season(arguments: &Arguments) -> Result<Season> {

@@ -90,8 +90,8 @@ impl Season {
     ///
     /// # Errors
     /// Which story cannot be played, and why.
-    pub fn know(&self, stories: Vec<Story>) -> Result<Vec<Known>, String> {
-        let known = each(self.jobs, &stories, |story| {
+    pub fn know(&self, stories: &[Story]) -> Result<Vec<Known>, String> {
+        let known = each(self.jobs, stories, |story| {
             let reference = Reference::of(story, Conditions::default());
             let reference =
                 reference.map_err(|why| format!("{} cannot be played: {why}", story.name))?;
@@ -181,16 +181,20 @@ fn regressions(known: &[Known]) -> Regressions {
 }
 
 /// Does something with each of some things, `workers` at once; results are in the things' order.
-fn each<T: Sync, R: Send>(workers: usize, things: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn each<T: Sync, R: Send>(
+    workers: usize,
+    things: &[T],
+    act: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|threads| {
         for _ in 0..workers.max(1) {
             threads.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(thing) = things.get(index) else { break };
-                    let result = act(thing);
+                let take = || next.fetch_add(1, Ordering::Relaxed);
+                for index in std::iter::repeat_with(take).take_while(|index| *index < things.len())
+                {
+                    let result = act(&things[index]);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
                 }
             });

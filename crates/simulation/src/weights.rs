@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What each route and each active service said, one entry for each time it said something else.
-pub type Weights = BTreeMap<String, Vec<String>>;
+pub(crate) type Weights = BTreeMap<String, Vec<String>>;
 
 /// The sequence of weights of every HTTPRoute, and of selectors of every blue-green active service.
 pub fn weights(history: &History) -> Weights {

@@ -1,5 +1,7 @@
 //! Each known bug, built into the planner, is noticed: one trial a mutant.
 
+#![expect(clippy::print_stdout, reason = "what noticed a mutant is what people want to see")]
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use simulation::{
     mutants::{Mutant, hunt_one, mutants},

@@ -99,9 +99,7 @@ fn differences(path: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
         (Value::Object(a), Value::Object(b)) => {
             for key in a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))) {
                 let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
-                let of = |map: &serde_json::Map<String, Value>| {
-                    map.get(key).cloned().unwrap_or_default()
-                };
+                let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
                 if a.get(key) != b.get(key) {
                     differences(&path, &of(a), &of(b), found);
                 }

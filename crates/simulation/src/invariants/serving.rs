@@ -92,7 +92,7 @@ fn too_few(sight: Sight<'_>, (set, to): (&Value, i64)) -> Option<String> {
     let least = sight.replicas() - max_unavailable(sight);
     let left = all - lost;
     (lost > 0 && left < all.min(least))
-        .then(|| format!("{} pods are available, {left} stay and {least} are needed", all))
+        .then(|| format!("{all} pods are available, {left} stay and {least} are needed"))
 }
 
 /// The pods that may be missing, rounded up, so that roundings never matter here.

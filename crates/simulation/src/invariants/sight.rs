@@ -85,7 +85,7 @@ impl<'a> Sight<'a> {
         max.unwrap_or(100)
     }
 
-    /// The HTTPRoutes it steers, by name.
+    /// The `HTTPRoutes` it steers, by name.
     pub(super) fn routes(self) -> BTreeSet<&'a str> {
         let plugins = &self.strategy()["canary"]["trafficRouting"]["plugins"];
         let plugin = &plugins["argoproj-labs/gatewayAPI"];

@@ -5,12 +5,12 @@ use crate::{
     divergence::Divergence,
     examine::{Against, examine},
     run::{Reference, run},
+    season::each,
     story::Story,
     suites::SUITES,
 };
 use rehearsal::Conditions;
 use serde::Serialize;
-use std::sync::{Mutex, PoisonError};
 
 /// Of the cases of a suite every so many are tried on a mutant that nothing else noticed.
 const EVERY: usize = 9;
@@ -33,20 +33,8 @@ pub struct Caught {
 
 /// Hunts every mutant, two at a time.
 pub fn hunt(stories: &[Story], seed: u64) -> Vec<Caught> {
-    let (left, found) = (Mutex::new(mutants()), Mutex::new(Vec::new()));
-    std::thread::scope(|threads| {
-        for _ in 0..2 {
-            threads.spawn(|| {
-                loop {
-                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some(mutant) = next else { break };
-                    let caught = hunt_one(mutant, stories, seed);
-                    found.lock().unwrap_or_else(PoisonError::into_inner).push(caught);
-                }
-            });
-        }
-    });
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mutants: Vec<_> = mutants().collect();
+    let mut found = each(2, &mutants, |mutant| hunt_one(mutant, stories, seed));
     found.sort_by(|one, other| one.mutant.cmp(&other.mutant));
     found
 }

@@ -76,7 +76,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         &["argo_3850", "no-traffic-is-inconclusive"],
         |seen, now| {
             with(seen, now, |seen| {
-                rephased(seen, AnalysisPhase::Inconclusive, AnalysisPhase::Successful)
+                rephased(seen, AnalysisPhase::Inconclusive, AnalysisPhase::Successful);
             })
         },
     ),
@@ -152,7 +152,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         &["good-release-passes-inline", "errors-caught-inline"],
         |seen, now| {
             with(seen, now, |seen| {
-                rephased(seen, AnalysisPhase::Running, AnalysisPhase::Successful)
+                rephased(seen, AnalysisPhase::Running, AnalysisPhase::Successful);
             })
         },
     ),
@@ -201,7 +201,9 @@ fn relabelled(mut planned: AnalysisPlan, from: &str, to: &str) -> AnalysisPlan {
 fn relabel(value: &mut serde_json::Value, from: &str, to: &str) {
     match value {
         serde_json::Value::Array(parts) => {
-            parts.iter_mut().for_each(|part| relabel(part, from, to))
+            for part in parts {
+                relabel(part, from, to);
+            }
         }
         serde_json::Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {

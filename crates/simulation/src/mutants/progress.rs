@@ -20,7 +20,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         |seen, now| {
             seeing(seen, now, |rollout| {
                 if is_at_pause(rollout) {
-                    rollout["status"]["controllerPause"] = true.into()
+                    rollout["status"]["controllerPause"] = true.into();
                 }
             })
         },
@@ -56,7 +56,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         &["progress-deadline-abort", "argo_4128"],
         |seen, now| {
             seeing(seen, now, |rollout| {
-                rollout["spec"]["progressDeadlineSeconds"] = 100_000_000.into()
+                rollout["spec"]["progressDeadlineSeconds"] = 100_000_000.into();
             })
         },
     ),
@@ -151,7 +151,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         &["undo-goes-back", "rollback-window", "argo_3242"],
         |seen, now| {
             seeing(seen, now, |rollout| {
-                rollout["spec"]["rollbackWindow"] = json!({"revisions": 100})
+                rollout["spec"]["rollbackWindow"] = json!({"revisions": 100});
             })
         },
     ),
@@ -227,7 +227,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 let template = newest(seen).and_then(|set| set.spec.as_ref()?.template.clone());
                 let value = serde_json::to_value(template).unwrap_or_default();
                 return seeing(&std::mem::take(&mut made), now, |rollout| {
-                    rollout["spec"]["template"] = plain(value)
+                    rollout["spec"]["template"] = plain(value);
                 });
             }
             planned
@@ -244,7 +244,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 });
             stated(plan(seen, now), |status| {
                 if failed {
-                    status["abort"] = true.into()
+                    status["abort"] = true.into();
                 }
             })
         },
@@ -277,7 +277,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             });
             seeing(seen, now, |rollout| {
                 if let Some(said) = said.filter(|_| is_under_way(seen)) {
-                    rollout["spec"]["replicas"] = said.into()
+                    rollout["spec"]["replicas"] = said.into();
                 }
             })
         },
@@ -289,7 +289,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         |seen, now| {
             with(seen, now, |seen| {
                 for set in &mut seen.replica_sets {
-                    set.status = None
+                    set.status = None;
                 }
             })
         },

@@ -39,7 +39,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         |seen, now| {
             with(seen, now, |seen| {
                 if is_at_the_end(seen) {
-                    pretend_weight(seen, 100)
+                    pretend_weight(seen, 100);
                 }
             })
         },
@@ -71,7 +71,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             let mut planned = plan(seen, now);
             for write in planned.writes.iter_mut().filter(|write| kind(write) == "HTTPRoute") {
                 if let Write::Patch { body, .. } = write {
-                    overshoot(body)
+                    overshoot(body);
                 }
             }
             planned

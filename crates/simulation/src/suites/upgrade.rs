@@ -10,8 +10,11 @@ use std::time::Duration;
 /// How long after a death the status is rewritten, before the next life begins.
 const DEAD_FOR: Duration = Duration::from_secs(2);
 
+/// Changes a status.
+type Rewrite = fn(&mut Value);
+
 /// What another controller may have left in a status.
-const REWRITES: [(&str, fn(&mut Value)); 4] = [
+const REWRITES: [(&str, Rewrite); 4] = [
     ("unknown-fields", add_unknown_fields),
     ("nulls", add_nulls),
     ("without-our-own", remove_our_own),
