@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn a_loop_is_found() {
         let mut tale = Tale::of(basic(1));
-        for count in 0..60 {
+        for count in 0..LOOP {
             let mut rollout = basic(1);
             rollout["status"]["count"] = count.into();
             tale = tale.ours("rollouts", rollout);
         }
-        assert_eq!(tale.breaches(), ["I10: rollouts web is written 60 times a minute"]);
+        assert_eq!(tale.breaches(), ["I10: rollouts web is written 600 times a minute"]);
     }
 
     #[test]
