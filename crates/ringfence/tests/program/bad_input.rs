@@ -68,7 +68,8 @@ fn bodies_that_make_no_sense_are_refused() {
         assert!(said.contains(words), "{said}");
     };
     check("{\"a\":", "400", "json parse error");
-    check(&"[".repeat(200_000), "400", "");
+    check(&"[".repeat(200_000), "400", "json parse error");
+    check("[]", "400", "BadRequest");
     check("\u{feff}{}", "400", "json parse error");
     check(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"}}"#, "400", "Secret");
     check(
