@@ -87,6 +87,7 @@ impl Invariant for ChangesAreNoticed {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{Tale, basic};
+    use super::LOOP;
     use serde_json::json;
 
     #[test]
