@@ -5,7 +5,7 @@
 use crate::hub::Hub;
 use std::sync::{Arc, Weak};
 use store::Store;
-use tokio::sync::watch::Receiver;
+use tokio::sync::Notify;
 
 /// Starts the work; it ends when the hub shuts down or is gone.
 pub(crate) fn start(hub: &Arc<Hub>) {
@@ -14,15 +14,16 @@ pub(crate) fn start(hub: &Arc<Hub>) {
     let weak = Arc::downgrade(hub);
     tokio::spawn(async move {
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => {}
             () = follow(weak, changes) => {}
         }
     });
 }
 
-async fn follow(hub: Weak<Hub>, mut changes: Receiver<u64>) {
+async fn follow(hub: Weak<Hub>, changes: Arc<Notify>) {
     loop {
-        changes.borrow_and_update();
+        let changed = changes.notified();
         let Some(hub) = hub.upgrade() else { return };
         // Requests that are already queued go first, so that a burst of deletes is collected once.
         tokio::task::yield_now().await;
@@ -31,8 +32,6 @@ async fn follow(hub: Weak<Hub>, mut changes: Receiver<u64>) {
             tokio::task::yield_now().await;
         }
         drop(hub);
-        if changes.changed().await.is_err() {
-            return;
-        }
+        changed.await;
     }
 }

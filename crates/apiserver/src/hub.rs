@@ -7,9 +7,9 @@ use crate::journal::Journal;
 use clock::Clock;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use store::{Change, GroupResource, Store};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// The state that every request, watch and background task shares.
@@ -18,8 +18,8 @@ pub(crate) struct Hub {
     journal: Option<Mutex<Journal>>,
     pub(crate) clock: Clock,
     pub(crate) shutdown: CancellationToken,
-    topics: Mutex<BTreeMap<GroupResource, watch::Sender<u64>>>,
-    any: watch::Sender<u64>,
+    topics: Mutex<BTreeMap<GroupResource, Arc<Notify>>>,
+    any: Arc<Notify>,
     witness: OnceLock<Witness>,
 }
 
@@ -30,7 +30,7 @@ impl Hub {
     pub(crate) fn new(mut store: Store, journal: Option<Journal>, clock: Clock) -> Self {
         store.record_changes();
         Self {
-            any: watch::Sender::new(store.resource_version()),
+            any: Arc::default(),
             store: RwLock::new(store),
             journal: journal.map(Mutex::new),
             clock,
@@ -69,19 +69,24 @@ impl Hub {
         drop(self.witness.set(witness));
     }
 
-    /// Wakes when a resource changes; the value is the version of its last change.
-    pub(crate) fn topic(&self, resource: GroupResource) -> watch::Receiver<u64> {
+    /// Wakes those who wait when a resource changes, in the order in which they began to wait: a rehearsal
+    /// that is played twice then sees the same (tokio's `watch` wakes in a random order).
+    ///
+    /// Begin to wait before reading the store, or a change in between is missed.
+    pub(crate) fn topic(&self, resource: GroupResource) -> Arc<Notify> {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        topics.entry(resource).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        Arc::clone(topics.entry(resource).or_default())
     }
 
-    /// Wakes when anything changes.
-    pub(crate) fn any_change(&self) -> watch::Receiver<u64> {
-        self.any.subscribe()
+    /// As [`Hub::topic`], when anything changes.
+    pub(crate) fn any_change(&self) -> Arc<Notify> {
+        Arc::clone(&self.any)
     }
 
     fn announce(&self, changes: &[Change]) {
-        let Some(last) = changes.last() else { return };
+        if changes.is_empty() {
+            return;
+        }
         let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         let mut told: Option<&GroupResource> = None;
         for change in changes {
@@ -89,11 +94,18 @@ impl Hub {
                 continue;
             }
             if let Some(topic) = topics.get(&change.resource) {
-                topic.send_replace(change.resource_version);
+                topic.notify_waiters();
             }
             told = Some(&change.resource);
         }
         drop(topics);
-        self.any.send_replace(last.resource_version);
+        self.any.notify_waiters();
+    }
+}
+
+impl Drop for Hub {
+    /// Who waits for a change of a cluster that is gone waits no longer.
+    fn drop(&mut self) {
+        self.shutdown.cancel();
     }
 }

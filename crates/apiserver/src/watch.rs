@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::watch::bookmark_line;
 use store::{ApiError, EventKind, Resource, Scope, Since, WatchCursor, WatchEvent};
-use tokio::sync::watch::Receiver;
+use tokio::sync::{Notify, futures::OwnedNotified};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +110,7 @@ struct Watch {
     hub: Arc<Hub>,
     resource: Arc<Resource>,
     cursor: WatchCursor,
-    wake: Receiver<u64>,
+    wake: Arc<Notify>,
     stop: CancellationToken,
     shape: Shape,
     layout: Option<Layout>,
@@ -141,7 +141,7 @@ impl Watch {
     /// The next bytes and whether more may follow; `None` at the end.
     async fn next(&mut self) -> Option<(Bytes, bool)> {
         loop {
-            self.wake.borrow_and_update();
+            let changed = Arc::clone(&self.wake).notified_owned();
             let polled = self.hub.read().poll(&mut self.cursor);
             match polled {
                 Err(error) => return Some((error_line(&error), false)),
@@ -155,7 +155,7 @@ impl Watch {
             if std::mem::replace(&mut self.bookmark_due, Switch::Off) == Switch::On {
                 return Some((self.bookmark(&Value::Null), true));
             }
-            match self.wait().await {
+            match self.wait(changed).await {
                 Wake::Change => {}
                 Wake::Bookmark => self.bookmark_due = Switch::On,
                 Wake::End if self.bookmarks == Switch::On => {
@@ -166,12 +166,12 @@ impl Watch {
         }
     }
 
-    async fn wait(&mut self) -> Wake {
+    async fn wait(&mut self, changed: OwnedNotified) -> Wake {
         let wants_bookmarks = self.bookmarks == Switch::On;
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Wake::End,
-            changed = self.wake.changed() => if changed.is_ok() { Wake::Change } else { Wake::End },
+            () = changed => Wake::Change,
             () = tokio::time::sleep_until(self.ends_at) => Wake::End,
             () = tokio::time::sleep_until(self.bookmark_at), if wants_bookmarks => {
                 self.bookmark_at = Instant::now() + BOOKMARK_EVERY;

@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tower::{ServiceExt, service_fn};
 
 /// How long a client waits for an answer: the default of kube's client.
@@ -33,7 +33,10 @@ struct Inner {
     clock: Clock,
     seed: u64,
     state: Mutex<State>,
-    frozen: watch::Sender<BTreeSet<String>>,
+    /// Kinds whose watches are held back.
+    frozen: Mutex<BTreeSet<String>>,
+    /// Told in the order of waiting, so that a run repeats.
+    thawed: Notify,
     writes: watch::Sender<usize>,
     dead: watch::Sender<usize>,
 }
@@ -62,6 +65,23 @@ struct LifeState {
     is_over: bool,
 }
 
+impl Inner {
+    fn frozen(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.frozen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a kind is not held back.
+    async fn thawed(&self, resource: &str) {
+        loop {
+            let thawed = self.thawed.notified();
+            if !self.frozen().contains(resource) {
+                return;
+            }
+            thawed.await;
+        }
+    }
+}
+
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gate").finish_non_exhaustive()
@@ -75,7 +95,8 @@ impl Gate {
             clock,
             seed,
             state: Mutex::default(),
-            frozen: watch::Sender::default(),
+            frozen: Mutex::default(),
+            thawed: Notify::new(),
             writes: watch::Sender::default(),
             dead: watch::Sender::default(),
         }))
@@ -136,14 +157,13 @@ impl Gate {
 
     /// Holds back whatever watches of a kind, by its plural, would tell, until [`Gate::thaw`].
     pub fn freeze(&self, resource: &str) {
-        self.0.frozen.send_modify(|frozen| {
-            frozen.insert(resource.to_owned());
-        });
+        self.0.frozen().insert(resource.to_owned());
     }
 
     /// Tells everything that was held back.
     pub fn thaw(&self) {
-        self.0.frozen.send_modify(BTreeSet::clear);
+        self.0.frozen().clear();
+        self.0.thawed.notify_waiters();
     }
 
     /// Every request that has come so far.
@@ -355,13 +375,13 @@ impl Gate {
         for trouble in troubles {
             events = befall(trouble, lines(events), mix(self.0.seed ^ number as u64));
         }
-        let frozen = self.0.frozen.subscribe();
+        let gate = Arc::clone(&self.0);
         let events = events.then(move |line| {
-            let (mut frozen, resource) = (frozen.clone(), resource.clone());
+            let (gate, resource) = (Arc::clone(&gate), resource.clone());
             let outage = outage.clone();
             async move {
                 outlast(outage).await;
-                drop(frozen.wait_for(|frozen| !frozen.contains(&resource)).await);
+                gate.thawed(&resource).await;
                 line
             }
         });

@@ -2,9 +2,11 @@
 
 use crate::{
     divergence::Divergence,
+    history::Step,
     run::{Ran, Reference},
 };
 use jiff::SignedDuration;
+use rehearsal::Unmet;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -13,9 +15,6 @@ pub type Demand = Arc<dyn Fn(&Ran, &Reference) -> Vec<Divergence> + Send + Sync>
 
 /// How many more requests a minute may see than the busiest minute of the reference.
 const MORE_REQUESTS: usize = 120;
-/// How many writes two undisturbed runs may differ by: watches of different kinds are woken in no fixed
-/// order, and what is seen a moment later may need one plan more.
-const WRITES_OF_CHANCE: usize = 4;
 /// How long a minute is.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -113,19 +112,32 @@ pub(super) fn no_verdict(phases: &'static [&'static str]) -> Demand {
     })
 }
 
-/// Everything that the script expects comes true, and every request is served unless the script says
-/// otherwise.
+/// Everything that the script expects comes true.
 pub(super) fn as_scripted() -> Demand {
-    Arc::new(|ran, reference| {
-        let mut found = Vec::new();
-        for unmet in &ran.report.failures {
-            let found_here = format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found);
-            found.push(Divergence::Unmet { found: found_here });
-        }
-        if ran.writes().count().abs_diff(reference.writes) > WRITES_OF_CHANCE {
-            let found_here = format!("{}, and {} before", ran.writes().count(), reference.writes);
-            found.push(Divergence::Writes { found: found_here });
-        }
-        found
+    Arc::new(|ran, _| {
+        let told = |unmet: &Unmet| Divergence::Unmet {
+            found: format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found),
+        };
+        ran.report.failures.iter().map(told).collect()
     })
+}
+
+/// As long as the reference lasts, every change is the reference's to the last byte: only then do story,
+/// case and seed name a run.
+pub(super) fn repeats() -> Demand {
+    Arc::new(|ran, reference| {
+        let (steps, before) = (&ran.history.steps, &reference.ran.history.steps);
+        let parts = std::iter::zip(steps, before).find(|(step, before)| told(step) != told(before));
+        let parts = parts.map(|(step, before)| {
+            format!("a second run does\n  {}\n  not\n  {}", told(step), told(before))
+        });
+        let ends = (steps.len() < before.len()).then(|| "a second run does less".to_owned());
+        let found = parts.or(ends).map(|found| Divergence::Demand { found });
+        found.into_iter().collect()
+    })
+}
+
+fn told(step: &Step) -> String {
+    let Step { at, by, resource, kind, object } = step;
+    format!("{at} {by:?} {kind:?} {resource} {}", object.value())
 }

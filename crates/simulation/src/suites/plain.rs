@@ -19,5 +19,5 @@ pub(super) const PLAIN: Suite = Suite {
 fn cases(_: &Story, _: &Reference, _: u64) -> Vec<Case> {
     let conditions = Conditions { afterwards: AFTERWARDS, ..Conditions::default() };
     let case = Case::new("again", conditions, Against::SameStory);
-    vec![case.demanding(demands::as_scripted())]
+    vec![case.demanding(demands::as_scripted()).demanding(demands::repeats())]
 }
