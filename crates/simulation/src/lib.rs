@@ -9,6 +9,7 @@
 //!
 //! **Invariant.** A run depends on its story, case and seed alone; whatever is found can be found again.
 
+mod chronicle;
 mod divergence;
 mod ending;
 mod examine;
@@ -23,6 +24,7 @@ pub mod suites;
 mod tally;
 mod weights;
 
+pub use chronicle::chronicle;
 pub use divergence::Divergence;
 pub use ending::ending;
 pub use examine::{Against, examine};

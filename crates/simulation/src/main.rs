@@ -5,7 +5,7 @@
 use anyhow::{Result, anyhow, bail};
 use clap::{Parser, ValueEnum};
 use simulation::{
-    Extent, Mutants, SUITES, Season, Story, Suite, Tally,
+    Extent, Known, Mutants, SUITES, Season, Story, Suite, Tally, chronicle,
     mutants::{Caught, hunt},
     stories,
 };
@@ -36,6 +36,9 @@ struct Arguments {
     /// Every case there is, which takes hours.
     #[arg(long, conflicts_with = "ci")]
     everything: bool,
+    /// Writes down what happens in the one case that is played.
+    #[arg(long, requires = "case")]
+    log: bool,
     /// The folder of scenarios.
     #[arg(long, default_value = "scenarios")]
     scenarios: PathBuf,
@@ -59,6 +62,9 @@ fn main() -> Result<ExitCode> {
     let began = Instant::now();
     let known = season.know(&chosen_stories(&arguments)?).map_err(|why| anyhow!(why))?;
     eprintln!("{} references in {:.1} s", known.len(), began.elapsed().as_secs_f64());
+    if arguments.log {
+        log(&season, &known);
+    }
     let mut tally = season.play(&known, |diverged| eprintln!("{diverged}"));
     if arguments.suite.is_none() && arguments.scenario.is_none() {
         let caught = hunt(&stories(&arguments.scenarios, arguments.seed)?, arguments.seed);
@@ -69,6 +75,16 @@ fn main() -> Result<ExitCode> {
     show(&tally, arguments.output)?;
     let is_good = tally.suites.values().all(|suite| suite.divergences == 0);
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plays what was chosen once more and writes down what happens.
+fn log(season: &Season, known: &[Known]) {
+    for (known, case) in season.chosen(known) {
+        match case.run(&known.story) {
+            Ok(ran) => println!("{} {}\n{}", known.story.name, case.name, chronicle(&ran)),
+            Err(why) => println!("{} cannot be played: {why}", known.story.name),
+        }
+    }
 }
 
 fn tell(caught: &Caught) {

@@ -109,6 +109,12 @@ impl Season {
         tally
     }
 
+    /// Every case that is played, with its story.
+    pub fn chosen<'a>(&self, known: &'a [Known]) -> Vec<(&'a Known, Case)> {
+        let jobs = self.suites.iter().flat_map(|suite| self.jobs_of(suite, known));
+        jobs.map(|job| (job.known, job.case)).collect()
+    }
+
     fn play_suite(
         &self,
         suite: &Suite,

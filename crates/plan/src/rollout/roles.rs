@@ -1,7 +1,8 @@
 //! Labels and annotations that pods carry for the role they play, kept in step with the role.
 //!
 //! They are written to the ReplicaSet's template and to the pods that exist; the ReplicaSet remembers what
-//! was written, so that only that is taken away again.
+//! was written, so that only that is taken away again. Pods are looked at every time: one that was made
+//! from the template of before may be seen only after the ReplicaSet was changed.
 
 use super::{
     draft::Draft,
@@ -19,10 +20,26 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
     for set in subject.sets().iter().filter(|set| set.wanted() > 0 || set.has_role()) {
         let role = role_of(subject, set).cloned().unwrap_or_default();
         let before = set.role();
+        let own = own_metadata(subject, set, &before);
+        // Pods first: the note on the ReplicaSet says that those that were seen are done.
+        change_pods(subject, set, &metadata_patch(&of_any(subject, &before), &role, &own), draft);
         if before != role {
-            change(subject, set, &before, &role, draft);
+            change_set(set, &role, &metadata_patch(&before, &role, &own), draft);
         }
     }
+}
+
+/// Everything that a pod may carry because of a role, be it one of before.
+fn of_any(subject: &Subject<'_>, before: &PodTemplateMetadata) -> PodTemplateMetadata {
+    let canary = subject.canary().map(|canary| [&canary.stable_metadata, &canary.canary_metadata]);
+    let blue_green =
+        subject.blue_green().map(|active| [&active.active_metadata, &active.preview_metadata]);
+    let mut all = before.clone();
+    for role in canary.into_iter().chain(blue_green).flatten().flatten() {
+        all.labels.extend(role.labels.clone());
+        all.annotations.extend(role.annotations.clone());
+    }
+    all
 }
 
 /// What the pods of `set` shall carry: stable or new, and nothing once it is neither.
@@ -56,23 +73,17 @@ impl Role for ReplicaSet {
     }
 }
 
-fn change(
-    subject: &Subject<'_>,
-    set: &ReplicaSet,
-    before: &PodTemplateMetadata,
-    role: &PodTemplateMetadata,
-    draft: &mut Draft,
-) {
-    let own = own_metadata(subject, set);
-    let body = metadata_patch(before, role, &own);
-    // Pods first: the note on the ReplicaSet says that they are done.
+fn change_pods(subject: &Subject<'_>, set: &ReplicaSet, body: &Value, draft: &mut Draft) {
     let uid = set.metadata.uid.as_deref();
     let pods = subject.observed.pods.iter();
     for pod in pods.filter(|pod| uid.is_some() && sets::controller_uid(&pod.metadata) == uid) {
-        if !carries(pod, &body) {
+        if pod.metadata.deletion_timestamp.is_none() && !carries(pod, body) {
             draft.patch(pod_ref(pod), sets::precondition(&pod.metadata), json!({"metadata": body}));
         }
     }
+}
+
+fn change_set(set: &ReplicaSet, role: &PodTemplateMetadata, body: &Value, draft: &mut Draft) {
     let empty = role.labels.is_empty() && role.annotations.is_empty();
     let note = serde_json::to_string(role).ok().filter(|_| !empty);
     draft.patch_set(
@@ -84,14 +95,26 @@ fn change(
     );
 }
 
-/// What the rollout's template itself gives the pods of `set`; unknown, and so empty, for older versions.
-fn own_metadata(subject: &Subject<'_>, set: &ReplicaSet) -> PodTemplateMetadata {
+/// What the version itself gives its pods: by the rollout's template, and for older versions by the
+/// ReplicaSet's, where what a role covered is not known any more.
+fn own_metadata(
+    subject: &Subject<'_>,
+    set: &ReplicaSet,
+    before: &PodTemplateMetadata,
+) -> PodTemplateMetadata {
     let is_new = subject.new_set().is_some_and(|new| new.hash() == set.hash());
-    let metadata = subject.template.metadata.clone().filter(|_| is_new).unwrap_or_default();
-    PodTemplateMetadata {
+    let of_set = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    let template = if is_new { Some(&subject.template) } else { of_set };
+    let metadata = template.and_then(|template| template.metadata.clone()).unwrap_or_default();
+    let mut own = PodTemplateMetadata {
         labels: metadata.labels.unwrap_or_default(),
         annotations: metadata.annotations.unwrap_or_default(),
+    };
+    if !is_new {
+        own.labels.retain(|key, _| !before.labels.contains_key(key));
+        own.annotations.retain(|key, _| !before.annotations.contains_key(key));
     }
+    own
 }
 
 /// Gives back what was covered, takes away what was written and is not wanted, and writes what is.
