@@ -35,7 +35,9 @@ pub enum AssessError {
 
 /// Judges a value: successful, failed, or inconclusive when neither condition holds.
 ///
-/// With one condition alone its opposite decides; with none every value is a success.
+/// With one condition alone its opposite decides; with none every value is a success. What is not a
+/// number makes comparisons false and their opposites true by accident, so that it is inconclusive unless
+/// a condition asks with `isNaN`.
 ///
 /// # Errors
 /// [`AssessError`] when a condition gives no answer for this value.
@@ -46,6 +48,9 @@ pub fn assess(
 ) -> Result<AnalysisPhase, AssessError> {
     let success = answer("successCondition", metric.success_condition.as_deref(), value, now)?;
     let failure = answer("failureCondition", metric.failure_condition.as_deref(), value, now)?;
+    if (success.is_some() || failure.is_some()) && value.is_nan() && !asks_for_nan(metric) {
+        return Ok(AnalysisPhase::Inconclusive);
+    }
     Ok(match (success, failure) {
         (_, Some(true)) | (Some(false), None) => AnalysisPhase::Failed,
         (Some(false), Some(false)) => AnalysisPhase::Inconclusive,
@@ -80,8 +85,11 @@ pub fn finding(metric: &Metric, value: &str, phase: AnalysisPhase) -> String {
             let operator = if failed_by_success { opposite(operator) } else { operator };
             format!("{name} {} {operator} {limit}", shortened(number, alone, limit))
         }
-        _ if phase == AnalysisPhase::Inconclusive => {
+        _ if phase == AnalysisPhase::Inconclusive && condition.contains("; ") => {
             format!("{name} is {value}: neither of {condition} holds")
+        }
+        _ if phase == AnalysisPhase::Inconclusive => {
+            format!("{name} is {value}: {condition} says nothing about it")
         }
         _ if failed_by_success => format!("{name} is {value}: {condition} does not hold"),
         _ => format!("{name} is {value}: {condition} holds"),
@@ -105,6 +113,11 @@ fn answer(
             AssessError::NoAnswer { field, condition, cause }
         }
     })
+}
+
+fn asks_for_nan(metric: &Metric) -> bool {
+    let conditions = [&metric.success_condition, &metric.failure_condition];
+    conditions.into_iter().flatten().any(|condition| condition.contains("isNaN"))
 }
 
 fn opposite(operator: &str) -> &str {
@@ -176,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_no_number_decides_nothing_by_accident() {
+        let nan = Measured::Numbers(vec![f64::NAN]);
+        check("result[0] >= 0.95", "", &nan, Ok(Inconclusive));
+        check("", "result[0] > 500", &nan, Ok(Inconclusive));
+        check("result >= 0.95", "", &Measured::Number(f64::NAN), Ok(Inconclusive));
+        check("result[0] >= 0.95", "result[0] < 0.9", &nan, Ok(Inconclusive));
+        check("result[0] == 1", "result[0] != 1", &nan, Ok(Inconclusive));
+        check("isNaN(result[0]) || result[0] >= 0.95", "", &nan, Ok(Successful));
+        check("!isNaN(result[0]) && result[0] >= 0.95", "", &nan, Ok(Failed));
+        check("", "", &nan, Ok(Successful));
+        let some = Measured::Numbers(vec![f64::NAN, 0.99]);
+        check("result[1] >= 0.95", "", &some, Ok(Successful));
+    }
+
+    #[test]
     fn a_condition_without_answer_is_an_error_that_names_it() {
         let value = Measured::Json(json!(true));
         let invalid = "could not evaluate successCondition \"a == true\": unknown name a";
@@ -213,8 +241,8 @@ mod tests {
             "result[0] >= 0.95",
             "",
             "[NaN]",
-            Failed,
-            "rate is [NaN]: result[0] >= 0.95 does not hold",
+            Inconclusive,
+            "rate is [NaN]: result[0] >= 0.95 says nothing about it",
         );
         check_finding(
             "all(result, # > 1)",

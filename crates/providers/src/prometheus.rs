@@ -172,8 +172,8 @@ fn without_query(address: &str) -> &str {
 fn question(metric: &PrometheusMetric, now: Timestamp) -> Result<String, MeasureError> {
     let query = metric.query.as_deref().unwrap_or_default();
     let Some(range) = &metric.range_query else {
-        let time = times::seconds_of(now).to_string();
-        return Ok(form(&[("query", query), ("time", &time)]));
+        // No `time`: the server's own clock knows what is new, ours may be ahead of it.
+        return Ok(form(&[("query", query)]));
     };
     let PrometheusRangeQueryArgs { start, end, step } = range;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();

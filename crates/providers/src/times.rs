@@ -19,11 +19,6 @@ pub(crate) fn seconds_at(expression: &str, now: Timestamp) -> Result<f64, String
     }
 }
 
-/// Seconds since 1970.
-pub(crate) fn seconds_of(time: Timestamp) -> f64 {
-    seconds(time.as_microsecond(), 1e6)
-}
-
 /// Seconds of a duration as Go writes it.
 ///
 /// # Errors

@@ -231,10 +231,10 @@ fn prometheus_asks_by_post_and_then_by_get() {
         (calls[0].method.as_str(), calls[0].url.as_str()),
         ("POST", "http://prom:9090/prefix/api/v1/query")
     );
-    assert_eq!(calls[0].body.as_deref(), Some(b"query=sum%28up%29+%3E+1&time=0".as_slice()));
+    assert_eq!(calls[0].body.as_deref(), Some(b"query=sum%28up%29+%3E+1".as_slice()));
     assert_eq!(calls[0].timeout.as_secs(), 5);
     assert!(calls[0].headers.contains(&("X-Scope-OrgID".to_owned(), "team".to_owned())));
-    assert_eq!(calls[1].url, "http://prom:9090/prefix/api/v1/query?query=sum%28up%29+%3E+1&time=0");
+    assert_eq!(calls[1].url, "http://prom:9090/prefix/api/v1/query?query=sum%28up%29+%3E+1");
     assert_eq!((calls[1].method.as_str(), &calls[1].body), ("GET", &None));
 }
 

@@ -14,7 +14,7 @@ use crate::{
     stage::{NAMESPACE, SetUpFailed, Stage},
 };
 use actions::{Action, Refused, Subject};
-use api::argo::Rollout;
+use api::argo::{Rollout, RolloutStatus};
 use embedded::{ApplyError, Availability};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -465,9 +465,16 @@ fn standing(rollout: &Rollout) -> Standing {
     match (phase.as_str(), waits) {
         ("Healthy", _) => Standing::Through,
         ("Degraded", _) => Standing::TakenBack(words),
-        ("Paused", Some(wait)) => Standing::WaitsForPerson(wait.message.clone()),
+        ("Paused", Some(wait)) if is_held(rollout, &status) => {
+            Standing::WaitsForPerson(wait.message.clone())
+        }
         _ => Standing::UnderWay(words),
     }
+}
+
+/// Whether a pause is in force, and not lifted already by somebody whom the controller did not hear yet.
+fn is_held(rollout: &Rollout, status: &RolloutStatus) -> bool {
+    rollout.spec.paused || !status.pause_conditions.is_empty()
 }
 
 /// Whether a kind belongs to some product that a rehearsal does not know.

@@ -44,6 +44,17 @@ impl Measured {
         }
     }
 
+    /// Whether there are numbers, and none of them is one: a ratio without traffic, most often.
+    pub fn is_nan(&self) -> bool {
+        match self {
+            Self::Number(number) => number.is_nan(),
+            Self::Numbers(numbers) => {
+                !numbers.is_empty() && numbers.iter().all(|number| number.is_nan())
+            }
+            Self::Json(_) => false,
+        }
+    }
+
     fn to_value(&self) -> Value {
         match self {
             Self::Number(number) => Value::Float(*number),
