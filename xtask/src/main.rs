@@ -23,19 +23,24 @@ fn main() -> Result<()> {
         ["codegen"] => report("wrote", &codegen::write(&root())?),
         ["codegen", "--check"] => demand("run `cargo xtask codegen`", &codegen::stale(&root())?),
         ["tidy"] => demand("untidy", &tidy::complaints(&root())?),
-        ["conformance", rest @ ..] => hand_over("conformance", rest),
-        ["control-plane", rest @ ..] => hand_over("control-plane", rest),
-        ["sim", rest @ ..] => hand_over("simulation", rest),
+        ["conformance", rest @ ..] => hand_over("conformance", "dev", rest),
+        ["control-plane", rest @ ..] => hand_over("control-plane", "dev", rest),
+        ["sim", rest @ ..] => hand_over("simulation", profile_of_season(rest), rest),
         _ => bail!(USAGE),
     }
 }
 
 /// Runs a chore that is a crate of its own, so that the others need not wait for its dependencies.
-fn hand_over(package: &str, args: &[&str]) -> Result<()> {
+fn hand_over(package: &str, profile: &str, args: &[&str]) -> Result<()> {
     let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    command.args(["run", "--quiet", "--package", package, "--"]).args(args);
+    command.args(["run", "--quiet", "--profile", profile, "--package", package, "--"]).args(args);
     let status = command.current_dir(root()).status().context("cannot run cargo")?;
     if status.success() { Ok(()) } else { bail!("{package} failed") }
+}
+
+/// One case is played again in the build that is there already; a season is worth a faster one.
+fn profile_of_season(args: &[&str]) -> &'static str {
+    if args.contains(&"--case") || args.contains(&"--ci") { "dev" } else { "season" }
 }
 
 /// The top of the workspace.

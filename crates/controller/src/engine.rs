@@ -61,7 +61,7 @@ pub(crate) struct Engine {
     queue: Queue<Key>,
     fence: Fence,
     interests: Interests,
-    told: BTreeMap<Key, String>,
+    told: BTreeMap<Key, Failure>,
     jobs: JoinSet<(Key, Done)>,
     calls: Calls,
     prometheus_address: Option<String>,
@@ -308,7 +308,7 @@ impl Engine {
             }
             Some(failure) => {
                 if failure.is_telling {
-                    self.told.insert(key.clone(), failure.message);
+                    self.told.insert(key.clone(), failure);
                 }
                 self.queue.fail(&key, now);
             }

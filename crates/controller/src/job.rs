@@ -13,6 +13,7 @@ use crate::{
     key::Key,
     metrics::Metrics,
     planner::Planner,
+    quarrel::{Quarrel, Quarrels},
     secrets,
     writer::{Writer, Written},
 };
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use vocab::{
     Event, EventType, ObjectRef, PatchType, Plan, Precondition, Reason, Subresource, Write,
@@ -48,6 +49,8 @@ pub(crate) struct Worker {
     pub(crate) instance_id: Option<String>,
     /// What decides.
     pub(crate) planner: Arc<dyn Planner>,
+    /// What others keep changing back.
+    pub(crate) quarrels: Arc<Mutex<Quarrels>>,
 }
 
 /// The object a piece of work is about.
@@ -57,8 +60,8 @@ pub(crate) struct Subject {
     pub(crate) key: Key,
     /// Its uid and version when it was gathered.
     pub(crate) identity: Identity,
-    /// What was last told about a failure of this key, so that it is told once.
-    pub(crate) told: Option<String>,
+    /// The failure of this key that was last told, so that it is told once.
+    pub(crate) told: Option<Failure>,
 }
 
 /// What a plan for an analysis run rests on, but for its secrets.
@@ -96,6 +99,8 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     /// A sentence.
     pub(crate) message: String,
+    /// What the request was about that failed, if it was one.
+    pub(crate) target: Option<ObjectRef>,
     /// Whether it is worth telling, rather than our picture having been old.
     pub(crate) is_telling: bool,
 }
@@ -211,7 +216,13 @@ impl Worker {
             return Ok(());
         }
         let message = format!("the plan was not carried out: {}", sentences.join("; "));
-        Err(Failure { fault: Fault::Bug, code: "PlanRejected", message, is_telling: true })
+        Err(Failure {
+            fault: Fault::Bug,
+            code: "PlanRejected",
+            message,
+            target: None,
+            is_telling: true,
+        })
     }
 
     /// Performs the writes of `plan` in order, then its status, then its events.
@@ -223,8 +234,18 @@ impl Worker {
     ) -> Result<(), Failure> {
         for mut write in plan.writes.into_iter().chain(plan.status) {
             self.stamp(&mut write);
+            if subject.is_unwritable() && makes_run(&write) {
+                self.writer.write(&empty_status(&subject.key.object())).await?;
+            }
+            if let Some(quarrel) = self.quarrels().check(&write, self.clock.now()) {
+                done.wake = Some(quarrel.until);
+                return Err(Failure::quarrelled(&write, &quarrel));
+            }
             match self.writer.write(&write).await {
-                Ok(written) => done.written.push(written),
+                Ok(written) => {
+                    self.quarrels().note(&write, self.clock.now());
+                    done.written.push(written);
+                }
                 Err(failed) => {
                     self.look_again(&failed, done).await;
                     return Err(failed.into());
@@ -246,6 +267,10 @@ impl Worker {
         }
     }
 
+    fn quarrels(&self) -> MutexGuard<'_, Quarrels> {
+        self.quarrels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Marks analysis runs as belonging to this instance.
     fn stamp(&self, write: &mut Write) {
         if let (Some(id), Write::Create { object }) = (&self.instance_id, write)
@@ -260,7 +285,8 @@ impl Worker {
         let object = subject.key.object();
         let fault = format!("{:?}", failure.fault);
         self.metrics.count_failure(&object, &fault, failure.code);
-        let is_news = subject.told.as_ref() != Some(&failure.message);
+        let before = subject.told.as_ref().map(|told| &told.message);
+        let is_news = before != Some(&failure.message);
         if !failure.is_telling || !is_news {
             return;
         }
@@ -282,10 +308,30 @@ impl Worker {
     }
 }
 
+impl Subject {
+    /// Whether the object itself, and so its status, could not be written last time.
+    fn is_unwritable(&self) -> bool {
+        let failed = self.told.as_ref().and_then(|told| told.target.as_ref());
+        failed == Some(&self.key.object())
+    }
+}
+
 impl Failure {
     /// The object itself is wrong.
     pub(crate) fn invalid(message: String) -> Self {
-        Self { fault: Fault::User, code: "InvalidSpec", message, is_telling: true }
+        Self { fault: Fault::User, code: "InvalidSpec", message, target: None, is_telling: true }
+    }
+
+    /// Somebody keeps changing back what we write.
+    fn quarrelled(write: &Write, quarrel: &Quarrel) -> Self {
+        let target = effects::target(write);
+        let Quarrel { times, until, fields } = quarrel;
+        let message = format!(
+            "somebody has changed {} of {target} back {times} times; it is written again at {until}",
+            fields.join(", ")
+        );
+        let fault = Fault::Environment;
+        Self { fault, code: "FieldFight", message, target: Some(target), is_telling: true }
     }
 
     /// Our own code gave up.
@@ -293,7 +339,7 @@ impl Failure {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         let message = format!("planning panicked: {}", text.unwrap_or_default());
-        Self { fault: Fault::Bug, code: "Panicked", message, is_telling: true }
+        Self { fault: Fault::Bug, code: "Panicked", message, target: None, is_telling: true }
     }
 }
 
@@ -304,6 +350,7 @@ impl From<RequestFailed> for Failure {
             fault: failed.cause.fault(),
             code: failed.cause.code(),
             message: failed.to_string(),
+            target: Some(failed.target),
             is_telling: !silent,
         }
     }
@@ -316,8 +363,25 @@ pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, Failure> {
 
 fn event_reason(failure: &Failure) -> &'static str {
     match failure.code {
-        "PlanRejected" | "InvalidSpec" => failure.code,
+        "PlanRejected" | "InvalidSpec" | "FieldFight" => failure.code,
         _ => "ReconciliationError",
+    }
+}
+
+/// Whether a plan that forgets that it was carried out would make it again and again.
+fn makes_run(write: &Write) -> bool {
+    matches!(write, Write::Create { object } if object["kind"] == "AnalysisRun")
+}
+
+/// Changes nothing, and fails while no status may be written. A rollout that cannot note that an
+/// analysis was made and has ended would have one made after the other.
+fn empty_status(object: &ObjectRef) -> Write {
+    Write::Patch {
+        target: object.clone(),
+        subresource: Subresource::Status,
+        patch_type: PatchType::Merge,
+        body: json!({"status": {}}),
+        precondition: Precondition::default(),
     }
 }
 

@@ -28,6 +28,7 @@ mod key;
 mod lease;
 mod metrics;
 mod planner;
+mod quarrel;
 mod queue;
 mod release;
 mod secrets;

@@ -118,7 +118,7 @@ fn differences(path: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
 }
 
 /// Changes back and forth of one object within [`FIGHT_WITHIN`] that are a fight.
-const FIGHT: usize = 12;
+const FIGHT: usize = 14;
 /// See [`FIGHT`].
 const FIGHT_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 

@@ -1,7 +1,7 @@
 //! T10: others act on the same objects.
 
 use super::{Case, LONG_PATIENCE, Runs, Suite, actors, demands};
-use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use crate::{examine::Against, run::Reference, story::Story};
 use rehearsal::{Companion, Conditions, Refusals};
 use std::time::Duration;
 
@@ -48,11 +48,5 @@ fn case(name: String, companion: Companion) -> Case {
         refusals: Refusals::PassOver,
         ..Conditions::default()
     };
-    let case = Case::new(name, conditions, Against::InvariantsOnly).demanding(demands::settles());
-    Case { excuse: Some(is_put_back_at_once), ..case }
-}
-
-/// What somebody changes back is put right again at once and as often as that; we do not back off yet.
-fn is_put_back_at_once(divergence: &Divergence) -> bool {
-    matches!(divergence, Divergence::Breach { invariant: "I12", found, .. } if found.ends_with("is fought over"))
+    Case::new(name, conditions, Against::InvariantsOnly).demanding(demands::settles())
 }
