@@ -92,14 +92,19 @@ fn about_status(rollout: &Rollout, status: &RolloutStatus, expectation: &Expecta
 
 /// A status that speaks of an older generation says nothing about this one.
 pub(crate) fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (String, String) {
-    let generation = rollout.metadata.generation.map(|generation| generation.to_string());
-    if status.observed_generation != generation {
+    if !is_observed(rollout) {
         return ("Progressing".to_owned(), "the latest change was not observed yet".to_owned());
     }
     (
         status.phase.map(|phase| phase.to_string()).unwrap_or_default(),
         status.message.clone().unwrap_or_default(),
     )
+}
+
+/// Whether the controller has seen the rollout as it is.
+pub(crate) fn is_observed(rollout: &Rollout) -> bool {
+    let generation = rollout.metadata.generation.map(|generation| generation.to_string());
+    rollout.status.as_ref().and_then(|status| status.observed_generation.clone()) == generation
 }
 
 fn image_of(set: Option<&ReplicaSet>) -> String {

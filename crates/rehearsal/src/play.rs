@@ -5,7 +5,7 @@ mod hold;
 use crate::{
     conditions::{Conditions, Refusals, Trace},
     elsewhere::Elsewhere,
-    expect::observed_phase,
+    expect::{is_observed, observed_phase},
     ground::Ground,
     report::{BlastRadius, Outcome, Report, Unmet},
     resources::{UnknownResource, dynamic},
@@ -386,10 +386,28 @@ impl Player {
         }
     }
 
-    /// Names of the pods of one version.
+    /// Names of the pods of one version. Whose the canary's are is not known before the controller has seen
+    /// the rollout as it is, which may need patience.
     async fn pods_of(&self, side: Side) -> Result<Vec<String>, LineFailed> {
-        let rollout = self.read_rollout().await?;
-        let status = rollout.status.unwrap_or_default();
+        let began = Instant::now();
+        loop {
+            let rollout = self.read_rollout().await?;
+            let names = self.pods_by_status(&rollout, side).await?;
+            let is_known = is_observed(&rollout) && !names.is_empty();
+            match (is_known || began.elapsed() >= self.patience, names.is_empty()) {
+                (true, true) => return Err(LineFailed::NoPod),
+                (true, false) => return Ok(names),
+                (false, _) => self.wait_for_change(began, self.patience).await,
+            }
+        }
+    }
+
+    async fn pods_by_status(
+        &self,
+        rollout: &Rollout,
+        side: Side,
+    ) -> Result<Vec<String>, LineFailed> {
+        let status = rollout.status.clone().unwrap_or_default();
         let hash = match side {
             Side::Stable => status.stable_rs,
             Side::Canary => status.current_pod_hash,
@@ -399,7 +417,7 @@ impl Player {
         let pods = pods.filter(|pod| hash.is_some() && hash_of(&pod.metadata) == hash.as_deref());
         let mut names: Vec<String> = pods.filter_map(|pod| pod.metadata.name).collect();
         names.sort();
-        if names.is_empty() { Err(LineFailed::NoPod) } else { Ok(names) }
+        Ok(names)
     }
 
     async fn lose_pod(&self, side: Side) -> Result<(), LineFailed> {

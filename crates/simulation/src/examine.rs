@@ -31,9 +31,7 @@ pub fn examine(ran: &Ran, reference: &Reference, against: Against) -> Vec<Diverg
     let mut found = invariants::check(&ran.history);
     found.extend(restless(ran));
     if against != Against::InvariantsOnly {
-        if ran.report.blast_radius.unserved > reference.ran.report.blast_radius.unserved {
-            found.push(Divergence::Unserved { requests: ran.report.blast_radius.unserved });
-        }
+        found.extend(unserved(ran, reference));
         found.extend(unmet(ran));
         found.extend(other_ending(ran, reference));
         found.extend(more_writes(ran, reference));
@@ -51,6 +49,14 @@ fn restless(ran: &Ran) -> Option<Divergence> {
     let last = late.last()?;
     let found = format!("{} writes hours after the end, the last to {}", late.len(), last.path);
     Some(Divergence::Breach { invariant: "I10", at: last.at.to_string(), found })
+}
+
+/// Requests that found nobody, where in the reference all are served. How many are lost to a stable
+/// version that is broken depends on how long its repair takes, which may be longer.
+pub(crate) fn unserved(ran: &Ran, reference: &Reference) -> Option<Divergence> {
+    let lost = |ran: &Ran| ran.report.blast_radius.unserved;
+    let is_news = lost(ran) > 0 && lost(&reference.ran) == 0;
+    is_news.then(|| Divergence::Unserved { requests: lost(ran) })
 }
 
 fn other_ending(ran: &Ran, reference: &Reference) -> Vec<Divergence> {

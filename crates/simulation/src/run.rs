@@ -18,8 +18,8 @@ use std::{
 
 /// How long the cluster is left alone after the script at least.
 const AFTERWARDS: Duration = Duration::from_hours(2);
-/// How long after the script the controller may still have something to do.
-pub(crate) const SETTLES_WITHIN: Duration = Duration::from_hours(1);
+/// How long after the script the controller may still have something to do; old pods may be kept an hour.
+pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(90);
 
 /// What came of a run.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use crate::{
     divergence::Divergence,
+    examine::unserved,
     history::Step,
     picture::Picture,
     run::{Ran, Reference},
@@ -93,11 +94,7 @@ pub(super) fn settles() -> Demand {
 
 /// Nobody's request is lost because no pod could take it, unless it is in the reference too.
 pub(super) fn serves_everybody() -> Demand {
-    Arc::new(|ran, reference| {
-        let (lost, before) =
-            (ran.report.blast_radius.unserved, reference.ran.report.blast_radius.unserved);
-        (lost > before).then_some(Divergence::Unserved { requests: lost }).into_iter().collect()
-    })
+    Arc::new(|ran, reference| unserved(ran, reference).into_iter().collect())
 }
 
 /// No analysis run ends so, but for those whose metrics are all dry: these succeed by definition.
