@@ -202,7 +202,7 @@ impl Gate {
             return self.die(number, Fate::Lost).await;
         }
         if let Some(answer) = self.spare_the_server(number, trouble).await {
-            return answer;
+            return if fatal.is_some() { self.end_life().await } else { answer };
         }
         if let Some(old) = self.recall(life, number, &request) {
             return Ok(old);
@@ -294,6 +294,10 @@ impl Gate {
 
     async fn die(&self, number: usize, fate: Fate) -> io::Result<Response> {
         self.becomes(number, fate);
+        self.end_life().await
+    }
+
+    async fn end_life(&self) -> io::Result<Response> {
         self.0.dead.send_modify(|dead| *dead += 1);
         pending().await
     }

@@ -58,6 +58,18 @@ async fn a_cut_ends_one_life_and_not_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_life_ends_at_its_write_even_if_that_is_refused() {
+    let (server, gate) = stage();
+    gate.cut(Cut { write: 1, moment: Moment::After });
+    let trouble = Trouble::Refused(Refusal::Conflict);
+    gate.rule(Rule { requests: Requests::nth(Which::Writes, 1), trouble });
+    let client = gate.client(server.router(), "client");
+    assert!(never_answered(create(&client, "a")).await);
+    assert_eq!(*gate.deaths().borrow(), 1);
+    assert_eq!(gate.writes()[0].fate, Fate::Refused(409));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_is_lost_has_happened() {
     for trouble in [Trouble::TimedOut, Trouble::ResetAfter] {
         let (server, gate) = stage();

@@ -22,8 +22,10 @@ pub type Interpreter = Arc<dyn Fn(Arc<dyn HttpCaller>) -> Arc<dyn HttpCaller> + 
 /// Conditions; [`Default`] is a rehearsal where nothing goes wrong by itself.
 #[derive(Clone)]
 pub struct Conditions {
-    /// The controllers; more than one contend for a lease.
+    /// The controllers.
     pub seats: Vec<Seat>,
+    /// How several controllers agree on the one that works.
+    pub election: Election,
     /// What decides for each of them.
     pub planner: Arc<dyn Planner>,
     /// How long a controller that was cut off stays away.
@@ -46,6 +48,15 @@ pub struct Conditions {
     pub interpreter: Option<Interpreter>,
     /// Who is told of every change.
     pub witness: Option<Witness>,
+}
+
+/// How several controllers agree on the one that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Election {
+    /// Whoever holds a lease works.
+    Lease,
+    /// Not at all: everyone works.
+    None,
 }
 
 /// What becomes of a line that cannot be carried out.
@@ -87,6 +98,7 @@ impl Default for Conditions {
     fn default() -> Self {
         Self {
             seats: vec![Seat::default()],
+            election: Election::Lease,
             planner: Arc::new(Product),
             absence: Duration::from_secs(5),
             settle: Duration::from_millis(100),

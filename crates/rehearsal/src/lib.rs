@@ -25,7 +25,9 @@ mod stage;
 mod taken_back;
 mod timeline;
 
-pub use conditions::{Companion, Conditions, Interpreter, Refusals, Seat, Trace, Witness};
+pub use conditions::{
+    Companion, Conditions, Election, Interpreter, Refusals, Seat, Trace, Witness,
+};
 pub use elsewhere::Elsewhere;
 pub use load::{LoadFailed, load};
 pub use play::{Play, PlayFailed, rehearse, rehearse_elsewhere, rehearse_under};

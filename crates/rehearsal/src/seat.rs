@@ -1,6 +1,6 @@
 //! A place for a controller: it is started, dies, and is started again.
 
-use crate::conditions::{Conditions, Seat as Borne};
+use crate::conditions::{Conditions, Election, Seat as Borne};
 use clock::Clock;
 use controller::{
     Controller, ControllerConfig, ControllerHandle, HttpCaller, LeaderElection, LeaseConfig,
@@ -46,7 +46,8 @@ impl Seat {
         gate: Gate,
         (conditions, number): (&Conditions, usize),
     ) -> Self {
-        let leader_election = if conditions.seats.len() > 1 {
+        let elects = conditions.seats.len() > 1 && conditions.election == Election::Lease;
+        let leader_election = if elects {
             LeaderElection::Lease(LeaseConfig::in_namespace(LEASE_NAMESPACE))
         } else {
             LeaderElection::Off

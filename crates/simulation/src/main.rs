@@ -88,8 +88,9 @@ fn log(season: &Season, known: &[Known]) {
 }
 
 fn tell(caught: &Caught) {
-    let by = caught.by.as_deref().unwrap_or("nothing noticed it");
-    eprintln!("{}: {by} ({})", caught.mutant, caught.story.as_deref().unwrap_or("no story"));
+    let Caught { mutant, suite, by, story, .. } = caught;
+    let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "-".to_owned());
+    eprintln!("{mutant}: {}: {} ({})", part(suite), part(by), part(story));
 }
 
 fn season(arguments: &Arguments) -> Result<Season> {

@@ -23,7 +23,9 @@ fn is_noticed(mutant: &'static Mutant) -> Result<(), Failed> {
     let caught = hunt_one(mutant, &stories, SEED);
     match caught.by {
         Some(by) => {
-            println!("{}: {by} ({})", mutant.name, caught.story.unwrap_or_default());
+            let (suite, story) =
+                (caught.suite.unwrap_or_default(), caught.story.unwrap_or_default());
+            println!("{}: {suite}: {by} ({story})", mutant.name);
             Ok(())
         }
         None => Err(format!("nothing noticed that {}", mutant.about).into()),

@@ -84,7 +84,11 @@ impl TrafficNeedsPods {
         }
         let is_canary = service == sight.canary_service();
         let whole = sight.replicas() * share / 100;
-        let needed = if is_canary && !sight.sizes_canary_apart() { whole.max(1) } else { 1 };
+        let needed = if is_canary && !sight.sizes_canary_apart() {
+            sight.enough_of(whole).max(1)
+        } else {
+            1
+        };
         let ready = self.endpoints.lately(namespace, service, step.at);
         (ready < needed).then(|| {
             format!(

@@ -107,6 +107,16 @@ impl<'a> Sight<'a> {
         service.map_or("", |service| text(service, &format!("/spec/selector/{HASH}")))
     }
 
+    /// How many of so many pods are enough to go on.
+    pub(super) fn enough_of(self, pods: i64) -> i64 {
+        let threshold = &self.strategy()["canary"]["replicaProgressThreshold"];
+        match (threshold["type"].as_str(), threshold["value"].as_i64()) {
+            (Some("Percent"), Some(percent)) => pods * percent / 100,
+            (Some("Pod"), Some(count)) => pods.min(count),
+            _ => pods,
+        }
+    }
+
     /// Whether the size of the canary is said apart from its weight.
     pub(super) fn sizes_canary_apart(self) -> bool {
         let steps = self.strategy()["canary"]["steps"].as_array().into_iter().flatten();

@@ -17,6 +17,9 @@ const EVERY: usize = 9;
 /// And at most so many cases of a suite and story.
 const MOST: usize = 12;
 
+/// The suite in which nothing goes wrong.
+const UNDISTURBED: &str = "T14";
+
 /// What noticed a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +28,9 @@ pub struct Caught {
     pub mutant: String,
     /// What it does wrong.
     pub about: String,
-    /// The invariant, expectation or comparison that noticed; `None` when nothing did.
+    /// The suite that noticed; `None` when none did.
+    pub suite: Option<String>,
+    /// The invariant, expectation or comparison that noticed.
     pub by: Option<String>,
     /// The story in which it was noticed.
     pub story: Option<String>,
@@ -45,18 +50,19 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
         .stories
         .iter()
         .flat_map(|part| stories.iter().filter(move |story| story.name.contains(part)));
-    let caught = |by: String, story: &Story| Caught {
+    let caught = |suite: &str, by: String, story: &Story| Caught {
         mutant: mutant.name.to_owned(),
         about: mutant.about.to_owned(),
+        suite: Some(suite.to_owned()),
         by: Some(by),
         story: Some(story.name.clone()),
     };
     let mut references = Vec::new();
     for story in likely {
         let Ok(reference) = Reference::of(story, Conditions::default()) else { continue };
-        let conditions = Conditions { planner: mutant.planner(), ..Conditions::default() };
+        let conditions = mutant.within(Conditions::default());
         if let Some(by) = noticed(story, &reference, conditions) {
-            return caught(by, story);
+            return caught(UNDISTURBED, by, story);
         }
         references.push((story, reference));
     }
@@ -64,14 +70,15 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
         for suite in SUITES {
             for case in (suite.cases)(story, reference, seed).into_iter().step_by(EVERY).take(MOST)
             {
-                let conditions = Conditions { planner: mutant.planner(), ..case.conditions };
+                let conditions = mutant.within(case.conditions);
                 if let Some(by) = noticed(story, reference, conditions) {
-                    return caught(format!("{} {}", suite.name, by), story);
+                    return caught(suite.name, by, story);
                 }
             }
         }
     }
-    Caught { mutant: mutant.name.to_owned(), about: mutant.about.to_owned(), by: None, story: None }
+    let (mutant, about) = (mutant.name.to_owned(), mutant.about.to_owned());
+    Caught { mutant, about, suite: None, by: None, story: None }
 }
 
 /// What notices that a run is not like its reference.

@@ -15,6 +15,7 @@ pub use hunt::{Caught, hunt, hunt_one};
 
 use bent::{Bend, Bent, Judges, Plans, judge};
 use controller::Planner;
+use rehearsal::{Conditions, Election};
 use std::sync::Arc;
 
 /// A bug.
@@ -27,12 +28,14 @@ pub struct Mutant {
     /// Parts of the names of stories that are likely to notice, likeliest first.
     pub stories: &'static [&'static str],
     bend: Bend,
+    election: Election,
 }
 
 impl Mutant {
-    /// The planner with the bug.
-    pub fn planner(&self) -> Arc<dyn Planner> {
-        Arc::new(Bent::new(self.bend))
+    /// Conditions under which the bug is there.
+    pub fn within(&self, conditions: Conditions) -> Conditions {
+        let planner: Arc<dyn Planner> = Arc::new(Bent::new(self.bend));
+        Conditions { planner, election: self.election, ..conditions }
     }
 }
 
@@ -47,7 +50,7 @@ const fn bug(
     stories: &'static [&'static str],
     plans: Plans,
 ) -> Mutant {
-    Mutant { name, about, stories, bend: Bend { plans, judges: judge } }
+    Mutant { name, about, stories, bend: Bend { plans, judges: judge }, election: Election::Lease }
 }
 
 const fn misjudging(
@@ -56,5 +59,16 @@ const fn misjudging(
     stories: &'static [&'static str],
     judges: Judges,
 ) -> Mutant {
-    Mutant { name, about, stories, bend: Bend { plans: plan::rollout::plan, judges } }
+    let bend = Bend { plans: plan::rollout::plan, judges };
+    Mutant { name, about, stories, bend, election: Election::Lease }
+}
+
+/// Several controllers that work at the same time.
+const fn leaderless(
+    name: &'static str,
+    about: &'static str,
+    stories: &'static [&'static str],
+) -> Mutant {
+    let bend = Bend { plans: plan::rollout::plan, judges: judge };
+    Mutant { name, about, stories, bend, election: Election::None }
 }

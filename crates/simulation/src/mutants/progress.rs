@@ -5,14 +5,40 @@ use super::{
     bent::{
         field, is_aborted, is_under_way, kind, merge, newest, seeing, stable, stated, with, without,
     },
-    bug,
+    bug, leaderless,
 };
 use jiff::{SignedDuration, Timestamp};
 use plan::rollout::{Observed, plan};
 use serde_json::{Value, json};
-use vocab::{ObjectRef, Plan, Write};
+use vocab::{ObjectRef, Plan, Precondition, Write};
 
 pub(super) const MUTANTS: &[Mutant] = &[
+    bug(
+        "argo_4073_writes_rest_on_nothing",
+        "writes are made whatever the object has become meanwhile",
+        &["argo_4073", "good-canary-by-route", "undo-to-a-revision", "abort-returns"],
+        |seen, now| {
+            let mut plan = plan(seen, now);
+            plan.writes.iter_mut().chain(&mut plan.status).for_each(free);
+            plan
+        },
+    ),
+    bug(
+        "argo_2050_the_status_runs_ahead",
+        "what is going to be done is noted before it is done",
+        &["good-canary-by-route", "blue-green-switches", "abort-returns"],
+        |seen, now| {
+            let mut plan = plan(seen, now);
+            let status = plan.status.take();
+            plan.writes.splice(0..0, status);
+            plan
+        },
+    ),
+    leaderless(
+        "argo_2117_two_controllers_work",
+        "a controller that does not lead works all the same",
+        &["good-canary-by-route", "abort-returns"],
+    ),
     bug(
         "argo_720_a_pause_is_skipped",
         "a pause that has not begun counts as over",
@@ -336,6 +362,16 @@ fn status(seen: &Observed, body: Value) -> Write {
         subresource,
         patch_type,
         body,
-        precondition: vocab::Precondition::default(),
+        precondition: Precondition::default(),
+    }
+}
+
+/// Takes away what a write rests on.
+fn free(write: &mut Write) {
+    match write {
+        Write::Patch { precondition, .. }
+        | Write::Delete { precondition, .. }
+        | Write::Evict { precondition, .. } => *precondition = Precondition::default(),
+        Write::Create { .. } => {}
     }
 }
