@@ -17,11 +17,6 @@ use std::{
 
 /// Every so manieth story is played.
 const STORIES: usize = 4;
-/// Suites with divergences that are known and not settled yet (`docs/testing.md` lists them); these are
-/// played by hand, with `cargo xtask sim --suite`.
-const UNSETTLED: &[&str] = &["T2", "T4", "T7", "T9", "T10", "T12", "T13", "T15"];
-/// Stories whose divergences after a crash are known and not settled yet, likewise.
-const UNSETTLED_STORIES: &[&str] = &["argo_3372", "argo_3850"];
 /// Decides what is left to chance.
 const SEED: u64 = 1;
 
@@ -35,8 +30,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each season uses two threads of its own.
     arguments.test_threads.get_or_insert(1);
-    let settled = SUITES.iter().filter(|suite| !UNSETTLED.contains(&suite.name));
-    let trials = settled.map(|suite| {
+    let trials = SUITES.iter().map(|suite| {
         let name = format!("{}_{}", suite.name, suite.about.replace([' ', ',', ':'], "_"));
         Trial::test(name, move || play(*suite))
     });
@@ -64,8 +58,6 @@ fn play(suite: Suite) -> Result<(), Failed> {
 fn know(season: &Season) -> Result<Vec<Known>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let stories = stories(&folder, SEED).map_err(|why| format!("{why:#}"))?;
-    let settled =
-        |story: &Story| !UNSETTLED_STORIES.iter().any(|open| story.name.starts_with(open));
-    let chosen: Vec<Story> = stories.into_iter().step_by(STORIES).filter(settled).collect();
+    let chosen: Vec<Story> = stories.into_iter().step_by(STORIES).collect();
     season.know(&chosen)
 }

@@ -7,7 +7,7 @@ use crate::{
     run::{Reference, run},
     season::each,
     story::Story,
-    suites::SUITES,
+    suites::{Case, SUITES},
 };
 use rehearsal::Conditions;
 use serde::Serialize;
@@ -60,8 +60,7 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
     let mut references = Vec::new();
     for story in likely {
         let Ok(reference) = Reference::of(story, Conditions::default()) else { continue };
-        let conditions = mutant.within(Conditions::default());
-        if let Some(by) = noticed(story, &reference, conditions) {
+        if let Some(by) = noticed(story, &reference, mutant.within(Conditions::default())) {
             return caught(UNDISTURBED, by, story);
         }
         references.push((story, reference));
@@ -70,9 +69,10 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
         for suite in SUITES {
             for case in (suite.cases)(story, reference, seed).into_iter().step_by(EVERY).take(MOST)
             {
-                let conditions = mutant.within(case.conditions);
-                if let Some(by) = noticed(story, reference, conditions) {
-                    return caught(suite.name, by, story);
+                let conditions = mutant.within(case.conditions.clone());
+                let found = Case { conditions, ..case }.judge(story, reference);
+                if let Some(by) = found.first() {
+                    return caught(suite.name, by.to_string(), story);
                 }
             }
         }
@@ -81,7 +81,7 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
     Caught { mutant, about, suite: None, by: None, story: None }
 }
 
-/// What notices that a run is not like its reference.
+/// What notices that an undisturbed run is not like its reference.
 fn noticed(story: &Story, reference: &Reference, conditions: Conditions) -> Option<String> {
     let ran = match run(story, conditions) {
         Ok(ran) => ran,
