@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Written;
 use super::create::check_kind;
@@ -39,12 +39,10 @@ impl Store {
                 } else {
                     patched(&resource, old.value(), &other)?
                 };
-                let unread = new.clone();
-                let strange = match &other {
-                    Patch::Json(operations) => patch::json::unknown_fields(operations),
-                    _ => Vec::new(),
-                };
-                refuse_strange(&strange, &unread, options)?;
+                let (made, kind) = (new.clone(), Arc::clone(&resource));
+                let unread = || shown(&kind, &other, &made);
+                let (strange, options) = strange_fields(&other, options);
+                refuse_strange(&strange, &unread, &options)?;
                 check_kind(&resource, &mut new).map_err(|error| unreadable(&error, &unread))?;
                 check_identity(address, &new)?;
                 let uid = meta_str(&new, "uid");
@@ -54,14 +52,14 @@ impl Store {
                 }
                 let (subresource, ownership) = (address.subresource, Ownership::Changed);
                 let old = Some(old);
-                let custom = resource.origin == Origin::Custom;
-                let draft = Draft { resource, subresource, old, new, options, ownership, now };
+                let draft =
+                    Draft { resource, subresource, old, new, options: &options, ownership, now };
                 let written = self.replace(draft).map(|mut written| {
                     written.warnings.splice(0..0, strange);
                     written
                 });
                 written.map_err(|error| match error.code {
-                    400 if !custom => unreadable(&error, &unread),
+                    400 => unreadable(&error, &unread),
                     _ => error,
                 })
             }
@@ -86,12 +84,11 @@ impl Store {
             return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[problem]));
         }
         if address.subresource == Subresource::Scale {
-            return Err(ApiError::unsupported_media_type(
-                "apply patches are not supported on the scale subresource",
-            ));
+            body = applied_scale(&resource, address, &body)?;
         }
         check_applied_kind(&resource, &body)?;
         let spelled = format!("{}/{}", meta_str(&body, "namespace"), meta_str(&body, "name"));
+        let config = body.clone();
         if meta_str(&body, "namespace").is_empty() && resource.is_namespaced() {
             crate::object::metadata_mut(&mut body)
                 .insert("namespace".into(), json!(address.namespace_key()));
@@ -102,7 +99,7 @@ impl Store {
         let old = self.found(&resource.storage(), address.namespace_key(), &address.name).cloned();
         let old = old.map(|old| show(old, &resource));
         if old.is_none() {
-            if address.subresource == Subresource::Status {
+            if address.subresource != Subresource::Main {
                 return Err(ApiError::not_found(&resource.group_resource(), &address.name));
             }
             check_new(&resource, address, &mut body)?;
@@ -113,7 +110,6 @@ impl Store {
             duplicates: Vec::new(),
             ..options.clone()
         };
-        let unknown = schema::decode::decode(&resource, &schema, &mut body, &loose)?;
         let untyped = |why: &str| {
             let version = resource.api_version();
             let slashed = if resource.group.is_empty() { format!("/{version}") } else { version };
@@ -122,6 +118,10 @@ impl Store {
                 resource.kind
             ))
         };
+        if let Some(why) = mistyped(&resource, &schema, &body) {
+            return Err(untyped(&why));
+        }
+        let unknown = schema::decode::decode(&resource, &schema, &mut body, &loose)?;
         if let Some(field) = unknown.first().and_then(|text| text.split('"').nth(1)) {
             return Err(untyped(&format!(".{field}: field not declared in schema")));
         }
@@ -135,14 +135,23 @@ impl Store {
             has_status: resource.subresources.status,
             origin: resource.origin,
             now,
+            zero: json!({}),
+            claims: true,
         };
         let live = old.as_deref().map(Object::value);
-        let new = managed_fields::apply::apply(&schema, live, &body, &writer, options.force)?;
+        let mut new = managed_fields::apply::apply(&schema, live, &body, &writer, options.force)?;
+        let uid = meta_str(&body, "uid");
+        if old.as_deref().is_some_and(|old| !uid.is_empty() && uid != old.uid()) {
+            return Err(other_uid(&resource, &address.name, uid));
+        }
+        if options.field_manager == "kubectl" {
+            carry_last_applied(live, &config, &mut new);
+        }
         check_identity(address, &new)?;
         let (subresource, ownership) = (address.subresource, Ownership::Settled);
         let quiet = WriteOptions { duplicates: Vec::new(), ..options.clone() };
         let draft = Draft { resource, subresource, old, new, options: &quiet, ownership, now };
-        self.finish(draft)
+        self.replace(draft)
     }
 }
 
@@ -157,6 +166,77 @@ fn other_uid(resource: &Resource, name: &str, uid: &str) -> ApiError {
     let bad =
         || crate::error::FieldProblem::invalid("metadata.uid", json!(uid), "field is immutable");
     ApiError::invalid(&resource.group, &resource.kind, name, &[bad(), bad()])
+}
+
+/// Where kubectl keeps what it applied before servers could.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Keeps that up to date, so that a user may go back to applying on the client's side.
+fn carry_last_applied(live: Option<&Value>, config: &Value, new: &mut Value) {
+    let before = live.map(|live| &live["metadata"]["annotations"][LAST_APPLIED]);
+    if before.and_then(Value::as_str).is_none_or(str::is_empty) {
+        return;
+    }
+    let mut config = sorted(config);
+    let annotations = config.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    if let Some(annotations) = annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+    let annotations = crate::object::metadata_mut(new).entry("annotations");
+    let annotations = crate::object::map_mut(annotations.or_insert_with(|| json!({})));
+    annotations.insert(LAST_APPLIED.to_owned(), json!(format!("{config}\n")));
+}
+
+/// What an applied scale says of the object it is of.
+fn applied_scale(resource: &Resource, address: &Address, body: &Value) -> Result<Value, ApiError> {
+    let paths = resource.subresources.scale.as_ref().ok_or_else(ApiError::no_such_resource)?;
+    if body["kind"] != "Scale" || body["apiVersion"] != "autoscaling/v1" {
+        let (version, kind) = (&body["apiVersion"], body["kind"].as_str().unwrap_or_default());
+        let version = version.as_str().unwrap_or_default();
+        return Err(ApiError::bad_request(format!("invalid object type: {version}, Kind={kind}")));
+    }
+    let mut whole = json!({
+        "apiVersion": resource.api_version(), "kind": resource.kind,
+        "metadata": { "name": address.name },
+    });
+    if let Some(replicas) = body["spec"].get("replicas") {
+        crate::path::set(&mut whole, &paths.spec_replicas, replicas.clone());
+    }
+    Ok(whole)
+}
+
+/// The first value of another type than its schema's, in the words of who applies.
+fn mistyped(resource: &Resource, schema: &schema::Schema, body: &Value) -> Option<String> {
+    if resource.origin == Origin::Custom {
+        return None;
+    }
+    wrong_type(schema, body, "")
+}
+
+fn wrong_type(schema: &schema::Schema, value: &Value, path: &str) -> Option<String> {
+    use schema::Shape;
+    let expected = match (schema.shape, value) {
+        (_, Value::Null) | (Shape::Any | Shape::IntOrString, _) => None,
+        (Shape::Object, Value::Object(map)) => {
+            return map.iter().find_map(|(key, value)| {
+                wrong_type(schema.field(key)?, value, &format!("{path}.{key}"))
+            });
+        }
+        (Shape::Array, Value::Array(list)) => {
+            let items = schema.items.as_deref()?;
+            return list.iter().find_map(|item| wrong_type(items, item, path));
+        }
+        _ if schema.name.ends_with(".Quantity") => None,
+        (Shape::String, found) => (!found.is_string()).then_some("string"),
+        (Shape::Boolean, found) => (!found.is_boolean()).then_some("boolean"),
+        (Shape::Integer | Shape::Number, found) => {
+            (!found.is_number()).then_some("numeric (int or float)")
+        }
+        (Shape::Object, _) => Some("map"),
+        (Shape::Array, _) => Some("list"),
+    };
+    let expected = expected?;
+    Some(format!("{path}: expected {expected}, got &value.valueUnstructured{{Value:{value}}}"))
 }
 
 /// The first list that names a member twice.
@@ -185,24 +265,110 @@ fn doubled(schema: &schema::Schema, value: &Value, path: &str) -> Option<String>
 }
 
 /// What a patch made cannot be read as an object: the fault is the patch's.
-fn unreadable(error: &ApiError, made: &Value) -> ApiError {
+fn unreadable(error: &ApiError, made: &dyn Fn() -> String) -> ApiError {
     let why = error.message.split_once(" cannot be handled as a ");
-    let why = why.and_then(|(_, rest)| rest.split_once(": ")).map_or("", |(_, why)| why);
-    let value = Value::String(made.to_string());
+    let Some((_, why)) = why.and_then(|(_, rest)| rest.split_once(": ")) else {
+        return error.clone();
+    };
+    let value = Value::String(made());
     let problem = crate::error::FieldProblem::invalid("patch", value, why);
     ApiError::invalid("", "", "", &[problem])
+}
+
+/// What a patch made, as refusals show it: the patch itself where it was merged by its fields' types.
+fn shown(resource: &Resource, patch: &Patch, made: &Value) -> String {
+    if let Patch::Strategic(body) = patch {
+        return go_map(body);
+    }
+    if resource.origin == Origin::Custom {
+        return sorted(made).to_string();
+    }
+    let mut whole = Map::new();
+    let mut fields: Vec<_> = made.as_object().into_iter().flatten().collect();
+    fields.sort_by_key(|(key, _)| key.as_str());
+    for (key, value) in fields {
+        let value = if key == "metadata" { in_order(value) } else { value.clone() };
+        whole.insert(key.clone(), value);
+    }
+    Value::Object(whole).to_string()
+}
+
+/// Fields of metadata in the order of upstream's structure.
+const METADATA_ORDER: [&str; 14] = [
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
+
+fn in_order(metadata: &Value) -> Value {
+    let fields = METADATA_ORDER
+        .iter()
+        .filter_map(|key| metadata.get(*key).map(|value| ((*key).to_owned(), value.clone())));
+    Value::Object(fields.collect())
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut fields: Vec<_> = map.iter().collect();
+            fields.sort_by_key(|(key, _)| key.as_str());
+            let fields = fields.into_iter().map(|(key, value)| (key.clone(), sorted(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(list) => list.iter().map(sorted).collect(),
+        scalar => scalar.clone(),
+    }
+}
+
+/// A value as Go prints what it reads without a schema.
+fn go_map(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let texts: Vec<String> = list.iter().map(go_map).collect();
+            format!("[{}]", texts.join(" "))
+        }
+        Value::Object(map) => {
+            let mut texts: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}:{}", go_map(value))).collect();
+            texts.sort();
+            format!("map[{}]", texts.join(" "))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+/// What operations say that they should not; of other patches, their object says it.
+fn strange_fields(patch: &Patch, options: &WriteOptions) -> (Vec<String>, WriteOptions) {
+    let mut options = options.clone();
+    let Patch::Json(operations) = patch else { return (Vec::new(), options) };
+    let doubled = std::mem::take(&mut options.duplicates);
+    let doubled = doubled.iter().map(|path| format!("json patch duplicate field {path:?}"));
+    (doubled.chain(patch::json::unknown_fields(operations)).collect(), options)
 }
 
 /// Operations with other fields are refused where unknown fields are.
 fn refuse_strange(
     strange: &[String],
-    made: &Value,
+    made: &dyn Fn() -> String,
     options: &WriteOptions,
 ) -> Result<(), ApiError> {
     if strange.is_empty() || options.field_validation != FieldValidation::Strict {
         return Ok(());
     }
-    let value = Value::String(made.to_string());
+    let value = Value::String(made());
     let why = format!("strict decoding error: {}", strange.join(", "));
     let problem = crate::error::FieldProblem::invalid("patch", value, why);
     Err(ApiError::invalid("", "", "", &[problem]))

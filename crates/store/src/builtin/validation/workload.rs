@@ -244,8 +244,12 @@ pub(super) fn job(old: Option<&Value>, new: &Value, out: &mut Problems) {
     if let Some(old) = old
         && frozen_template(old) != frozen_template(new)
     {
-        let value = spec["template"].clone();
-        out.push(FieldProblem::invalid("spec.template", value, "field is immutable"));
+        let same_pods = old["spec"]["template"]["metadata"] == spec["template"]["metadata"];
+        let (path, value) = match same_pods {
+            true => ("spec.template.spec", spec["template"]["spec"].clone()),
+            false => ("spec.template", spec["template"].clone()),
+        };
+        out.push(FieldProblem::invalid(path, value, "field is immutable"));
     }
 }
 
