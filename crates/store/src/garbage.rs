@@ -218,7 +218,7 @@ impl Store {
         let last = Arc::new(Object::new(value, self.resource_version()));
         let last = self.discard(&place.kind, &last, now);
         if place.kind.resource == "customresourcedefinitions" {
-            definition::removed(self, &last);
+            definition::discarded(self, &last, now);
         }
     }
 

@@ -92,6 +92,16 @@ pub(crate) fn removed(store: &mut Store, definition: &Object) {
     store.catalogue.remove(&defined(definition.value()));
 }
 
+/// Takes a removed definition out of the catalogue, and lets others have its names.
+pub(crate) fn discarded(store: &mut Store, definition: &Object, now: Timestamp) {
+    removed(store, definition);
+    for mut waiting in names::waiting(store, &definition.value()["spec"]["group"]) {
+        names::settle(store, &mut waiting, now);
+        let kept = store.keep(&names::definitions(), waiting, now);
+        changed(store, &kept);
+    }
+}
+
 /// The resource type a definition defines.
 pub(crate) fn defined(definition: &Value) -> GroupResource {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

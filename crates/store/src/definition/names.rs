@@ -28,8 +28,7 @@ struct Taken {
 impl Taken {
     fn by_others(store: &Store, definition: &Value) -> Self {
         let mut taken = Self::default();
-        let key = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
-        let all = store.racks.get(&key).into_iter().flat_map(|rack| rack.within(None));
+        let all = store.racks.get(&definitions()).into_iter().flat_map(|rack| rack.within(None));
         for other in all {
             let other = other.value();
             let same = other["metadata"]["name"] == definition["metadata"]["name"];
@@ -44,6 +43,19 @@ impl Taken {
         }
         taken
     }
+}
+
+/// Where definitions are kept.
+pub(super) fn definitions() -> GroupResource {
+    GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions")
+}
+
+/// The definitions of a group whose names were taken.
+pub(super) fn waiting(store: &Store, group: &Value) -> Vec<Value> {
+    let all = store.racks.get(&definitions()).into_iter().flat_map(|rack| rack.within(None));
+    let all = all.map(|object| object.value());
+    let waiting = all.filter(|other| other["spec"]["group"] == *group && !is_established(other));
+    waiting.cloned().collect()
 }
 
 /// Accepts the names that are free and says so in the conditions.
@@ -80,8 +92,10 @@ pub(super) fn settle(store: &Store, definition: &mut Value, now: Timestamp) {
     let status = field_mut(definition, "status");
     status["acceptedNames"] = accepted;
     let conditions = conditions(conflict, established);
-    let conditions = conditions.map(|condition| since(status, condition, now));
-    status["conditions"] = json!(conditions);
+    let ours = conditions.map(|condition| since(status, condition, now));
+    let is_ours = |one: &&Value| ours.iter().any(|ours| ours["type"] == one["type"]);
+    let others = items(&status["conditions"]).iter().filter(|one| !is_ours(one)).cloned();
+    status["conditions"] = ours.iter().cloned().chain(others).collect();
 }
 
 fn copy(from: &Value, to: &mut Value, key: &str) {

@@ -167,7 +167,7 @@ impl Store {
             let version = self.resource_version();
             let last = self.discard(&key, &Arc::new(Object::new(stored, version)), now);
             if key.resource == "customresourcedefinitions" {
-                crate::definition::removed(self, &last);
+                crate::definition::discarded(self, &last, now);
             }
             return last;
         }
