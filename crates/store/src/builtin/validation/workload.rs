@@ -245,9 +245,10 @@ pub(super) fn job(old: Option<&Value>, new: &Value, out: &mut Problems) {
         && frozen_template(old) != frozen_template(new)
     {
         let same_pods = old["spec"]["template"]["metadata"] == spec["template"]["metadata"];
-        let (path, value) = match same_pods {
-            true => ("spec.template.spec", spec["template"]["spec"].clone()),
-            false => ("spec.template", spec["template"].clone()),
+        let (path, value) = if same_pods {
+            ("spec.template.spec", spec["template"]["spec"].clone())
+        } else {
+            ("spec.template", spec["template"].clone())
         };
         out.push(FieldProblem::invalid(path, value, "field is immutable"));
     }

@@ -1,8 +1,15 @@
 //! What rules may call besides the standard functions: Kubernetes' own libraries.
 
 mod address;
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "functions over any list have this signature"
+)]
 mod lists;
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "functions take their arguments so")]
 mod quantity;
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "functions take their arguments so")]
 mod text;
 mod url;
 
@@ -10,10 +17,13 @@ use std::sync::{Arc, LazyLock};
 
 use cel::{DeclarationError, Env, ExecutionError, extensions};
 
+/// Adds functions to those there are.
+type Library = fn(&mut Env) -> Result<(), DeclarationError>;
+
 /// The functions of rules.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    let libraries: [fn(&mut Env) -> Result<(), DeclarationError>; 7] = [
+    let libraries: [Library; 7] = [
         extensions::strings,
         extensions::lists,
         address::extension,
