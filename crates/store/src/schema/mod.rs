@@ -8,7 +8,7 @@ mod cost;
 pub(crate) mod custom;
 pub(crate) mod decode;
 pub(crate) mod default;
-mod format;
+pub(crate) mod format;
 pub(crate) mod structural;
 pub(crate) mod validate;
 

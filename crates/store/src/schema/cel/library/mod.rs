@@ -1,6 +1,7 @@
 //! What rules may call besides the standard functions: Kubernetes' own libraries.
 
 mod address;
+mod format;
 #[expect(
     clippy::needless_pass_by_value,
     clippy::unnecessary_wraps,
@@ -9,6 +10,8 @@ mod address;
 mod lists;
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "functions take their arguments so")]
 mod quantity;
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "functions take their arguments so")]
+mod semver;
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "functions take their arguments so")]
 mod text;
 mod url;
@@ -23,12 +26,14 @@ type Library = fn(&mut Env) -> Result<(), DeclarationError>;
 /// The functions of rules.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    let libraries: [Library; 7] = [
+    let libraries: [Library; 9] = [
         extensions::strings,
         extensions::lists,
         address::extension,
+        format::extension,
         lists::extension,
         quantity::extension,
+        semver::extension,
         text::extension,
         url::extension,
     ];
@@ -107,6 +112,27 @@ mod tests {
         check("'abc 123'.find('[0-9]+') == '123' && 'abc'.find('[0-9]+') == ''");
         check("'1 2 3'.findAll('[0-9]') == ['1', '2', '3']");
         check("'1 2 3'.findAll('[0-9]', 2) == ['1', '2']");
+    }
+
+    #[test]
+    fn versions_are_ordered() {
+        check("isSemver('1.2.3-alpha.1+b') && !isSemver('1.2') && !isSemver('01.2.3')");
+        check("semver('1.10.0').isGreaterThan(semver('1.9.9')) && semver('1.2.3').minor() == 2");
+        check("semver('1.0.0-alpha').isLessThan(semver('1.0.0'))");
+        check("semver('1.0.0-alpha.2').isLessThan(semver('1.0.0-alpha.10'))");
+        check("semver('1.0.0-1').isLessThan(semver('1.0.0-a'))");
+        check("semver('v1.2', true) == semver('1.2.0') && isSemver('v01.2', true)");
+        check("semver('1.2.3+a').compareTo(semver('1.2.3+b')) == 0");
+    }
+
+    #[test]
+    fn texts_are_judged_by_their_form() {
+        check("!format.dns1123Label().validate('my-name').hasValue()");
+        check("format.dns1123Label().validate('My_Name').value().size() == 1");
+        check("!format.dns1123LabelPrefix().validate('my-').hasValue()");
+        check("format.named('uuid').hasValue() && !format.named('shape').hasValue()");
+        check("format.named('date').value().validate('today').value() == ['invalid date']");
+        check("!format.datetime().validate('2026-01-01T00:00:00Z').hasValue()");
     }
 
     #[test]
