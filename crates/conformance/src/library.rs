@@ -153,7 +153,7 @@ impl Library {
     /// When the list cannot be written.
     pub fn write_open(&self, outcome: &Outcome) -> Result<usize, LibraryError> {
         let names = outcome.named();
-        let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let lines: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
         let path = self.folder.join(OPEN);
         std::fs::write(&path, format!("{OPEN_HEAD}{lines}"))
             .map_err(|source| file(&path, source))?;
