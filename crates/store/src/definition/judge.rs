@@ -144,7 +144,8 @@ fn schema(validation: &Value, version: &Value, path: &str, problems: &mut Proble
     problems.extend(schema_rules::validate(schema, &format!("{path}.openAPIV3Schema")));
     for (index, field) in items(&version["selectableFields"]).iter().enumerate() {
         if text(&field["jsonPath"]).is_empty() {
-            let path = format!("spec.versions[{index}].selectableFields[{index}].jsonPath");
+            let owner = path.rsplit_once('.').map_or(path, |(owner, _)| owner);
+            let path = format!("{owner}.selectableFields[{index}].jsonPath");
             problems.push(FieldProblem::required(path, ""));
         }
     }

@@ -36,7 +36,9 @@ impl Taken {
                 continue;
             }
             let names = &other["status"]["acceptedNames"];
-            let texts = |key: &str| names[key].as_str().map(str::to_owned);
+            // A name that was not accepted is empty.
+            let texts =
+                |key: &str| names[key].as_str().filter(|name| !name.is_empty()).map(str::to_owned);
             taken.resources.extend(["plural", "singular"].into_iter().filter_map(texts));
             taken.resources.extend(strings(&names["shortNames"]).map(str::to_owned));
             taken.kinds.extend(["kind", "listKind"].into_iter().filter_map(texts));
