@@ -23,7 +23,7 @@ pub(crate) fn start(hub: &Arc<Hub>) {
 
 async fn follow(hub: Weak<Hub>, changes: Arc<Notify>) {
     loop {
-        let changed = changes.notified();
+        let woken = changes.notified();
         let Some(hub) = hub.upgrade() else { return };
         // Requests that are already queued go first, so that a burst of deletes is collected once.
         tokio::task::yield_now().await;
@@ -32,6 +32,6 @@ async fn follow(hub: Weak<Hub>, changes: Arc<Notify>) {
             tokio::task::yield_now().await;
         }
         drop(hub);
-        changed.await;
+        woken.await;
     }
 }

@@ -175,6 +175,13 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Document, ApiError> {
     Ok(Document { value, duplicates })
 }
 
+/// The first of several documents; upstream does not look at the others.
+fn first_document(text: &str) -> &str {
+    let start = text.strip_prefix("---\n").map_or(0, |rest| text.len() - rest.len());
+    let end = text[start..].find("\n---\n").map_or(text.len(), |end| start + end + 1);
+    &text[..end]
+}
+
 /// Parses a YAML body, of which JSON is a part.
 pub(crate) fn yaml(bytes: &[u8]) -> Result<Document, ApiError> {
     if let Ok(document) = json(bytes) {
@@ -182,6 +189,7 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Document, ApiError> {
     }
     let unreadable = |error: String| ApiError::bad_request(format!("error decoding YAML: {error}"));
     let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
-    let value = serde_saphyr::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+    let value = serde_saphyr::from_str(first_document(text))
+        .map_err(|error| unreadable(error.to_string()))?;
     Ok(Document { value, duplicates: Vec::new() })
 }

@@ -69,6 +69,14 @@ impl Query {
         }
     }
 
+    /// What is wrong with the words for that.
+    pub(crate) fn unknown_include(&self) -> Option<FieldProblem> {
+        let known = ["", "None", "Metadata", "Object"];
+        let word = self.get("includeObject").filter(|word| !known.contains(word))?;
+        let why = "must be 'Metadata', 'Object', 'None', or empty";
+        Some(FieldProblem::invalid("includeObject", serde_json::json!(word), why))
+    }
+
     pub(crate) fn list(&self) -> Result<ListOptions, ApiError> {
         let options = ListOptions {
             selectors: Selectors::parse(self.get("labelSelector"), self.get("fieldSelector"))?,

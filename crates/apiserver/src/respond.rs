@@ -7,9 +7,11 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 use store::ApiError;
 
-/// A JSON body that is already serialised.
+/// A JSON body that is already serialised; it ends with a line break, as upstream's do.
 pub(crate) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.into()));
+    let mut line = Vec::from(body.into());
+    line.push(b'\n');
+    let mut response = Response::new(Body::from(line));
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -33,6 +35,7 @@ pub(crate) fn text(body: impl Into<Body>) -> Response<Body> {
 pub(crate) fn refusal(error: &ApiError) -> Response<Body> {
     let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json(code, error.to_status().to_string());
+    warn(&mut response, &error.warnings);
     if error.retry_after_seconds > 0 {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(error.retry_after_seconds));
     }

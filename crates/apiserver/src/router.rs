@@ -120,18 +120,21 @@ async fn resource(
         }
         _ => {
             let warnings = deprecation(&request.resource);
-            let mut response = request.carry_out(verb, body).await?;
+            let mut response = match request.carry_out(verb, body).await {
+                Err(error) if warnings.is_some() => respond::refusal(&error),
+                answer => answer?,
+            };
             respond::warn(&mut response, warnings.as_slice());
             Ok(response)
         }
     }
 }
 
-/// What upstream says to whoever still uses an old kind.
+/// What upstream says to whoever still uses an old kind or version.
 fn deprecation(resource: &store::Resource) -> Option<String> {
     let old = resource.group.is_empty() && resource.plural == "endpoints";
     let why = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
-    old.then(|| why.to_owned())
+    if old { Some(why.to_owned()) } else { resource.deprecation.clone() }
 }
 
 fn version() -> Response<Body> {

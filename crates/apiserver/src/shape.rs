@@ -33,7 +33,7 @@ pub(crate) fn one(
 /// One page of a list.
 pub(crate) fn list(hub: &Hub, resource: &Resource, shape: Shape, list: &List) -> Response<Body> {
     let mut metadata = page(list);
-    if resource.origin == Origin::Custom {
+    if resource.origin == Origin::Custom && shape == Shape::Object {
         // Upstream keeps custom lists untyped, and says there that nothing follows.
         metadata.entry("continue").or_insert_with(|| json!(""));
     }
@@ -95,6 +95,18 @@ fn untyped(item: &Object) -> Vec<u8> {
     serde_json::to_vec(&fields).unwrap_or_default()
 }
 
+/// The annotation of daemon sets for clients of long ago is not in tables.
+fn forget_annotation(metadata: &mut Value) {
+    let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+    let left = annotations.map(|annotations| {
+        annotations.remove("deprecated.daemonset.template.generation");
+        annotations.len()
+    });
+    if let (Some(0), Some(map)) = (left, metadata.as_object_mut()) {
+        map.remove("annotations");
+    }
+}
+
 fn table(
     hub: &Hub,
     resource: &Resource,
@@ -104,8 +116,14 @@ fn table(
 ) -> String {
     let now = hub.clock.now();
     let layout = Layout::of(resource);
-    let rows: Vec<Value> =
-        items.iter().map(|item| layout.row(item.value(), include, now)).collect();
+    let row = |item: &Arc<Object>| {
+        let mut row = layout.row(item.value(), include, now);
+        if resource.plural == "daemonsets" && include == Include::Metadata {
+            forget_annotation(&mut row["object"]["metadata"]);
+        }
+        row
+    };
+    let rows: Vec<Value> = items.iter().map(row).collect();
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use store::{Address, ApiError};
+use store::{Address, ApiError, Subresource};
 
 /// How long a service account's token is valid when nobody says.
 const TOKEN_SECONDS: i64 = 3600;
@@ -112,8 +112,8 @@ fn bind(request: &Request, binding: &Value) -> Result<Response<Body>, ApiError> 
 
 /// A namespace's finalizers are part of its spec; the store keeps them like any other field.
 fn finalize(request: &Request, namespace: Value) -> Result<Response<Body>, ApiError> {
-    let options = request.query.write("", Kind::Update)?;
-    let address = address(request);
+    let options = request.query.write(request.agent(), Kind::Update)?;
+    let address = address(request).at(Subresource::Finalize);
     let written =
         request.hub.write(|store, now| store.update(&address, namespace, &options, now))?;
     Ok(respond::json(StatusCode::OK, written.object.bytes()))

@@ -184,11 +184,16 @@ impl Request {
         if !negotiate::takes_known_format(&self.parts.headers) {
             return Err(respond::no_such_format());
         }
-        negotiate::shape(&self.parts.headers, self.query.include())
-            .map_err(|_| respond::not_acceptable())
+        let shape = negotiate::shape(&self.parts.headers, self.query.include())
+            .map_err(|_| respond::not_acceptable())?;
+        if let (Shape::Table(_), Some(problem)) = (shape, self.query.unknown_include()) {
+            let why = format!("Unable to convert to Table as requested: {problem}");
+            return Err(ApiError::bad_request(why));
+        }
+        Ok(shape)
     }
 
-    fn agent(&self) -> &str {
+    pub(crate) fn agent(&self) -> &str {
         let agent = self.parts.headers.get(USER_AGENT);
         agent.and_then(|agent| agent.to_str().ok()).unwrap_or_default()
     }

@@ -185,3 +185,19 @@ async fn definitions_bring_their_kinds_back() {
     let list: serde_json::Value = server.client().request(list).await.unwrap();
     assert_eq!(list["items"][0]["metadata"]["name"], "t");
 }
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn only_its_owner_may_read_a_journal() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = Directory::new();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let server = open(&directory.0).unwrap();
+    make(&server, "a").await;
+    assert_eq!(mode(&directory.file()), 0o600);
+    end(server).await;
+    // One of a server of before.
+    std::fs::set_permissions(directory.file(), PermissionsExt::from_mode(0o644)).unwrap();
+    end(open(&directory.0).unwrap()).await;
+    assert_eq!(mode(&directory.file()), 0o600);
+}

@@ -134,7 +134,8 @@ impl Library {
             LibraryError::Deliberate { path, source: Box::new(source) }
         })?;
         let open = read(&folder.join(OPEN))?;
-        let open = open.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        let names = open.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let open = names.map(str::to_owned).collect();
         Ok(Self { folder: folder.to_owned(), sequences, deliberate, open })
     }
 
@@ -152,10 +153,9 @@ impl Library {
     /// When the list cannot be written.
     pub fn write_open(&self, outcome: &Outcome) -> Result<usize, LibraryError> {
         let names = outcome.named();
-        let lines: Vec<&str> = names.iter().map(String::as_str).collect();
-        let lines = lines.join("\n");
+        let lines: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
         let path = self.folder.join(OPEN);
-        std::fs::write(&path, format!("{OPEN_HEAD}{lines}\n"))
+        std::fs::write(&path, format!("{OPEN_HEAD}{lines}"))
             .map_err(|source| file(&path, source))?;
         Ok(names.len())
     }

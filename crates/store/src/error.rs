@@ -44,6 +44,8 @@ pub struct ApiError {
     pub message: String,
     /// `details.retryAfterSeconds`; zero when there is none.
     pub retry_after_seconds: u32,
+    /// Texts for `Warning` headers: what was found before the refusal.
+    pub warnings: Vec<String>,
     /// The rest of `details`.
     pub details: Box<Details>,
 }
@@ -69,6 +71,7 @@ impl ApiError {
             reason,
             message: message.into(),
             retry_after_seconds: 0,
+            warnings: Vec::new(),
             details: Box::default(),
         }
     }
@@ -176,6 +179,13 @@ impl ApiError {
             || self.message == REJECTED
             || self.message.starts_with("406: ")
             || self.message.starts_with("415: ")
+    }
+
+    /// Says these texts too.
+    #[must_use]
+    pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.splice(0..0, warnings);
+        self
     }
 
     /// Fills `details` with the resource and name.
@@ -315,6 +325,11 @@ impl FieldProblem {
         json!({ RECORD: pairs.collect::<Value>() })
     }
 
+    /// The value of a problem whose value is not shown, though its kind shows one.
+    pub(crate) fn omitted() -> Value {
+        Value::String(OMITTED.to_owned())
+    }
+
     fn cause(&self) -> Cause {
         let reason = match self.kind {
             ProblemKind::Invalid => "FieldValueInvalid",
@@ -345,7 +360,7 @@ impl FieldProblem {
         let shows_value = !matches!(
             self.kind,
             ProblemKind::Required | ProblemKind::Forbidden | ProblemKind::TooLong
-        );
+        ) && self.value != OMITTED;
         let mut text = word.to_owned();
         if shows_value {
             text.push_str(": ");
@@ -369,14 +384,22 @@ impl std::fmt::Display for FieldProblem {
 /// Marks a value that is shown with its fields in a given order.
 const RECORD: &str = "\0record";
 
+/// Stands for a value that is not shown.
+const OMITTED: &str = "\0omitted";
+
 /// Fields that upstream's structs have before others, where the order shows in messages.
 const FIRST: [&str; 9] =
     ["apiVersion", "kind", "Type", "type", "name", "uid", "matchLabels", "key", "operator"];
 
 /// How upstream prints a value in a validation message: bare scalars, quoted strings, JSON otherwise.
 fn value_text(value: &Value) -> String {
+    if value.is_array() || value.is_object() { json_text(value) } else { value.to_string() }
+}
+
+/// JSON as Go writes it.
+fn json_text(value: &Value) -> String {
     if let Some(Value::Array(fields)) = value.get(RECORD) {
-        let field = |pair: &Value| format!("{}:{}", pair[0], value_text(&pair[1]));
+        let field = |pair: &Value| format!("{}:{}", pair[0], json_text(&pair[1]));
         let texts: Vec<String> = fields.iter().map(field).collect();
         return format!("{{{}}}", texts.join(","));
     }
@@ -386,13 +409,17 @@ fn value_text(value: &Value) -> String {
             let mut fields: Vec<_> = map.iter().collect();
             fields.sort_by_key(|(key, _)| (rank(key).unwrap_or(FIRST.len()), (*key).clone()));
             let field =
-                |(key, value): (&String, &Value)| format!("{}:{}", json!(key), value_text(value));
+                |(key, value): (&String, &Value)| format!("{}:{}", json!(key), json_text(value));
             let texts: Vec<String> = fields.into_iter().map(field).collect();
             format!("{{{}}}", texts.join(","))
         }
         Value::Array(list) => {
-            let texts: Vec<String> = list.iter().map(value_text).collect();
+            let texts: Vec<String> = list.iter().map(json_text).collect();
             format!("[{}]", texts.join(","))
+        }
+        Value::String(text) => {
+            let text = json!(text).to_string();
+            text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
         }
         other => other.to_string(),
     }

@@ -181,7 +181,7 @@ impl Store {
     }
 
     fn empty_definition(&mut self, place: &Place, object: &Object, now: Timestamp) {
-        let kind = definition::names(object.value());
+        let kind = definition::defined(object.value());
         let instances: Vec<Arc<Object>> =
             self.racks.get(&kind).into_iter().flat_map(|rack| rack.within(None)).cloned().collect();
         for instance in instances {
@@ -218,7 +218,7 @@ impl Store {
         let last = Arc::new(Object::new(value, self.resource_version()));
         let last = self.discard(&place.kind, &last, now);
         if place.kind.resource == "customresourcedefinitions" {
-            definition::removed(self, &last);
+            definition::discarded(self, &last, now);
         }
     }
 

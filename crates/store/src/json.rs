@@ -36,6 +36,12 @@ fn syntax_error(bytes: &[u8], error: &serde_json::Error) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     let found = line.chars().nth(error.column().saturating_sub(1)).unwrap_or('\0');
+    // Go reads bytes: one that begins no character stands for itself.
+    let byte = bytes.get(error.column().saturating_sub(1)).filter(|_| error.line() == 1);
+    let found = match byte {
+        Some(byte @ 0x80..) => format!("\\u{byte:04x}"),
+        _ => found.to_string(),
+    };
     let message = error.to_string();
     let first = text.trim_start().chars().next().unwrap_or_default();
     let place = if message.starts_with("trailing characters") {

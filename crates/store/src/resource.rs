@@ -93,6 +93,8 @@ pub enum Subresource {
     Status,
     /// `/scale`.
     Scale,
+    /// `/finalize` of a namespace.
+    Finalize,
 }
 
 impl Subresource {
@@ -102,6 +104,7 @@ impl Subresource {
             Self::Main => "",
             Self::Status => "status",
             Self::Scale => "scale",
+            Self::Finalize => "finalize",
         }
     }
 }
@@ -192,6 +195,8 @@ pub struct Resource {
     pub origin: Origin,
     /// Fields beyond name and namespace that a custom resource lets field selectors use, such as `.spec.color`.
     pub selectable_fields: Vec<String>,
+    /// Said to whoever uses a version of a custom resource that goes away.
+    pub deprecation: Option<String>,
     /// The group objects are kept in; differs from `group` only for events.
     pub storage_group: String,
     /// The version objects are kept in.

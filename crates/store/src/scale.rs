@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::ApiError;
 use crate::object::{Object, meta_str};
 use crate::path;
-use crate::resource::{Resource, ScalePaths};
+use crate::resource::{Origin, Resource, ScalePaths};
 use crate::selector::LabelSelector;
 
 /// The scale of a stored object.
@@ -50,7 +50,8 @@ pub(crate) fn applied(
 ) -> Result<Value, ApiError> {
     let paths = paths(resource)?;
     let replicas = &scale["spec"]["replicas"];
-    if replicas.as_i64().is_some_and(|count| count < 0) {
+    let built_in = resource.origin == Origin::BuiltIn;
+    if built_in && replicas.as_i64().is_some_and(|count| count < 0) {
         let problem = crate::error::FieldProblem::invalid(
             "spec.replicas",
             replicas.clone(),

@@ -1,6 +1,6 @@
 //! Every resource the server answers for, in the order discovery lists them.
 
-use store::{Reach, Resource};
+use store::{Origin, Reach, Resource};
 
 /// One resource as discovery shows it.
 #[derive(Clone, Debug)]
@@ -132,11 +132,22 @@ fn entry(resource: &Resource) -> Entry {
         singular: resource.singular.clone(),
         kind: resource.kind.clone(),
         reach: resource.reach,
-        verbs: resource.verbs.clone(),
+        verbs: verbs(resource),
         short_names: resource.short_names.clone(),
         categories: resource.categories.clone(),
         subresources: subresources(resource),
     }
+}
+
+/// Verbs by their names; those of custom kinds stand in the order of their handlers.
+fn verbs(resource: &Resource) -> Vec<&'static str> {
+    let mut verbs = resource.verbs.clone();
+    if resource.origin == Origin::Custom {
+        verbs.retain(|verb| *verb != "create");
+        let place = verbs.iter().position(|verb| *verb == "update").unwrap_or(verbs.len());
+        verbs.insert(place, "create");
+    }
+    verbs
 }
 
 const READ_WRITE: &[&str] = &["get", "patch", "update"];

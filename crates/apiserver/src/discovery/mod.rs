@@ -102,7 +102,12 @@ fn resource_list(groups: &[Group], group: &str, version: &str) -> Option<Value> 
     let version = group.versions.iter().find(|known| known.name == version)?;
     let resources: Vec<Value> = version.entries.iter().flat_map(legacy_entry).collect();
     let list = json!({"groupVersion": group.api_version(version), "resources": resources});
-    Some(with_type("APIResourceList", list))
+    let mut list = with_type("APIResourceList", list);
+    // The list of the core group says no version of itself.
+    if let Some(map) = list.as_object_mut().filter(|_| group.is_core()) {
+        map.remove("apiVersion");
+    }
+    Some(list)
 }
 
 fn legacy_entry(entry: &Entry) -> Vec<Value> {
@@ -123,7 +128,7 @@ fn legacy_entry(entry: &Entry) -> Vec<Value> {
             "kind": sub.kind,
             "verbs": sub.verbs,
         });
-        if sub.kind != entry.kind {
+        if sub.kind != entry.kind && !sub.group.is_empty() {
             value["group"] = json!(sub.group);
             value["version"] = json!(sub.version);
         }

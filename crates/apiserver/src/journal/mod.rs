@@ -19,6 +19,10 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use store::{Change, Store};
 
+/// The mode of a journal's files.
+#[cfg(unix)]
+const OWNER_ONLY: u32 = 0o600;
+
 /// How many bytes of changes a file takes at least before a new snapshot is made.
 const COMPACT_AFTER: u64 = 16 << 20;
 
@@ -181,6 +185,9 @@ impl Journal {
         let (ledger, whole) = read(&path)?;
         let mut file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
         file.set_len(whole).map_err(at(&path))?;
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(OWNER_ONLY))
+            .map_err(at(&path))?;
         file.seek(SeekFrom::End(0)).map_err(at(&path))?;
         let mut store = Store::empty(seed);
         for change in ledger.restored() {
@@ -194,7 +201,7 @@ impl Journal {
 /// Keeps other processes out of the directory until the file is closed.
 fn lock(directory: &Path) -> Result<File, JournalError> {
     let path = directory.join("lock");
-    let file = File::create(&path).map_err(at(&path))?;
+    let file = create(&path).map_err(at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -241,12 +248,25 @@ fn write_snapshot(
     let path = path(directory, number);
     let unfinished = path.with_extension(UNFINISHED);
     let bytes = ledger.snapshot();
-    let mut file = File::create(&unfinished).map_err(at(&unfinished))?;
+    let mut file = create(&unfinished).map_err(at(&unfinished))?;
     file.write_all(&bytes).map_err(at(&unfinished))?;
     file.sync_all().map_err(at(&unfinished))?;
     fs::rename(&unfinished, &path).map_err(at(&path))?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(at(directory))?;
     Ok((file, bytes.len() as u64))
+}
+
+/// An empty file that only its owner may read: a journal holds secrets.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, OWNER_ONLY);
+    let file = options.open(path)?;
+    // One that was there before keeps its mode.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(OWNER_ONLY))?;
+    Ok(file)
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> JournalError {

@@ -29,7 +29,8 @@ pub(crate) fn answer(hub: &Hub, parts: &Parts) -> Result<Response<Body>, ApiErro
         return Err(respond::not_acceptable());
     }
     match parts.uri.path().strip_prefix("/openapi/v3") {
-        Some("" | "/") => Ok(respond::value(&index(&hub.read()))),
+        // Upstream calls its index text.
+        Some("" | "/") => Ok(respond::text(index(&hub.read()).to_string())),
         Some(path) => document(hub, path.trim_matches('/')),
         None => Err(ApiError::no_such_resource()),
     }

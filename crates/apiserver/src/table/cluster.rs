@@ -64,7 +64,7 @@ pub(super) const EVENT: &[Column] = &[
         name: "Count",
         kind: "string",
         priority: 1,
-        cell: |object, _| json!(event_count(object).to_string()),
+        cell: |object, _| json!(event_count(object)),
     },
     wide("Name", |object, _| shown(object, "/metadata/name")),
 ];
@@ -164,9 +164,11 @@ fn subjects(binding: &Value, kind: &str) -> String {
     let all = items(binding, "/subjects").iter();
     let named = all.filter(|subject| string(subject, "/kind") == Some(kind)).map(|subject| {
         let name = string(subject, "/name").unwrap_or_default();
-        match string(subject, "/namespace") {
-            Some(namespace) => format!("{namespace}/{name}"),
-            None => name.to_owned(),
+        match kind {
+            "ServiceAccount" => {
+                format!("{}/{name}", string(subject, "/namespace").unwrap_or_default())
+            }
+            _ => name.to_owned(),
         }
     });
     named.collect::<Vec<_>>().join(", ")

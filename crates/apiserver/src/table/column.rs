@@ -21,8 +21,12 @@ pub(crate) const NAME: Column = text("Name", |object, _| shown(object, "/metadat
 pub(crate) const AGE: Column = text("Age", |object, now| {
     json!(age::since(string(object, "/metadata/creationTimestamp"), now))
 });
-pub(crate) const CREATED_AT: Column =
-    text("Created At", |object, _| shown(object, "/metadata/creationTimestamp"));
+pub(crate) const CREATED_AT: Column = Column {
+    name: "Created At",
+    kind: "date",
+    priority: 0,
+    cell: |object, _| shown(object, "/metadata/creationTimestamp"),
+};
 
 pub(crate) const fn text(name: &'static str, cell: Cell) -> Column {
     Column { name, kind: "string", priority: 0, cell }
@@ -44,7 +48,7 @@ pub(crate) const fn number(name: &'static str, cell: Cell) -> Column {
 impl Column {
     /// The column as a table's `columnDefinitions` entry.
     pub(crate) fn definition(&self) -> Value {
-        let format = if self.name == "Name" && self.priority == 0 { "name" } else { "" };
+        let format = if self.name == "Name" { "name" } else { "" };
         json!({
             "name": self.name,
             "type": self.kind,
@@ -109,7 +113,9 @@ pub(crate) fn selector(object: &Value, pointer: &str) -> String {
 
 fn expression(requirement: &Value) -> String {
     let key = string(requirement, "/key").unwrap_or_default();
-    let values = joined(items(requirement, "/values").iter().map(plain));
+    let mut values: Vec<String> = items(requirement, "/values").iter().map(plain).collect();
+    values.sort();
+    let values = joined(values.into_iter());
     match string(requirement, "/operator").unwrap_or_default() {
         "In" => format!("{key} in ({values})"),
         "NotIn" => format!("{key} notin ({values})"),

@@ -110,7 +110,7 @@ impl Layout {
                 .collect(),
         };
         match include {
-            Include::Nothing => json!({"cells": cells}),
+            Include::Nothing => json!({"cells": cells, "object": null}),
             Include::Metadata => json!({"cells": cells, "object": partial(object)}),
             Include::Object => json!({"cells": cells, "object": object}),
         }
@@ -180,7 +180,7 @@ mod tests {
             "spec": {"replicas": 3},
         });
         let row = layout.row(&object, Include::Nothing, "2026-01-01T00:00:07Z".parse().unwrap());
-        assert_eq!(row, json!({"cells": ["web", 3, null, "7s"]}));
+        assert_eq!(row, json!({"cells": ["web", 3, null, "7s"], "object": null}));
         assert_eq!(layout.definitions().len(), 4);
     }
 

@@ -70,15 +70,28 @@ pub(super) const CRON_JOB: &[Column] = &[
     text("Timezone", |object, _| {
         json!(or_none(string(object, "/spec/timeZone").unwrap_or_default().to_owned()))
     }),
-    text("Suspend", |object, _| {
-        json!(if object.pointer("/spec/suspend") == Some(&json!(true)) { "True" } else { "False" })
-    }),
+    Column {
+        name: "Suspend",
+        kind: "boolean",
+        priority: 0,
+        cell: |object, _| {
+            let suspended = object.pointer("/spec/suspend") == Some(&json!(true));
+            json!(if suspended { "True" } else { "False" })
+        },
+    },
     number("Active", |object, _| json!(items(object, "/status/active").len())),
     text("Last Schedule", |object, now| match string(object, "/status/lastScheduleTime") {
         Some(time) => json!(age::since(Some(time), now)),
         None => json!("<none>"),
     }),
     AGE,
+    wide("Containers", |object, _| {
+        each(object, "/spec/jobTemplate/spec/template/spec/containers", "/name")
+    }),
+    wide("Images", |object, _| {
+        each(object, "/spec/jobTemplate/spec/template/spec/containers", "/image")
+    }),
+    wide("Selector", |object, _| json!(selector(object, "/spec/jobTemplate/spec/selector"))),
 ];
 
 pub(super) const AUTOSCALER: &[Column] = &[

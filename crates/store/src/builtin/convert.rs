@@ -2,14 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::object::{field_mut, map_mut};
+use crate::object::{field_mut, map_mut, metadata_mut};
 use crate::resource::{Origin, Resource};
 
 /// An object as kept, shown in this resource's version.
 pub(crate) fn from_storage(mut value: Value, resource: &Resource) -> Value {
     if resource.origin == Origin::BuiltIn {
         match resource.group.as_str() {
-            "events.k8s.io" => rename(&mut value, |pair| *pair),
+            "events.k8s.io" => {
+                rename(&mut value, |pair| *pair);
+                for key in ["reportingController", "reportingInstance"] {
+                    if value[key] == "" {
+                        map_mut(&mut value).remove(key);
+                    }
+                }
+            }
             "autoscaling" => autoscaler_to_v1(&mut value),
             _ => {}
         }
@@ -68,7 +75,7 @@ fn is_cpu_target(metric: &Value) -> bool {
 fn autoscaler_to_v1(value: &mut Value) {
     let spec = map_mut(field_mut(value, "spec"));
     let metrics = spec.remove("metrics").unwrap_or_default();
-    spec.remove("behavior");
+    let behavior = spec.remove("behavior").filter(|behavior| !behavior.is_null());
     let cpu = crate::object::items(&metrics).iter().find(|metric| is_cpu_target(metric));
     if let Some(cpu) = cpu {
         let percent = cpu["resource"]["target"]["averageUtilization"].clone();
@@ -77,11 +84,43 @@ fn autoscaler_to_v1(value: &mut Value) {
     let status = map_mut(field_mut(value, "status"));
     let current = status.remove("currentMetrics").unwrap_or_default();
     status.remove("conditions");
+    status.entry("currentReplicas").or_insert(json!(0));
     let cpu = crate::object::items(&current).iter().find(|one| one["resource"]["name"] == "cpu");
     if let Some(cpu) = cpu {
         let percent = cpu["resource"]["current"]["averageUtilization"].clone();
         status.insert("currentCPUUtilizationPercentage".into(), percent);
     }
+    if let Some(behavior) = behavior {
+        let annotations = metadata_mut(value).entry("annotations").or_insert_with(|| json!({}));
+        map_mut(annotations).insert(BEHAVIOR.to_owned(), json!(behavior_text(&behavior)));
+    }
+}
+
+/// Where the first version keeps how an autoscaler scales.
+const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
+
+/// Scaling rules in the names and the order of upstream's structures.
+fn behavior_text(behavior: &Value) -> String {
+    let rules = |key: &str| {
+        let rules = &behavior[key];
+        if rules.is_null() {
+            return "null".to_owned();
+        }
+        let policies = crate::object::items(&rules["policies"]).iter().map(|policy| {
+            format!(
+                "{{\"Type\":{},\"Value\":{},\"PeriodSeconds\":{}}}",
+                policy["type"], policy["value"], policy["periodSeconds"]
+            )
+        });
+        format!(
+            "{{\"StabilizationWindowSeconds\":{},\"SelectPolicy\":{},\"Policies\":[{}],\"Tolerance\":{}}}",
+            rules["stabilizationWindowSeconds"],
+            rules["selectPolicy"],
+            policies.collect::<Vec<_>>().join(","),
+            rules["tolerance"],
+        )
+    };
+    format!("{{\"ScaleUp\":{},\"ScaleDown\":{}}}", rules("scaleUp"), rules("scaleDown"))
 }
 
 fn autoscaler_to_v2(value: &mut Value) {
@@ -91,7 +130,10 @@ fn autoscaler_to_v2(value: &mut Value) {
         let metric = json!({ "type": "Resource", "resource": { "name": "cpu", "target": target } });
         spec.insert("metrics".into(), json!([metric]));
     }
-    if let Some(status) = value.get_mut("status").and_then(Value::as_object_mut) {
-        status.remove("currentCPUUtilizationPercentage");
+    let status = map_mut(field_mut(value, "status"));
+    status.remove("currentCPUUtilizationPercentage");
+    if status.get("currentReplicas").is_some_and(|count| *count == 0) {
+        status.remove("currentReplicas");
     }
+    status.entry("currentMetrics").or_insert(Value::Null);
 }

@@ -12,7 +12,10 @@ use crate::resource::Resource;
 /// Fills in what the user left out.
 pub(crate) fn apply(resource: &Resource, new: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "namespaces") => namespace(new),
+        ("", "namespaces") => {
+            namespace(new);
+            condition_times(new, &["lastTransitionTime"]);
+        }
         ("", "pods") => {
             pod_defaults::pod(new);
             condition_times(new, &["lastProbeTime", "lastTransitionTime"]);
@@ -44,6 +47,10 @@ pub(crate) fn apply(resource: &Resource, new: &mut Value) {
         ("rbac.authorization.k8s.io", "roles" | "clusterroles") => rules(new),
         ("rbac.authorization.k8s.io", _) => binding(new),
         ("policy", "poddisruptionbudgets") => budget(new),
+        ("coordination.k8s.io", "leases") => {
+            spec(new);
+        }
+        ("apiextensions.k8s.io", _) => crate::definition::default(new),
         ("discovery.k8s.io", "endpointslices") => endpoint_slice(new),
         _ => {}
     }
@@ -241,13 +248,20 @@ fn job(object: &mut Value) {
 }
 
 fn job_spec(spec: &mut Map<String, Value>) {
+    let judged = spec.get("podFailurePolicy").is_some_and(|policy| !policy.is_null());
+    let replacement = if judged { "Failed" } else { "TerminatingOrFailed" };
+    if let Some(Value::Object(policy)) = spec.get_mut("podFailurePolicy") {
+        for rule in each(policy, "rules") {
+            each(rule, "onPodConditions").for_each(|one| fill(one, &[("status", json!("True"))]));
+        }
+    }
     fill(
         spec,
         &[
             ("backoffLimit", json!(6)),
             ("completionMode", json!("NonIndexed")),
             ("suspend", json!(false)),
-            ("podReplacementPolicy", json!("TerminatingOrFailed")),
+            ("podReplacementPolicy", json!(replacement)),
             ("manualSelector", json!(false)),
         ],
     );

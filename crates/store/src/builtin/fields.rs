@@ -11,6 +11,9 @@ pub(crate) fn is_selectable(resource: &Resource, path: &str) -> bool {
         Origin::Custom => {
             resource.selectable_fields.iter().any(|field| field.trim_start_matches('.') == path)
         }
+        Origin::BuiltIn if resource.group == "events.k8s.io" => {
+            path.starts_with("regarding.") || offered("events").contains(&path)
+        }
         Origin::BuiltIn => offered(&resource.plural).contains(&path),
     }
 }
@@ -49,7 +52,7 @@ fn offered(plural: &str) -> &'static [&'static str] {
         "services" => &["spec.clusterIP", "spec.type"],
         "nodes" => &["spec.unschedulable"],
         "namespaces" => &["status.phase"],
-        "replicasets" | "replicationcontrollers" => &["status.replicas"],
+        "replicationcontrollers" => &["status.replicas"],
         "jobs" => &["status.successful"],
         _ => &[],
     }

@@ -12,6 +12,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extens
 
 use super::schemas::{Source, source};
 use crate::resource::{Origin, Reach, Resource, ScalePaths, SchemaSource, Subresources};
+use crate::schema::Schema;
 
 /// The verbs every kept resource has, in discovery's order.
 pub(crate) const VERBS: [&str; 8] =
@@ -76,6 +77,12 @@ pub(crate) fn is_known(api_version: &str, kind: &str) -> bool {
     ROWS.iter().any(|row| row.0 == api_version && (row.1 == kind || row.1 == single))
 }
 
+/// The schema of a kind.
+pub(crate) fn schema(api_version: &str, kind: &str) -> Option<Arc<Schema>> {
+    let row = ROWS.iter().find(|row| row.0 == api_version && row.1 == kind)?;
+    Some((row.4.schema)())
+}
+
 fn resource(row: &Row) -> Resource {
     let &(api_version, kind, plural, words, source) = row;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -94,7 +101,11 @@ fn resource(row: &Row) -> Resource {
         kind: kind.into(),
         list_kind: format!("{kind}List"),
         short_names: short_names.split_whitespace().map(str::to_owned).collect(),
-        categories: if has('a') { vec!["all".into()] } else { Vec::new() },
+        categories: match plural {
+            "customresourcedefinitions" => vec!["api-extensions".into()],
+            _ if has('a') => vec!["all".into()],
+            _ => Vec::new(),
+        },
         reach: if has('n') { Reach::Namespaced } else { Reach::Cluster },
         subresources: Subresources { status: has('s'), scale },
         verbs: VERBS
@@ -104,6 +115,7 @@ fn resource(row: &Row) -> Resource {
             .collect(),
         columns: Vec::new(),
         selectable_fields: Vec::new(),
+        deprecation: None,
         origin: Origin::BuiltIn,
         storage_group: storage_group(group).into(),
         storage_version: storage_version(group, version).into(),

@@ -68,6 +68,11 @@ const ATOMIC_TYPES: &[&str] = &[
     "TopologySelectorTerm",
     "RoleRef",
     "Subject",
+    "EndpointAddress",
+    "EndpointPort",
+    "FileKeySelector",
+    "RawExtension",
+    "ServiceBackendPort",
 ];
 
 /// Maps that are owned as a whole although their type is not.

@@ -24,7 +24,10 @@ pub(crate) fn validate(resource: &Resource, old: Option<&Value>, new: &Value) ->
         let why = "must be greater than or equal to 0";
         problems.push(FieldProblem::invalid("metadata.generation", generation.clone(), why));
     }
-    if old.is_none_or(|old| old["metadata"]["labels"] != metadata["labels"]) {
+    // A job takes its labels from its template, where they are judged.
+    let own = resource.plural != "jobs"
+        || new["spec"]["template"]["metadata"]["labels"] != metadata["labels"];
+    if own && old.is_none_or(|old| old["metadata"]["labels"] != metadata["labels"]) {
         labels(&metadata["labels"], "metadata.labels", &mut problems);
     }
     if old.is_none_or(|old| old["metadata"]["annotations"] != metadata["annotations"]) {

@@ -13,3 +13,5 @@ pub(crate) mod quantity;
 pub(crate) mod schemas;
 pub(crate) mod strategy;
 pub(crate) mod validation;
+pub(crate) mod warnings;
+pub(crate) mod zero;

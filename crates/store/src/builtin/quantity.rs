@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 const NANO: i128 = 1_000_000_000;
 
 /// An amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Quantity(i128);
 
 impl Quantity {
@@ -36,7 +36,69 @@ impl Quantity {
     pub(crate) fn is_negative(self) -> bool {
         self.0.cmp(&0) == Ordering::Less
     }
+
+    /// A whole amount.
+    pub(crate) fn of(whole: i64) -> Self {
+        Self(i128::from(whole) * NANO)
+    }
+
+    /// The amount as a whole number; `None` where it is none.
+    pub(crate) fn whole(self) -> Option<i64> {
+        let whole = (self.0 % NANO == 0).then_some(self.0 / NANO)?;
+        i64::try_from(whole).ok()
+    }
+
+    /// The nearest floating point number.
+    #[expect(clippy::cast_precision_loss, reason = "the answer is an approximation by its name")]
+    pub(crate) fn approximate(self) -> f64 {
+        self.0 as f64 / NANO as f64
+    }
+
+    /// The sum; `None` beyond what fits.
+    pub(crate) fn plus(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference; `None` beyond what fits.
+    pub(crate) fn minus(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
 }
+
+/// An amount as Go writes it: the largest unit that needs no fraction; `None` for what is none.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    let Quantity(nanos) = Quantity::parse(text)?;
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    if nanos == 0 {
+        return Some("0".to_owned());
+    }
+    let binary = unit.ends_with('i') && (nanos / NANO).abs() >= 1024 && nanos % NANO == 0;
+    if binary {
+        let (mut amount, mut place) = (nanos / NANO, 0);
+        while amount % 1024 == 0 && place + 1 < BINARY.len() {
+            amount /= 1024;
+            place += 1;
+        }
+        return Some(format!("{amount}{}", BINARY[place]));
+    }
+    let (mut amount, mut place) = (nanos, 0);
+    while amount % 1000 == 0 && place + 1 < DECIMAL.len() {
+        amount /= 1000;
+        place += 1;
+    }
+    let suffix = DECIMAL[place];
+    let exponent = unit.strip_prefix(['e', 'E']).is_some_and(|power| !power.is_empty());
+    if exponent {
+        let power = (i32::try_from(place).ok()? - 3) * 3;
+        return Some(if power == 0 { amount.to_string() } else { format!("{amount}e{power}") });
+    }
+    Some(format!("{amount}{suffix}"))
+}
+
+/// Units, each a thousand of the one before.
+const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+/// Units, each 1024 of the one before.
+const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
 enum Scale {
     Times(i128),
@@ -64,7 +126,25 @@ fn scale(unit: &str) -> Option<Scale> {
 
 #[cfg(test)]
 mod tests {
-    use super::Quantity;
+    use super::{Quantity, canonical};
+
+    #[test]
+    fn amounts_are_written_in_one_way() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(canonical(text).as_deref(), Some(expected), "{text}");
+        };
+        check("0.1", "100m");
+        check("1000m", "1");
+        check("1500m", "1500m");
+        check("1000", "1k");
+        check("1024Mi", "1Gi");
+        check("1.5Gi", "1536Mi");
+        check("512", "512");
+        check("0", "0");
+        check("-0.5", "-500m");
+        check("1e3", "1e3");
+        assert_eq!(canonical("lots"), None);
+    }
 
     #[test]
     fn amounts_compare_across_units() {

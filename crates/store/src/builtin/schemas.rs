@@ -72,10 +72,11 @@ fn compile(name: &str, raw: &Raw, done: &mut BTreeMap<String, Arc<Schema>>) -> A
     let Some(json) = raw.get(name).filter(|_| short != ENDLESS) else {
         return Arc::new(open);
     };
-    let mut schema =
-        structural::compile(json, &mut |inner| compile(inner, raw, done), &mut Vec::new());
+    let mut schema = structural::compile(json, &mut |inner| compile(inner, raw, done));
     name.clone_into(&mut schema.name);
-    schema.atomic_map = list_keys::is_atomic_type(short);
+    // The same name stands for a whole in one version, and for its fields in the next.
+    let whole = name.ends_with("autoscaling.v1.CrossVersionObjectReference");
+    schema.atomic_map = whole || list_keys::is_atomic_type(short);
     let typeless = schema.properties.is_empty() && schema.additional.is_none();
     if schema.shape == Shape::Object && typeless {
         schema.preserve_unknown = true;

@@ -8,7 +8,7 @@ use super::defaults::fill;
 use super::pod_defaults;
 use crate::object::{field_mut, map_mut, metadata_mut};
 use crate::path;
-use crate::resource::Resource;
+use crate::resource::{Resource, Subresource};
 
 /// How long a pod stays on a node that went away, in seconds.
 const AWAY_SECONDS: i64 = 300;
@@ -16,11 +16,20 @@ const AWAY_SECONDS: i64 = 300;
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Sets what is the server's.
-pub(crate) fn apply(resource: &Resource, old: Option<&Value>, new: &mut Value) {
+pub(crate) fn apply(
+    resource: &Resource,
+    subresource: Subresource,
+    old: Option<&Value>,
+    new: &mut Value,
+) {
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "namespaces") => namespace(old, new),
+        ("", "namespaces") => namespace(subresource, old, new),
         ("", "pods") if old.is_none() => new_pod(new),
         ("apps", "daemonsets") => daemon_set(old, new),
+        // Upstream keeps no empty list here.
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles") if new["rules"] == json!([]) => {
+            new["rules"] = Value::Null;
+        }
         ("batch", "jobs") if old.is_none() => label_job(new),
         ("" | "events.k8s.io", "events") => event(resource, new),
         _ => {}
@@ -50,7 +59,7 @@ fn event(resource: &Resource, object: &mut Value) {
     }
 }
 
-fn namespace(old: Option<&Value>, namespace: &mut Value) {
+fn namespace(subresource: Subresource, old: Option<&Value>, namespace: &mut Value) {
     match old {
         None => {
             let name = namespace["metadata"]["name"].clone();
@@ -64,6 +73,7 @@ fn namespace(old: Option<&Value>, namespace: &mut Value) {
             }
             fill(map_mut(field_mut(namespace, "status")), &[("phase", json!("Active"))]);
         }
+        Some(_) if subresource == Subresource::Finalize => {}
         Some(old) => path::set(namespace, "spec.finalizers", old["spec"]["finalizers"].clone()),
     }
 }

@@ -11,8 +11,8 @@ use super::{Entry, Operation, Writer, read, write};
 use crate::error::{ApiError, Cause};
 use crate::object::map_mut;
 use crate::options::Force;
+use crate::resource::Subresource;
 use crate::schema::Schema;
-use crate::store::time_text;
 
 /// The object after an apply, with its `managedFields`; a conflict names every manager and field.
 pub(crate) fn apply(
@@ -25,6 +25,9 @@ pub(crate) fn apply(
     let empty = json!({});
     let before = live.unwrap_or(&empty);
     let mut entries = live.map(read).unwrap_or_default();
+    if let Some(live) = live.filter(|_| entries.is_empty()) {
+        entries.extend(before_first_apply(schema, live, writer));
+    }
     let mut claimed = claims(Some(schema), config);
     writer.restrict(&mut claimed);
     let mut merged = merge(Some(schema), before, &without_foreign(config, writer));
@@ -48,11 +51,27 @@ pub(crate) fn apply(
     Ok(merged)
 }
 
+/// Who owns what was there before anybody applied, where nobody was noted.
+fn before_first_apply(schema: &Schema, live: &Value, writer: &Writer<'_>) -> Option<Entry> {
+    let main = Writer { subresource: Subresource::Main, ..writer.clone() };
+    let mut fields = compare(Some(schema), &json!({}), live).changed;
+    main.restrict(&mut fields);
+    let entry = Entry {
+        manager: "before-first-apply".to_owned(),
+        operation: Operation::Update,
+        api_version: writer.api_version.clone(),
+        subresource: String::new(),
+        time: main.time(),
+        fields,
+    };
+    (!entry.fields.is_empty()).then_some(entry)
+}
+
 /// What an apply to this part of the object may not say.
 fn without_foreign(config: &Value, writer: &Writer<'_>) -> Value {
     let mut config = config.clone();
     let map = map_mut(&mut config);
-    if writer.subresource == crate::resource::Subresource::Status {
+    if writer.subresource == Subresource::Status {
         map.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "status" | "metadata"));
         if let Some(metadata) = map.get_mut("metadata") {
             map_mut(metadata).retain(|key, _| {
@@ -153,7 +172,7 @@ fn conflict_error(conflicts: &[(String, Vec<String>)]) -> ApiError {
 }
 
 fn settle(entries: &mut Vec<Entry>, claimed: FieldSet, writer: &Writer<'_>) {
-    let time = time_text(writer.now);
+    let time = writer.time();
     if let Some(entry) = entries.iter_mut().find(|entry| is_mine(entry, writer)) {
         if entry.fields != claimed || entry.api_version != writer.api_version {
             entry.fields = claimed;

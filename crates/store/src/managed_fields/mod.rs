@@ -14,7 +14,7 @@ use crate::object::{items, metadata_mut};
 use crate::resource::{Origin, Subresource};
 use crate::schema::Schema;
 use crate::store::time_text;
-use crate::verbs::write::Draft;
+use crate::verbs::write::{Draft, Ownership};
 use set::{FieldSet, Step};
 
 /// The most entries of plain writes; beyond it the oldest become one.
@@ -31,6 +31,10 @@ pub(crate) struct Writer<'a> {
     pub(crate) has_status: bool,
     pub(crate) origin: Origin,
     pub(crate) now: Timestamp,
+    /// What an object of the kind has before anything is said.
+    pub(crate) zero: Value,
+    /// Whether the writer owns what it changes.
+    pub(crate) claims: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -42,6 +46,11 @@ impl<'a> Writer<'a> {
             has_status: draft.resource.subresources.status,
             origin: draft.resource.origin,
             now: draft.now,
+            claims: draft.ownership != Ownership::Dropped,
+            zero: match draft.old {
+                Some(_) => json!({}),
+                None => crate::builtin::zero::of(&draft.resource),
+            },
         }
     }
 
@@ -50,8 +59,11 @@ impl<'a> Writer<'a> {
         for key in ["apiVersion", "kind"] {
             set.remove(&Step::field(key));
         }
-        if self.subresource == Subresource::Status {
-            set.keep_only("status");
+        if self.subresource == Subresource::Finalize {
+            set.keep_only(&["spec"]);
+        } else if self.subresource == Subresource::Status {
+            let labels = self.origin == Origin::BuiltIn;
+            set.keep_only(if labels { &["metadata", "status"] } else { &["status"] });
         } else if self.has_status {
             set.remove(&Step::field("status"));
         }
@@ -64,6 +76,11 @@ impl<'a> Writer<'a> {
         if self.origin == Origin::BuiltIn {
             forget_structs(set);
         }
+    }
+
+    /// When the write is made; upstream says no time of writes to a scale.
+    pub(crate) fn time(&self) -> String {
+        if self.subresource == Subresource::Scale { String::new() } else { time_text(self.now) }
     }
 
     fn is(&self, entry: &Entry) -> bool {
@@ -129,6 +146,12 @@ pub(crate) struct Entry {
     pub(crate) fields: FieldSet,
 }
 
+impl Entry {
+    fn rank(&self) -> (Operation, &str, &str, &str, &str) {
+        (self.operation, &self.time, &self.manager, &self.api_version, &self.subresource)
+    }
+}
+
 /// How a manager came to own fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
@@ -154,9 +177,7 @@ pub(crate) fn read(object: &Value) -> Vec<Entry> {
 /// Writes `metadata.managedFields`, sorted as upstream does; nothing is left out but empty entries.
 pub(crate) fn write(object: &mut Value, mut entries: Vec<Entry>) {
     entries.retain(|entry| !entry.fields.is_empty());
-    entries.sort_by(|one, two| {
-        (one.operation, &one.time, &one.manager).cmp(&(two.operation, &two.time, &two.manager))
-    });
+    entries.sort_by(|one, two| one.rank().cmp(&two.rank()));
     if entries.is_empty() {
         metadata_mut(object).remove("managedFields");
         return;
@@ -171,6 +192,9 @@ fn entry_json(entry: &Entry) -> Value {
         "manager": entry.manager, "operation": operation, "apiVersion": entry.api_version,
         "time": entry.time, "fieldsType": "FieldsV1", "fieldsV1": entry.fields.to_json(),
     });
+    if let Some(map) = json.as_object_mut().filter(|_| entry.time.is_empty()) {
+        map.remove("time");
+    }
     if !entry.subresource.is_empty() {
         json["subresource"] = json!(entry.subresource);
     }
@@ -181,8 +205,7 @@ fn entry_json(entry: &Entry) -> Value {
 ///
 /// The entries are the new object's if the client sent some (that is how clients hand fields over).
 pub(crate) fn update(schema: &Schema, old: Option<&Value>, new: &mut Value, writer: &Writer<'_>) {
-    let empty = json!({});
-    let difference = compare::compare(Some(schema), old.unwrap_or(&empty), new);
+    let difference = compare::compare(Some(schema), old.unwrap_or(&writer.zero), new);
     let mut taken = difference.changed;
     writer.restrict(&mut taken);
     let sent = &new["metadata"]["managedFields"];
@@ -194,13 +217,20 @@ pub(crate) fn update(schema: &Schema, old: Option<&Value>, new: &mut Value, writ
         Some(_) => read(new),
         None => Vec::new(),
     };
+    if old.is_some() && entries.is_empty() {
+        // What nobody managed from the beginning is not managed by changing it.
+        write(new, entries);
+        return;
+    }
     for entry in &mut entries {
         entry.fields.subtract(&difference.removed);
         if !(entry.operation == Operation::Update && writer.is(entry)) {
             entry.fields.subtract(&taken);
         }
     }
-    claim(&mut entries, taken, writer);
+    if writer.claims {
+        claim(&mut entries, taken, writer);
+    }
     limit_updates(&mut entries);
     write(new, entries);
 }
@@ -209,7 +239,7 @@ fn claim(entries: &mut Vec<Entry>, taken: FieldSet, writer: &Writer<'_>) {
     if taken.is_empty() {
         return;
     }
-    let time = time_text(writer.now);
+    let time = writer.time();
     let mine = |entry: &&mut Entry| entry.operation == Operation::Update && writer.is(entry);
     if let Some(entry) = entries.iter_mut().find(mine) {
         entry.fields.merge(taken);

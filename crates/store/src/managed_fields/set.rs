@@ -109,8 +109,10 @@ impl FieldSet {
     }
 
     /// Keeps only what is below these fields.
-    pub(crate) fn keep_only(&mut self, field: &str) {
-        self.below.retain(|step, _| matches!(step, Step::Field(name) if name == field));
+    pub(crate) fn keep_only(&mut self, fields: &[&str]) {
+        let kept =
+            |step: &Step| matches!(step, Step::Field(name) if fields.contains(&name.as_str()));
+        self.below.retain(|step, _| kept(step));
     }
 
     /// Removes the membership, not what is below.
@@ -131,12 +133,14 @@ impl FieldSet {
     }
 
     fn collect_paths(&self, prefix: &mut String, all: &mut Vec<String>) {
-        for (step, node) in &self.below {
-            let length = prefix.len();
+        let length = prefix.len();
+        for (step, _) in self.below.iter().filter(|(_, node)| node.member) {
             step.write(prefix);
-            if node.member {
-                all.push(prefix.clone());
-            }
+            all.push(prefix.clone());
+            prefix.truncate(length);
+        }
+        for (step, node) in &self.below {
+            step.write(prefix);
             node.set.collect_paths(prefix, all);
             prefix.truncate(length);
         }

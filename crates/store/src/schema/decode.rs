@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Schema, Shape};
 use crate::builtin::quantity::Quantity;
+use crate::builtin::schemas::{self, ObjectMeta};
 use crate::error::ApiError;
 use crate::options::{FieldValidation, WriteOptions};
 use crate::path::join;
@@ -38,12 +39,10 @@ pub(crate) fn decode(
             if let (Some(meta), Some(value)) =
                 (schema.properties.get("metadata"), body.get_mut("metadata"))
             {
-                let root = Place {
-                    owner: "ObjectMeta".into(),
-                    path: "metadata".into(),
-                    go: "metadata".into(),
-                };
+                let path = "metadata".to_owned();
+                let root = Place { owner: "ObjectMeta".into(), path, go: String::new() };
                 walk.typed(meta, value, &root);
+                walk.embedded(schema, body, "");
             }
             prune(schema, body, "", &mut walk.unknown);
         }
@@ -63,6 +62,13 @@ pub(crate) fn decode(
             Err(refuse(&format!("strict decoding error: {}", complaints.join(", "))))
         }
     }
+}
+
+/// The first value of another type than a built-in kind's schema has.
+pub(crate) fn mistyped(schema: &Schema, body: &Value) -> Option<String> {
+    let mut walk = Walk { unknown: Vec::new(), mistyped: None };
+    walk.typed(schema, &mut body.clone(), &Place::root(schema));
+    walk.mistyped
 }
 
 /// Drops the fields a structural schema does not know and names them.
@@ -108,6 +114,9 @@ fn prune_below(
     }
 }
 
+/// Fields of a probe that Go keeps in a structure within it.
+const EMBEDDED_HANDLERS: [&str; 4] = ["exec", "grpc", "httpGet", "tcpSocket"];
+
 /// Where the walk is: the struct that holds the field, the path for people, the path Go prints.
 struct Place {
     owner: String,
@@ -128,7 +137,13 @@ impl Place {
     fn field(&self, owner: &Schema, key: &str) -> Self {
         let name = owner.short_name();
         let owner = if name.is_empty() { self.owner.clone() } else { name.to_owned() };
-        Self { owner, path: join(&self.path, key), go: join(&self.go, key) }
+        let embedded = match owner.as_str() {
+            "Probe" if EMBEDDED_HANDLERS.contains(&key) => "ProbeHandler",
+            "Volume" if key != "name" => "VolumeSource",
+            _ => "",
+        };
+        let go = if embedded.is_empty() { self.go.clone() } else { join(&self.go, embedded) };
+        Self { owner, path: join(&self.path, key), go: join(&go, key) }
     }
 
     /// A value of a map: Go names the map.
@@ -165,6 +180,9 @@ impl Walk {
                     if value.is_null() && zero_is_text(schema, key) {
                         *value = Value::String(String::new());
                     }
+                    if let Some(field) = schema.field(key).filter(|field| is_quantity(field)) {
+                        canonical(field, value);
+                    }
                     known && (open || !value.is_null()) && !is_left_out(schema, key, value)
                 });
                 for (key, value) in map.iter_mut() {
@@ -184,6 +202,44 @@ impl Walk {
         }
     }
 
+    /// The metadata of objects within the object is read as metadata is.
+    fn embedded(&mut self, schema: &Schema, value: &mut Value, path: &str) {
+        let below = |key: &str| join(path, key);
+        match value {
+            Value::Object(map) => {
+                if let Some(metadata) = map.get_mut("metadata").filter(|_| schema.embedded) {
+                    self.embedded_metadata(metadata, &below("metadata"));
+                }
+                for (key, value) in map.iter_mut().filter(|(_, value)| !value.is_string()) {
+                    if let Some(field) = schema.field(key).filter(|field| field.has_embedded) {
+                        self.embedded(field, value, &below(key));
+                    }
+                }
+            }
+            Value::Array(list) => {
+                let Some(items) = schema.items.as_deref().filter(|items| items.has_embedded) else {
+                    return;
+                };
+                for (index, item) in list.iter_mut().enumerate() {
+                    self.embedded(items, item, &format!("{path}[{index}]"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn embedded_metadata(&mut self, metadata: &mut Value, path: &str) {
+        let schema = schemas::of::<ObjectMeta>();
+        let shown = metadata.to_string();
+        let mut inner = Self { unknown: Vec::new(), mistyped: None };
+        let root = Place { owner: "ObjectMeta".into(), path: path.to_owned(), go: String::new() };
+        inner.typed(&schema, metadata, &root);
+        self.unknown.extend(inner.unknown);
+        if let Some(why) = inner.mistyped.filter(|_| self.mistyped.is_none()) {
+            self.mistyped = Some(format!("{path}: Invalid value: {shown}: {why}"));
+        }
+    }
+
     fn complain(&mut self, schema: &Schema, value: &Value, place: &Place) {
         if self.mistyped.is_some() {
             return;
@@ -191,10 +247,11 @@ impl Walk {
         let (found, wanted) = (found(schema, value), go_type(schema));
         let (owner, field) = (&place.owner, &place.go);
         self.mistyped = Some(if schema.format == "date-time" && value.is_string() {
+            let fraction = if schema.name.ends_with("MicroTime") { ".000000" } else { "" };
             format!(
-                "parsing time {value} as \"2006-01-02T15:04:05Z07:00\": cannot parse {value} as \"2006\""
+                "parsing time {value} as \"2006-01-02T15:04:05{fraction}Z07:00\": cannot parse {value} as \"2006\""
             )
-        } else if schema.name.ends_with(".Quantity") {
+        } else if is_quantity(schema) {
             QUANTITY.to_owned()
         } else if schema.format == "byte" && value.is_string() {
             format!("illegal base64 data at input byte {}", bad_byte(value))
@@ -216,9 +273,9 @@ fn zero_is_text(schema: &Schema, key: &str) -> bool {
 
 /// Empty lists and maps are not written by Go, but for the few fields that say otherwise.
 fn is_left_out(schema: &Schema, key: &str, value: &Value) -> bool {
-    const WRITTEN: [&str; 4] = ["rules", "finalizers", "subjects", "versions"];
+    const WRITTEN: [&str; 5] = ["rules", "finalizers", "subjects", "versions", "policies"];
     let Some(field) = schema.properties.get(key) else { return false };
-    if schema.rules.required.iter().any(|one| one == key) {
+    if schema.rules.required.iter().any(|one| one == key) || !fits(field, value) {
         return false;
     }
     let in_metadata = schema.short_name() == "ObjectMeta";
@@ -235,11 +292,30 @@ fn is_left_out(schema: &Schema, key: &str, value: &Value) -> bool {
 fn bad_byte(value: &Value) -> usize {
     let text = value.as_str().unwrap_or_default();
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    text.bytes().position(|byte| !good(byte)).unwrap_or(text.len())
+    // Of one that ends too early, Go names the beginning of the last group of four.
+    text.bytes().position(|byte| !good(byte)).unwrap_or(text.len() - text.len() % 4)
+}
+
+fn is_quantity(schema: &Schema) -> bool {
+    schema.name.ends_with(".Quantity")
+}
+
+/// Amounts are written in one way, whatever way they came in.
+fn canonical(schema: &Schema, value: &mut Value) {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return,
+    };
+    if fits(schema, value)
+        && let Some(written) = crate::builtin::quantity::canonical(&text)
+    {
+        *value = Value::String(written);
+    }
 }
 
 fn fits(schema: &Schema, value: &Value) -> bool {
-    if schema.name.ends_with(".Quantity") {
+    if is_quantity(schema) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         return value.is_null() || Quantity::parse(&text).is_some();
     }
@@ -276,7 +352,7 @@ fn go_type(schema: &Schema) -> String {
         Shape::Number => "float64".into(),
         Shape::Boolean => "bool".into(),
         Shape::String => "string".into(),
-        Shape::IntOrString if last.0.is_empty() => "intstr.IntOrString".into(),
+        Shape::IntOrString => "int32".into(),
         Shape::Array => format!("[]{}", schema.items.as_deref().map(go_type).unwrap_or_default()),
         Shape::Object if last.0.is_empty() => {
             let value = schema.additional.as_deref().map_or("interface {}".into(), go_type);

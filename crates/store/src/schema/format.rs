@@ -1,7 +1,7 @@
 //! OpenAPI string formats that a server checks.
 
 /// Whether a text has a format; formats nobody checks hold always.
-pub(super) fn holds(format: &str, text: &str) -> bool {
+pub(crate) fn holds(format: &str, text: &str) -> bool {
     match format {
         "date-time" | "datetime" => text.parse::<jiff::Timestamp>().is_ok(),
         "date" => text.parse::<jiff::civil::Date>().is_ok(),

@@ -3,10 +3,12 @@
 //! Start at [`Schema`]. Built-in kinds get theirs from the compiled-in types, custom ones from their definition.
 
 pub(crate) mod cel;
+pub(crate) mod collections;
 mod cost;
+pub(crate) mod custom;
 pub(crate) mod decode;
 pub(crate) mod default;
-mod format;
+pub(crate) mod format;
 pub(crate) mod structural;
 pub(crate) mod validate;
 
@@ -80,6 +82,8 @@ pub struct Schema {
     pub items: Option<Arc<Self>>,
     /// Whether unknown fields are kept.
     pub preserve_unknown: bool,
+    /// Whether this is an object within an object, which says what it is.
+    pub(crate) embedded: bool,
     /// Whether null is a value.
     pub nullable: bool,
     /// What absent values become.
@@ -96,6 +100,8 @@ pub struct Schema {
     pub(crate) has_defaults: bool,
     /// Whether a CEL rule is declared here or anywhere below.
     pub(crate) has_cel: bool,
+    /// Whether an object within the object is here or anywhere below.
+    pub(crate) has_embedded: bool,
 }
 
 /// What a value must satisfy besides its type.
@@ -110,7 +116,6 @@ pub(crate) struct Rules {
     pub(crate) count: (Option<u64>, Option<u64>),
     pub(crate) fields: (Option<u64>, Option<u64>),
     pub(crate) pattern: Option<Regex>,
-    pub(crate) unique: bool,
     pub(crate) all_of: Vec<Schema>,
     pub(crate) any_of: Vec<Schema>,
     pub(crate) one_of: Vec<Schema>,

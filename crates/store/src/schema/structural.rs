@@ -12,18 +12,17 @@ use crate::object::{items, strings};
 /// Resolves a `$ref`; the answer is shared.
 pub(crate) type Resolve<'a> = &'a mut dyn FnMut(&str) -> Arc<Schema>;
 
-/// Compiles the schema of a custom resource version; a rule that does not compile is reported by path.
-pub(crate) fn compile_custom(json: &Value, metadata: &Arc<Schema>) -> (Schema, Vec<String>) {
-    let mut errors = Vec::new();
-    let mut schema = compile(json, &mut |_| Arc::new(Schema::default()), &mut errors);
+/// Compiles the schema of a custom resource version.
+pub(crate) fn compile_custom(json: &Value, metadata: &Arc<Schema>) -> Schema {
+    let mut schema = compile(json, &mut |_| Arc::new(Schema::default()));
     schema.shape = Shape::Object;
     schema.properties.insert("metadata".into(), Arc::clone(metadata));
     add_type_fields(&mut schema);
-    (schema, errors)
+    schema
 }
 
 /// Compiles one schema; references go through `resolve`.
-pub(crate) fn compile(json: &Value, resolve: Resolve<'_>, errors: &mut Vec<String>) -> Schema {
+pub(crate) fn compile(json: &Value, resolve: Resolve<'_>) -> Schema {
     if let Some(reference) = reference(json) {
         return resolve(reference).as_ref().clone();
     }
@@ -38,30 +37,32 @@ pub(crate) fn compile(json: &Value, resolve: Resolve<'_>, errors: &mut Vec<Strin
         merge: MergeRule::Plain,
         ..Schema::default()
     };
-    schema.properties = properties(json, resolve, errors);
+    schema.properties = properties(json, resolve);
     schema.additional = match &json["additionalProperties"] {
-        Value::Object(_) => Some(child(&json["additionalProperties"], resolve, errors)),
+        Value::Object(_) => Some(child(&json["additionalProperties"], resolve)),
         Value::Bool(true) => Some(Arc::new(Schema::default())),
         _ => None,
     };
-    schema.items = json.get("items").map(|items| child(items, resolve, errors));
+    schema.items = json.get("items").map(|items| child(items, resolve));
     if flag(json, "x-kubernetes-embedded-resource") {
+        schema.embedded = true;
         schema.properties.entry("metadata".into()).or_default();
         add_type_fields(&mut schema);
     }
-    schema.rules = rules(json, resolve, errors);
-    schema.cel = cel::compile(&json["x-kubernetes-validations"], errors);
+    schema.rules = rules(json, resolve);
+    schema.cel = cel::compile(&json["x-kubernetes-validations"]);
     note_what_is_below(&mut schema);
     schema
 }
 
-/// Notes whether defaults and CEL rules occur at or below a node.
+/// Notes whether defaults, CEL rules and objects within objects occur at or below a node.
 pub(crate) fn note_what_is_below(schema: &mut Schema) {
     let children =
         || schema.properties.values().chain(schema.additional.iter()).chain(schema.items.iter());
     let defaults = children().any(|child| child.has_defaults || child.default.is_some());
     let cel = !schema.cel.is_empty() || children().any(|child| child.has_cel);
-    (schema.has_defaults, schema.has_cel) = (defaults, cel);
+    let embedded = schema.embedded || children().any(|child| child.has_embedded);
+    (schema.has_defaults, schema.has_cel, schema.has_embedded) = (defaults, cel, embedded);
 }
 
 /// The definition a schema stands for, directly or as the only member of `allOf`.
@@ -72,20 +73,22 @@ pub(crate) fn reference(json: &Value) -> Option<&str> {
     path.rsplit('/').next()
 }
 
-fn child(json: &Value, resolve: Resolve<'_>, errors: &mut Vec<String>) -> Arc<Schema> {
+fn child(json: &Value, resolve: Resolve<'_>) -> Arc<Schema> {
     match reference(json) {
         Some(name) => resolve(name),
-        None => Arc::new(compile(json, resolve, errors)),
+        None => Arc::new(compile(json, resolve)),
     }
 }
 
-fn properties(
-    json: &Value,
-    resolve: Resolve<'_>,
-    errors: &mut Vec<String>,
-) -> BTreeMap<String, Arc<Schema>> {
+fn properties(json: &Value, resolve: Resolve<'_>) -> BTreeMap<String, Arc<Schema>> {
     let fields = json["properties"].as_object().into_iter().flatten();
-    fields.map(|(key, field)| (key.clone(), child(field, resolve, errors))).collect()
+    fields.map(|(key, field)| (key.clone(), child(field, resolve))).collect()
+}
+
+/// Adds the fields every object has, as rules may name them.
+pub(crate) fn add_object_fields(schema: &mut Schema) {
+    schema.properties.insert("metadata".into(), Arc::new(Schema::default()));
+    add_type_fields(schema);
 }
 
 fn add_type_fields(schema: &mut Schema) {
@@ -121,18 +124,14 @@ fn list_kind(json: &Value) -> ListKind {
     }
 }
 
-fn rules(json: &Value, resolve: Resolve<'_>, errors: &mut Vec<String>) -> Rules {
+fn rules(json: &Value, resolve: Resolve<'_>) -> Rules {
     let limit = |key: &str| json[key].as_u64();
-    let pattern = json["pattern"].as_str().and_then(|pattern| {
-        Regex::new(pattern)
-            .map_err(|error| errors.push(format!("pattern {pattern:?} does not compile: {error}")))
-            .ok()
-    });
+    let pattern = json["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok());
     let mut many = |key: &str| -> Vec<Schema> {
-        items(&json[key]).iter().map(|one| compile(one, resolve, errors)).collect()
+        items(&json[key]).iter().map(|one| compile(one, resolve)).collect()
     };
     let (all_of, any_of, one_of) = (many("allOf"), many("anyOf"), many("oneOf"));
-    let not = json.get("not").map(|one| Box::new(compile(one, resolve, errors)));
+    let not = json.get("not").map(|one| Box::new(compile(one, resolve)));
     Rules {
         required: strings(&json["required"]).map(str::to_owned).collect(),
         one_of_values: items(&json["enum"]).to_vec(),
@@ -142,7 +141,6 @@ fn rules(json: &Value, resolve: Resolve<'_>, errors: &mut Vec<String>) -> Rules 
         length: (limit("minLength"), limit("maxLength")),
         count: (limit("minItems"), limit("maxItems")),
         fields: (limit("minProperties"), limit("maxProperties")),
-        unique: flag(json, "uniqueItems"),
         pattern,
         all_of,
         any_of,

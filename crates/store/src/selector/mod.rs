@@ -198,6 +198,15 @@ impl FieldSelector {
 }
 
 fn field_text(object: &Value, dotted: &str) -> String {
+    // Events are kept as those of the core group, whatever group asks.
+    if let Some(field) = dotted.strip_prefix("regarding.")
+        && object.get("regarding").is_none()
+    {
+        return field_text(object, &format!("involvedObject.{field}"));
+    }
+    if dotted == "status.successful" {
+        return path::get(object, "status.succeeded").unwrap_or(&Value::from(0)).to_string();
+    }
     match path::get(object, dotted) {
         Some(Value::Object(source)) if dotted == "source" => {
             let component = source.get("component").and_then(Value::as_str);

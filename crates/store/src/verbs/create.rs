@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Written;
 use super::write::{Draft, Ownership};
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldProblem};
 use crate::object::{is_deleting, meta_str, metadata_mut};
 use crate::options::WriteOptions;
 use crate::resource::{GroupResource, Origin, Resource, Scope, Subresource};
@@ -15,6 +15,8 @@ use crate::store::Store;
 const GENERATED_NAME_LIMIT: usize = 63;
 /// How often a generated name that is taken is tried anew.
 const NAME_ATTEMPTS: usize = 8;
+/// How much of a body is shown to tell it.
+const SUMMARY_LENGTH: usize = 30;
 /// Letters the suffix of a generated name takes.
 const SUFFIX_LENGTH: usize = 5;
 
@@ -105,43 +107,75 @@ pub(crate) fn check_kind(resource: &Resource, body: &mut Value) -> Result<(), Ap
         )));
     }
     let expected = resource.api_version();
+    if resource.origin == Origin::Custom {
+        return check_custom_kind(resource, body, &expected);
+    }
     let (kind, version) = (body["kind"].as_str(), body["apiVersion"].as_str());
     if let Some(kind) = kind.filter(|kind| !kind.is_empty() && *kind != resource.kind) {
         let said = version.unwrap_or(&expected);
-        return Err(other_kind(resource, kind, said));
+        return Err(other_kind(resource, kind, said, body));
     }
     if let Some(version) = version.filter(|version| !version.is_empty() && *version != expected) {
-        return Err(other_kind(resource, &resource.kind, version));
+        return Err(other_kind(resource, &resource.kind, version, body));
     }
     body["kind"] = json!(resource.kind);
     body["apiVersion"] = json!(expected);
     Ok(())
 }
 
+/// A custom object says itself what it is.
+fn check_custom_kind(resource: &Resource, body: &Value, expected: &str) -> Result<(), ApiError> {
+    let text = |key: &str| body[key].as_str().unwrap_or_default();
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    if kind.is_empty() {
+        let whole = body.to_string();
+        let start = &whole[..whole.floor_char_boundary(SUMMARY_LENGTH)];
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{whole}' ({start} ...)",
+            resource.kind
+        )));
+    }
+    let metadata = &body["metadata"];
+    if !metadata.is_null() && !metadata.is_object() {
+        let found = crate::schema::decode::go_kind(metadata);
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {}: json: cannot unmarshal {found} into Go value of type v1.ObjectMeta",
+            resource.version, resource.kind
+        )));
+    }
+    if version != expected {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
+        )));
+    }
+    if kind != resource.kind {
+        let why = format!("must be {}", resource.kind);
+        let problem = FieldProblem::invalid("kind", json!(kind), why);
+        let name = meta_str(body, "name");
+        return Err(ApiError::invalid(&resource.group, kind, name, &[problem]));
+    }
+    Ok(())
+}
+
+/// Why a body cannot even be read as the kind it says it is.
+fn unread(api_version: &str, kind: &str, body: &Value) -> Option<String> {
+    let schema = crate::builtin::kinds::schema(api_version, kind)?;
+    crate::schema::decode::mistyped(&schema, body)
+}
+
 /// A body of another kind or version; known kinds cannot be converted, others are not known.
-fn other_kind(resource: &Resource, kind: &str, api_version: &str) -> ApiError {
+fn other_kind(resource: &Resource, kind: &str, api_version: &str, body: &Value) -> ApiError {
     let short = |api_version: &str| {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let first = group.split('.').next().unwrap_or_default().to_owned();
         (if first.is_empty() { "core".to_owned() } else { first }, version.to_owned())
     };
     let (_, version) = short(api_version);
-    if resource.origin == Origin::Custom {
-        let expected = resource.api_version();
-        return ApiError::bad_request(if kind == resource.kind {
-            format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({expected})"
-            )
-        } else {
-            format!(
-                "{kind} in version {version:?} cannot be handled as a {}: wrong kind",
-                resource.kind
-            )
-        });
-    }
     let (group, _) = short(&resource.api_version());
     let known = crate::builtin::kinds::is_known(api_version, kind);
-    let why = if known {
+    let why = if let Some(why) = unread(api_version, kind, body) {
+        why
+    } else if known {
         format!("converting ({version}.{kind}) to ({group}.{}): unknown conversion", resource.kind)
     } else {
         crate::error::unregistered(kind, api_version)

@@ -86,7 +86,7 @@ impl Store {
             let last = Arc::new(Object::new(last, object.resource_version()));
             let last = self.discard(&key, &last, now);
             if key.resource == "customresourcedefinitions" {
-                crate::definition::removed(self, &last);
+                crate::definition::discarded(self, &last, now);
             }
             return Ok(Deleted::Gone(show(last, resource)));
         }

@@ -1,5 +1,6 @@
 //! The verbs of the API, one file each. Reads share what is stored; writes make new objects.
 
+pub(crate) mod apply;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod patch;

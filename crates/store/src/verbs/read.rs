@@ -32,7 +32,9 @@ impl Store {
         let resource = self.catalogue.get(&address.resource)?;
         let object = self.stored_at(&resource, address)?;
         match address.subresource {
-            Subresource::Main | Subresource::Status => Ok(show(object, &resource)),
+            Subresource::Main | Subresource::Status | Subresource::Finalize => {
+                Ok(show(object, &resource))
+            }
             Subresource::Scale => crate::scale::of(&resource, &object),
         }
     }

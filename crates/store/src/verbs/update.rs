@@ -9,10 +9,10 @@ use super::Written;
 use super::create::{check_kind, check_namespace};
 use super::read::show;
 use super::write::{Draft, Ownership};
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldProblem};
 use crate::object::{Object, meta_str, metadata_mut};
 use crate::options::WriteOptions;
-use crate::resource::{Address, Resource, Subresource};
+use crate::resource::{Address, Origin, Resource, Subresource};
 use crate::scale;
 use crate::store::Store;
 
@@ -27,16 +27,19 @@ impl Store {
     ) -> Result<Written, ApiError> {
         let resource = self.catalogue.get(&address.resource)?;
         let old = self.current(&resource, address)?;
+        let mut ownership = Ownership::Changed;
         if address.subresource == Subresource::Scale {
             check_scale(&body)?;
             check_name(address, &mut body)?;
             body = scale::applied(&resource, old.value(), &body)?;
+            ownership = Ownership::Dropped;
         } else {
             check_kind(&resource, &mut body)?;
             check_namespace(&resource, address.namespace.as_deref(), &mut body)?;
             check_name(address, &mut body)?;
+            check_version(&resource, address, &body)?;
         }
-        let (subresource, ownership) = (address.subresource, Ownership::Changed);
+        let subresource = address.subresource;
         let (old, new) = (Some(old), body);
         self.replace(Draft { resource, subresource, old, new, options, ownership, now })
     }
@@ -62,6 +65,32 @@ impl Store {
         }
         Ok(written)
     }
+}
+
+/// Some kinds are only replaced by who says which version is replaced.
+fn check_version(resource: &Resource, address: &Address, body: &Value) -> Result<(), ApiError> {
+    if !matches!(meta_str(body, "resourceVersion"), "" | "0") || !needs_version(resource) {
+        return Ok(());
+    }
+    let why = "must be specified for an update";
+    let problem = FieldProblem::invalid("metadata.resourceVersion", json!(0), why);
+    let plural = &resource.plural;
+    Err(ApiError::invalid(&resource.group, plural, &address.name, &[problem]))
+}
+
+/// Whether an update must say which version it changes.
+fn needs_version(resource: &Resource) -> bool {
+    const KINDS: [&str; 8] = [
+        "customresourcedefinitions",
+        "leases",
+        "mutatingwebhookconfigurations",
+        "poddisruptionbudgets",
+        "runtimeclasses",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "validatingwebhookconfigurations",
+    ];
+    resource.origin == Origin::Custom || KINDS.contains(&resource.plural.as_str())
 }
 
 /// Makes sure a body is a scale.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Written;
 use super::read::show;
 use crate::builtin;
-use crate::error::ApiError;
+use crate::error::{ApiError, FieldProblem};
 use crate::managed_fields::{self, Writer};
 use crate::object::{Object, finalizers, is_deleting, meta_str, metadata_mut};
 use crate::options::{DryRun, WriteOptions};
@@ -37,6 +37,8 @@ pub(crate) enum Ownership {
     Changed,
     /// The draft's `managedFields` are settled already (an apply).
     Settled,
+    /// Nobody owns what was changed: the writer was asked who manages it, and did not say.
+    Dropped,
 }
 
 impl Store {
@@ -45,26 +47,44 @@ impl Store {
         let schema = draft.resource.schema();
         let warnings =
             schema::decode::decode(&draft.resource, &schema, &mut draft.new, draft.options)?;
+        let outcome = self.carry_through(draft, &schema);
+        outcome
+            .map(|mut written| {
+                written.warnings.splice(0..0, warnings.clone());
+                written
+            })
+            .map_err(|error| error.with_warnings(warnings))
+    }
+
+    fn carry_through(
+        &mut self,
+        mut draft: Draft<'_>,
+        schema: &schema::Schema,
+    ) -> Result<Written, ApiError> {
         let has_version = !matches!(meta_str(&draft.new, "resourceVersion"), "" | "0");
         match draft.old.clone() {
             None => self.prepare_new(&mut draft),
             Some(old) => prepare_changed(&draft.resource, draft.subresource, &old, &mut draft.new)?,
         }
-        schema::default::apply(&schema, &mut draft.new);
+        schema::default::apply(schema, &mut draft.new);
         let old = draft.old.clone();
         let old = old.as_deref().map(Object::value);
         if draft.resource.origin == Origin::BuiltIn {
             builtin::defaults::apply(&draft.resource, &mut draft.new);
         }
         // Before the server adds what is its own: nobody manages that.
-        if draft.ownership == Ownership::Changed {
+        if draft.ownership != Ownership::Settled {
             let mut new = draft.new.take();
-            managed_fields::update(&schema, old, &mut new, &Writer::of(&draft));
+            managed_fields::update(schema, old, &mut new, &Writer::of(&draft));
             draft.new = new;
         }
         self.admit(&mut draft, old)?;
-        validate(&draft, &schema, old)?;
+        validate(&draft, schema, old)?;
         bump_generation(&draft.resource, old, &mut draft.new);
+        let warnings = match draft.resource.origin {
+            Origin::BuiltIn => builtin::warnings::of(&draft.resource, old, &draft.new),
+            Origin::Custom => Vec::new(),
+        };
         if old.is_none() {
             if has_version {
                 let why = "resourceVersion should not be set on objects to be created";
@@ -85,10 +105,11 @@ impl Store {
         if draft.resource.origin == Origin::Custom {
             return Ok(());
         }
-        builtin::strategy::apply(&draft.resource, old, &mut draft.new);
+        builtin::strategy::apply(&draft.resource, draft.subresource, old, &mut draft.new);
         builtin::allocate::apply(self, &draft.resource, old, &mut draft.new)?;
         if draft.resource.plural == "customresourcedefinitions" {
-            crate::definition::settle(&mut draft.new, draft.now);
+            let now = draft.now;
+            crate::definition::settle(self, &mut draft.new, now);
         }
         Ok(())
     }
@@ -146,7 +167,7 @@ impl Store {
             let version = self.resource_version();
             let last = self.discard(&key, &Arc::new(Object::new(stored, version)), now);
             if key.resource == "customresourcedefinitions" {
-                crate::definition::removed(self, &last);
+                crate::definition::discarded(self, &last, now);
             }
             return last;
         }
@@ -164,10 +185,9 @@ fn validate(
     match resource.origin {
         Origin::BuiltIn => problems.extend(builtin::validation::validate(resource, old, new)),
         Origin::Custom => {
-            problems.extend(schema::validate::validate(schema, new));
-            if problems.is_empty() {
-                problems.extend(schema::cel::validate(schema, new, old));
-            }
+            let (subresource, scale) = (draft.subresource, resource.subresources.scale.as_ref());
+            let judged = schema::custom::Judged { subresource, scale, old, new };
+            schema::custom::validate(schema, &judged, &mut problems);
         }
     }
     if problems.is_empty() {
@@ -202,8 +222,11 @@ fn prepare_changed(
 ) -> Result<(), ApiError> {
     check_versions(resource, old, new)?;
     let before = old.value();
-    if subresource == Subresource::Status {
-        keep_all_but_status(before, new);
+    keep_alive(resource, before, new)?;
+    if subresource == Subresource::Finalize {
+        keep_all_but_finalizers(before, new);
+    } else if subresource == Subresource::Status {
+        keep_all_but_status(resource, before, new);
     } else if resource.subresources.status {
         copy(before, new, "status");
     }
@@ -223,6 +246,19 @@ fn prepare_changed(
     }
     metadata.insert("resourceVersion".into(), json!(old.resource_version().to_string()));
     Ok(())
+}
+
+/// Nobody deletes by an update.
+fn keep_alive(resource: &Resource, before: &Value, new: &Value) -> Result<(), ApiError> {
+    let time = &new["metadata"]["deletionTimestamp"];
+    if time.is_null() || is_deleting(before) {
+        return Ok(());
+    }
+    let path = "metadata.deletionTimestamp";
+    let problem = || FieldProblem::invalid(path, time.clone(), "field is immutable");
+    let name = meta_str(before, "name");
+    // Upstream finds it twice.
+    Err(ApiError::invalid(&resource.group, &resource.kind, name, &[problem(), problem()]))
 }
 
 fn check_versions(resource: &Resource, old: &Object, new: &Value) -> Result<(), ApiError> {
@@ -248,11 +284,38 @@ fn check_versions(resource: &Resource, old: &Object, new: &Value) -> Result<(), 
     Ok(())
 }
 
-/// A status write leaves everything else as it is, save who manages which field.
-fn keep_all_but_status(before: &Value, new: &mut Value) {
-    let status = new.get_mut("status").map(Value::take);
+/// The metadata that a status write changes too.
+fn status_metadata(resource: &Resource) -> &'static [&'static str] {
+    match (resource.origin, resource.plural.as_str()) {
+        (Origin::Custom, _) | (_, "customresourcedefinitions") => &[],
+        (_, "deployments") => &["annotations"],
+        _ => &["annotations", "labels"],
+    }
+}
+
+/// A write to a namespace's finalizers leaves everything else as it is.
+fn keep_all_but_finalizers(before: &Value, new: &mut Value) {
+    let finalizers = new["spec"]["finalizers"].take();
     let managed = new["metadata"].get("managedFields").cloned();
     *new = before.clone();
+    crate::path::set(new, "spec.finalizers", finalizers);
+    if let Some(managed) = managed {
+        metadata_mut(new).insert("managedFields".into(), managed);
+    }
+}
+
+/// A status write leaves everything else as it is, save who manages which field.
+fn keep_all_but_status(resource: &Resource, before: &Value, new: &mut Value) {
+    let status = new.get_mut("status").map(Value::take);
+    let managed = new["metadata"].get("managedFields").cloned();
+    let metadata = new["metadata"].take();
+    *new = before.clone();
+    for key in status_metadata(resource) {
+        match metadata.get(*key) {
+            Some(value) => metadata_mut(new).insert((*key).into(), value.clone()),
+            None => metadata_mut(new).remove(*key),
+        };
+    }
     if let Some(map) = new.as_object_mut() {
         match status {
             Some(status) => map.insert("status".into(), status),
@@ -325,5 +388,9 @@ fn differs(resource: &Resource, old: &Value, new: &Value) -> bool {
         let map = value.as_object();
         map.into_iter().flat_map(|map| map.keys()).filter(|key| !ignored(key)).cloned().collect()
     };
+    // A deployment's annotations are part of what is wanted, as its controller copies them.
+    let annotated = resource.origin == Origin::BuiltIn && resource.plural == "deployments";
+    let annotations = |value: &Value| value["metadata"]["annotations"].clone();
     fields(old).iter().chain(&fields(new)).any(|key| old.get(key) != new.get(key))
+        || annotated && annotations(old) != annotations(new)
 }

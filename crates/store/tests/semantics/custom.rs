@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use store::{Address, FieldValidation, Gvr, Patch, Subresource, WriteOptions};
 
-use crate::{Cluster, by, widgets};
+use crate::{Cluster, by, widget, widgets};
 
 fn schema() -> Value {
     json!({"type": "object", "required": ["spec"], "properties": {
@@ -25,10 +25,6 @@ fn cluster() -> Cluster {
     let mut cluster = Cluster::new();
     cluster.make("customresourcedefinitions", widgets(&schema()));
     cluster
-}
-
-fn widget(spec: Value) -> Value {
-    json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": spec})
 }
 
 #[test]
@@ -58,7 +54,7 @@ fn a_broken_definition_is_refused_with_every_reason() {
     body["metadata"]["name"] = json!("wrong.example.com");
     let error = cluster.create("customresourcedefinitions", body).unwrap_err();
     assert!(error.message.contains("metadata.name: Invalid value"), "{error}");
-    assert!(error.message.contains("does not compile"), "{error}");
+    assert!(error.message.contains("compilation failed: ERROR: <input>:1:6"), "{error}");
 }
 
 #[test]
@@ -84,24 +80,26 @@ fn defaults_fill_in_and_unknown_fields_go() {
 #[test]
 fn validation_lists_every_problem_in_a_servers_words() {
     let mut cluster = cluster();
+    let unchecked = "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
     let mut check = |spec: Value, text: &str| {
         let error = cluster.create("widgets", widget(spec)).unwrap_err();
         assert_eq!(error.code, 422);
         assert_eq!(error.message, format!("Widget.example.com \"w\" is invalid: {text}"));
     };
-    check(json!({}), "spec.size: Required value");
+    check(json!({}), &format!("[spec.size: Required value, {unchecked}]"));
     check(
         json!({"size": "x"}),
-        "spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\"",
+        &format!(
+            "[spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\", {unchecked}]"
+        ),
     );
     check(
         json!({"size": 0, "color": "green"}),
-        "[spec.color: Unsupported value: \"green\": supported values: \"red\", \"blue\", spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1]",
+        &format!(
+            "[spec.color: Unsupported value: \"green\": supported values: \"red\", \"blue\", spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1, {unchecked}]"
+        ),
     );
-    check(
-        json!({"size": 1, "replicas": 2}),
-        "spec: Invalid value: \"object\": more replicas than size",
-    );
+    check(json!({"size": 1, "replicas": 2}), "spec: Invalid value: more replicas than size");
     check(
         json!({"size": 1, "parts": [{"name": "a"}, {"name": "a"}]}),
         "spec.parts[1]: Duplicate value: {\"name\":\"a\"}",
@@ -140,8 +138,9 @@ fn every_served_version_shows_the_same_object() {
 fn status_and_scale_work_as_declared() {
     let mut cluster = cluster();
     cluster.make("widgets", widget(json!({"size": 9})));
-    let status = json!({"metadata": {"name": "w"}, "status": {"replicas": 2, "selector": "a=b"}});
-    cluster.update_status("widgets", status).unwrap();
+    let mut body = cluster.value("widgets", "w");
+    body["status"] = json!({"replicas": 2, "selector": "a=b"});
+    cluster.update_status("widgets", body).unwrap();
     let address = Cluster::address("widgets", "w").at(Subresource::Scale);
     let scale = cluster.store.get(&address).unwrap();
     assert_eq!(scale.value()["status"], json!({"replicas": 2, "selector": "a=b"}));
@@ -219,4 +218,37 @@ fn loops_within_loops_over_long_lists_are_refused_before_they_run() {
     assert_eq!(error.code, 422);
     assert!(error.message.contains("would take more than 1000000 turns"), "{error}");
     assert!(cluster.create("widgets", widget(json!({"l": vec![1; 20]}))).is_ok());
+}
+
+#[test]
+fn a_definition_waits_until_its_names_are_free() {
+    let mut cluster = cluster();
+    let mut other = widgets(&json!({"type": "object"}));
+    other["metadata"]["name"] = json!("gadgets.example.com");
+    other["spec"]["names"]["plural"] = json!("gadgets");
+    other["spec"]["names"]["shortNames"] = json!([]);
+    cluster.make("customresourcedefinitions", other);
+    let established = |cluster: &Cluster| {
+        let waiting = cluster.value("customresourcedefinitions", "gadgets.example.com");
+        let conditions = waiting["status"]["conditions"].as_array().unwrap().clone();
+        conditions.iter().find(|one| one["type"] == "Established").unwrap()["status"].clone()
+    };
+    assert_eq!(established(&cluster), "False");
+    assert!(cluster.store.resource(&Cluster::gvr("gadgets")).is_none());
+    let options = store::DeleteOptions::default();
+    cluster.delete("customresourcedefinitions", "widgets.example.com", &options);
+    cluster.collect();
+    assert_eq!(established(&cluster), "True");
+    assert!(cluster.store.resource(&Cluster::gvr("gadgets")).is_some());
+}
+
+#[test]
+fn a_custom_object_is_replaced_by_who_knows_its_version() {
+    let mut cluster = cluster();
+    let made = cluster.make("widgets", widget(json!({"size": 1})));
+    let error = cluster.update("widgets", widget(json!({"size": 2}))).unwrap_err();
+    assert!(error.message.contains("must be specified for an update"), "{error}");
+    let mut body = made.value().clone();
+    body["spec"]["size"] = json!(2);
+    assert_eq!(cluster.update("widgets", body).unwrap().object.value()["spec"]["size"], 2);
 }

@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use serde_json::{Value, json};
 use store::{DeleteOptions, Object, Patch, Propagation, RestoredChange, Store};
 
-use crate::{Cluster, by, config_map, pod, widgets};
+use crate::{Cluster, by, config_map, pod, widget, widgets};
 
 fn owned_by(name: &str, owner: &Object, block: bool) -> Value {
     let mut body = config_map(name);
@@ -119,7 +119,7 @@ fn a_definition_takes_its_objects_with_it() {
     let mut cluster = Cluster::new();
     let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     cluster.make("customresourcedefinitions", widgets(&open));
-    cluster.make("widgets", json!({"metadata": {"name": "w"}}));
+    cluster.make("widgets", widget(json!({})));
     cluster.delete("customresourcedefinitions", "widgets.example.com", &DeleteOptions::default());
     assert!(cluster.get("widgets", "w").is_some());
     cluster.collect();
@@ -153,7 +153,10 @@ fn an_eviction_obeys_the_disruption_budget() {
         let status =
             json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
         cluster
-            .update_status("pods", json!({"metadata": {"name": name}, "status": status}))
+            .update_status(
+                "pods",
+                json!({"metadata": {"name": name, "labels": {"app": "web"}}, "status": status}),
+            )
             .unwrap();
     }
     let budget = json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
@@ -172,7 +175,9 @@ fn a_pod_is_bound_once() {
     cluster.make("pods", pod("a"));
     let address = Cluster::address("pods", "a");
     let now = cluster.now;
+    let before = cluster.store.resource_version();
     let written = cluster.store.bind(&address, "n1", &by("scheduler"), now).unwrap();
+    assert_eq!(cluster.store.resource_version(), before + 1, "node and condition are one write");
     assert_eq!(written.object.value()["spec"]["nodeName"], "n1");
     assert_eq!(written.object.value()["status"]["conditions"][0]["type"], "PodScheduled");
     assert_eq!(cluster.store.bind(&address, "n2", &by("scheduler"), now).unwrap_err().code, 409);
@@ -184,7 +189,7 @@ fn a_restored_store_is_the_store_that_was_journalled() {
     cluster.store.record_changes();
     let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     cluster.make("customresourcedefinitions", widgets(&open));
-    cluster.make("widgets", json!({"metadata": {"name": "w"}, "spec": {"size": 3}}));
+    cluster.make("widgets", widget(json!({"size": 3})));
     cluster.make("configmaps", config_map("gone"));
     cluster.delete("configmaps", "gone", &DeleteOptions::default());
     let journal = cluster.store.take_changes();

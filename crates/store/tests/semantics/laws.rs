@@ -34,7 +34,7 @@ fn cluster() -> Cluster {
 }
 
 fn widget(spec: &Value) -> Value {
-    json!({"metadata": {"name": "w"}, "spec": spec})
+    json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": spec})
 }
 
 proptest! {
@@ -84,9 +84,11 @@ proptest! {
     #[test]
     fn a_plain_write_owns_each_field_once(one in object(), two in object()) {
         let mut cluster = cluster();
-        cluster.make("widgets", widget(&one));
+        let made = cluster.make("widgets", widget(&one));
         let address = Cluster::address("widgets", "w");
-        let written = cluster.store.update(&address, widget(&two), &by("other"), cluster.now).unwrap();
+        let mut body = widget(&two);
+        body["metadata"]["resourceVersion"] = json!(made.resource_version().to_string());
+        let written = cluster.store.update(&address, body, &by("other"), cluster.now).unwrap();
         let entries = written.object.value()["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
         prop_assert!(entries.len() <= 2);
     }
@@ -97,6 +99,7 @@ proptest! {
         for kind in ["deployments", "pods", "services", "widgets", "customresourcedefinitions"] {
             let _ = cluster.create(kind, json!({"metadata": {"name": "w"}, "spec": body}));
             let _ = cluster.create(kind, body.clone());
+            let _ = cluster.create("widgets", widget(&body));
             for patch in [Patch::Json(patch.clone()), Patch::Merge(patch.clone()), Patch::Strategic(patch.clone())] {
                 let _ = cluster.patch(kind, "w", patch);
             }

@@ -38,7 +38,7 @@ impl Cluster {
             "customresourcedefinitions" => Gvr::new("apiextensions.k8s.io", "v1", kind),
             "poddisruptionbudgets" => Gvr::new("policy", "v1", kind),
             "horizontalpodautoscalers" => Gvr::new("autoscaling", "v2", kind),
-            "widgets" => Gvr::new("example.com", "v1", kind),
+            "gadgets" | "widgets" => Gvr::new("example.com", "v1", kind),
             other => Gvr::new("", "v1", other),
         }
     }
@@ -154,6 +154,10 @@ pub(crate) fn deployment(name: &str) -> Value {
         "selector": {"matchLabels": {"app": "web"}},
         "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": "nginx:1"}]}},
     }})
+}
+
+pub(crate) fn widget(spec: Value) -> Value {
+    json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": spec})
 }
 
 pub(crate) fn widgets(schema: &Value) -> Value {

@@ -50,7 +50,7 @@ pub(crate) fn validate(resource: &Resource, old: Option<&Value>, new: &Value) ->
         ("discovery.k8s.io", "endpointslices") => network::endpoint_slice(old, new, out),
         ("rbac.authorization.k8s.io", "roles" | "clusterroles") => access::role(resource, new, out),
         ("rbac.authorization.k8s.io", _) => access::binding(resource, old, new, out),
-        ("apiextensions.k8s.io", _) => out.extend(crate::definition::validate(new)),
+        ("apiextensions.k8s.io", _) => out.extend(crate::definition::validate(old, new)),
         _ => {}
     }
     problems

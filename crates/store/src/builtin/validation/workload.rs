@@ -244,8 +244,13 @@ pub(super) fn job(old: Option<&Value>, new: &Value, out: &mut Problems) {
     if let Some(old) = old
         && frozen_template(old) != frozen_template(new)
     {
-        let value = spec["template"].clone();
-        out.push(FieldProblem::invalid("spec.template", value, "field is immutable"));
+        let same_pods = old["spec"]["template"]["metadata"] == spec["template"]["metadata"];
+        let (path, value) = if same_pods {
+            ("spec.template.spec", spec["template"]["spec"].clone())
+        } else {
+            ("spec.template", spec["template"].clone())
+        };
+        out.push(FieldProblem::invalid(path, value, "field is immutable"));
     }
 }
 

@@ -1,28 +1,27 @@
 //! `x-kubernetes-validations`: rules in CEL, compiled with the definition, run on every write.
 //!
-//! A rule that uses `oldSelf` is a transition rule: it runs only when there is an old value at its place.
+//! A rule that uses `oldSelf` is a transition rule: it runs only when there is an old value at its place,
+//! unless it says that it takes the old value as an optional one.
+
+mod check;
+mod library;
+mod value;
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use cel::{Context, Env, Program, Value as CelValue, extensions};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use cel::common::types::CelOptional;
+use cel::common::value::Val;
+use cel::{Context, ParseErrors, Program, Value as CelValue};
 use serde_json::Value;
 
+pub(crate) use self::check::{Wanted, judge};
+use self::library::ENVIRONMENT;
+use self::value::typed;
 use super::{ListKind, Schema, Shape, cost, item_keys};
 use crate::error::{FieldProblem, ProblemKind};
 use crate::object::items;
 use crate::path::join;
-
-/// What rules may use: the standard functions and those on strings and lists.
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    for extension in [extensions::strings, extensions::lists] {
-        // An extension that clashed with the standard functions would only leave its own out.
-        let _ = env.add_extension(extension);
-    }
-    Arc::new(env)
-});
 
 /// One compiled rule.
 #[derive(Clone)]
@@ -34,7 +33,7 @@ pub(crate) struct Rule {
     reason: ProblemKind,
     field_path: String,
     is_transition: bool,
-    runs_without_old: bool,
+    takes_optional: bool,
     depth: u32,
 }
 
@@ -44,20 +43,19 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// Compiles a list of rules; one that does not compile is reported and left out.
-pub(crate) fn compile(rules: &Value, errors: &mut Vec<String>) -> Vec<Rule> {
-    items(rules).iter().filter_map(|rule| compile_rule(rule, errors)).collect()
+/// Compiles one expression.
+fn parse(text: &str) -> Result<Program, ParseErrors> {
+    ENVIRONMENT.compile(text)
 }
 
-fn compile_rule(rule: &Value, errors: &mut Vec<String>) -> Option<Rule> {
+/// Compiles a list of rules; one that does not compile is left out: its definition was refused for it.
+pub(crate) fn compile(rules: &Value) -> Vec<Rule> {
+    items(rules).iter().filter_map(compile_rule).collect()
+}
+
+fn compile_rule(rule: &Value) -> Option<Rule> {
     let source = rule["rule"].as_str()?.to_owned();
-    let mut program = |text: &str| match ENVIRONMENT.compile(text) {
-        Ok(program) => Some(Arc::new(program)),
-        Err(error) => {
-            errors.push(format!("rule {text:?} does not compile: {error}"));
-            None
-        }
-    };
+    let program = |text: &str| parse(text).ok().map(Arc::new);
     let compiled = program(&source)?;
     let message_program = rule["messageExpression"].as_str().and_then(program);
     let reason = match rule["reason"].as_str() {
@@ -71,7 +69,7 @@ fn compile_rule(rule: &Value, errors: &mut Vec<String>) -> Option<Rule> {
     Some(Rule {
         depth: cost::depth(compiled.expression()).max(message_depth),
         is_transition: compiled.references().has_variable("oldSelf"),
-        runs_without_old: rule["optionalOldSelf"].as_bool().unwrap_or(false),
+        takes_optional: rule["optionalOldSelf"].as_bool().unwrap_or(false),
         message: rule["message"].as_str().map(str::to_owned),
         field_path: rule["fieldPath"].as_str().unwrap_or_default().to_owned(),
         program: compiled,
@@ -81,7 +79,7 @@ fn compile_rule(rule: &Value, errors: &mut Vec<String>) -> Option<Rule> {
     })
 }
 
-/// All broken rules.
+/// All broken rules; an old value that was the same is not judged anew, but by rules of change.
 pub(crate) fn validate(schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<FieldProblem> {
     let mut problems = Vec::new();
     if schema.has_cel {
@@ -97,16 +95,17 @@ fn check(
     path: &str,
     problems: &mut Vec<FieldProblem>,
 ) {
-    if !schema.has_cel {
+    if !schema.has_cel || new.is_null() {
         return;
     }
+    let old = old.filter(|old| !old.is_null());
     problems.extend(schema.cel.iter().filter_map(|rule| run(rule, schema, (new, old), path)));
     match new {
         Value::Object(map) => {
             for (key, value) in map {
                 let Some(field) = schema.field(key) else { continue };
                 let before = old.and_then(|old| old.get(key));
-                check(field, value, before, &join(path, key), problems);
+                check(field, value, before, &below(schema, path, key), problems);
             }
         }
         Value::Array(list) => {
@@ -120,8 +119,14 @@ fn check(
     }
 }
 
+/// The path of a field of a structure, or of a value of a map.
+fn below(schema: &Schema, path: &str, key: &str) -> String {
+    let named = schema.properties.contains_key(key);
+    if named { join(path, key) } else { format!("{path}[{key}]") }
+}
+
 /// The item a new item was before: only list-map items can be told.
-fn old_item<'a>(schema: &Schema, old: &'a Value, item: &Value) -> Option<&'a Value> {
+pub(crate) fn old_item<'a>(schema: &Schema, old: &'a Value, item: &Value) -> Option<&'a Value> {
     let ListKind::Map(keys) = &schema.list else { return None };
     let identity = |item: &Value| item_keys(keys, schema.items.as_deref(), item);
     items(old).iter().find(|other| identity(other) == identity(item))
@@ -133,33 +138,67 @@ fn run(
     (new, old): (&Value, Option<&Value>),
     path: &str,
 ) -> Option<FieldProblem> {
-    if rule.is_transition && old.is_none() && !rule.runs_without_old {
+    if rule.is_transition && old.is_none() && !rule.takes_optional {
+        return None;
+    }
+    // What was there before and is the same is not held against a write.
+    if !rule.is_transition && old == Some(new) {
         return None;
     }
     if !cost::is_bearable(rule.depth, std::iter::once(new).chain(old)) {
         return Some(too_costly(rule, path));
     }
     let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-    context.add_variable_from_value("self", cel::to_value(Typed(Some(schema), new)).ok()?);
-    if let Some(old) = old.filter(|_| rule.is_transition) {
-        context.add_variable_from_value("oldSelf", cel::to_value(Typed(Some(schema), old)).ok()?);
+    context.add_variable_as_val("self", typed(Some(schema), new));
+    if rule.is_transition {
+        let old = old.map(|old| typed(Some(schema), old));
+        match old {
+            _ if rule.takes_optional => {
+                let old: Box<dyn Val + '_> = Box::new(CelOptional::from(old));
+                context.add_variable_as_val("oldSelf", old);
+            }
+            Some(old) => context.add_variable_as_val("oldSelf", old),
+            None => {}
+        }
     }
-    let detail = match rule.program.execute(&context) {
-        Ok(CelValue::Bool(true)) => return None,
-        Ok(CelValue::Bool(false)) => message(rule, &context),
-        Ok(_) => format!("rule compile error: {} must evaluate to a bool", rule.source),
-        Err(error) => format!("rule: {}: {error}", rule.source),
-    };
+    let invalid = |detail: String| Some(FieldProblem::invalid(path, kind_word(schema), detail));
+    match rule.program.execute(&context) {
+        Ok(CelValue::Bool(true)) => None,
+        Ok(CelValue::Bool(false)) => Some(broken(rule, schema, (new, path), &context)),
+        Ok(_) => invalid("rule compile error: cel expression must evaluate to a bool".to_owned()),
+        Err(error) => {
+            let said = rule.message.as_deref().unwrap_or(&rule.source).trim();
+            invalid(format!("{error} evaluating rule: {said}"))
+        }
+    }
+}
+
+/// The type of a value, as a text in a problem.
+fn kind_word(schema: &Schema) -> Value {
+    Value::from(match schema.shape {
+        Shape::Object => "object",
+        Shape::Array => "array",
+        Shape::String => "string",
+        Shape::Integer => "integer",
+        Shape::Number => "number",
+        Shape::Boolean => "boolean",
+        Shape::IntOrString | Shape::Any => "",
+    })
+}
+
+fn broken(
+    rule: &Rule,
+    schema: &Schema,
+    (new, path): (&Value, &str),
+    context: &Context<'_, '_>,
+) -> FieldProblem {
     let path = match rule.field_path.as_str() {
         "" => path.to_owned(),
         field => join(path, field.trim_start_matches('.')),
     };
-    let value = match new {
-        Value::Object(_) => Value::String("object".into()),
-        Value::Array(_) => Value::String("array".into()),
-        scalar => scalar.clone(),
-    };
-    Some(FieldProblem { path, kind: rule.reason, value, detail })
+    let whole = matches!(schema.shape, Shape::Object | Shape::Array);
+    let value = if whole { FieldProblem::omitted() } else { new.clone() };
+    FieldProblem { path, kind: rule.reason, value, detail: message(rule, context) }
 }
 
 fn too_costly(rule: &Rule, path: &str) -> FieldProblem {
@@ -172,50 +211,17 @@ fn too_costly(rule: &Rule, path: &str) -> FieldProblem {
     FieldProblem { path, kind: ProblemKind::Forbidden, value, detail }
 }
 
-/// A value with its schema: whole numbers become `int`, others `double`, as the schema says.
-struct Typed<'a>(Option<&'a Schema>, &'a Value);
-
-impl Serialize for Typed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(schema, value) = *self;
-        match value {
-            Value::Object(map) => {
-                let mut fields = serializer.serialize_map(Some(map.len()))?;
-                for (key, value) in map {
-                    let field = schema.and_then(|schema| schema.field(key)).map(AsRef::as_ref);
-                    fields.serialize_entry(key, &Typed(field, value))?;
-                }
-                fields.end()
-            }
-            Value::Array(list) => {
-                let inner = schema.and_then(|schema| schema.items.as_deref());
-                let mut items = serializer.serialize_seq(Some(list.len()))?;
-                for item in list {
-                    items.serialize_element(&Typed(inner, item))?;
-                }
-                items.end()
-            }
-            Value::Number(number) => {
-                let decimal = schema.is_some_and(|schema| schema.shape == Shape::Number);
-                match number.as_i64().filter(|_| !decimal) {
-                    Some(whole) => serializer.serialize_i64(whole),
-                    None => serializer.serialize_f64(number.as_f64().unwrap_or(f64::NAN)),
-                }
-            }
-            scalar => scalar.serialize(serializer),
-        }
-    }
-}
-
 fn message(rule: &Rule, context: &Context<'_, '_>) -> String {
     let computed =
         rule.message_program.as_ref().and_then(|program| match program.execute(context) {
-            Ok(CelValue::String(text)) => Some(text.to_string()),
+            Ok(CelValue::String(text)) => Some(text.trim().to_owned()),
             _ => None,
         });
     computed
-        .or_else(|| rule.message.clone())
-        .unwrap_or_else(|| format!("failed rule: {}", rule.source))
+        .filter(|text| !text.is_empty() && !text.contains('\n'))
+        .or_else(|| rule.message.as_deref().map(|text| text.trim().to_owned()))
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| format!("failed rule: {}", rule.source.trim()))
 }
 
 #[cfg(test)]
@@ -225,7 +231,7 @@ mod tests {
     use serde_json::json;
 
     fn said(schema: &Value, new: &Value, old: Option<&Value>) -> Vec<String> {
-        let schema = compile_schema(schema, &mut |_| unreachable!(), &mut Vec::new());
+        let schema = compile_schema(schema, &mut |_| unreachable!());
         validate(&schema, new, old).iter().map(ToString::to_string).collect()
     }
 
@@ -238,7 +244,7 @@ mod tests {
         }}});
         assert!(said(&schema, &json!({"spec": {"min": 1, "max": 2}}), None).is_empty());
         let bad = said(&schema, &json!({"spec": {"min": 3, "max": 2}}), None);
-        assert_eq!(bad, ["spec: Invalid value: \"object\": min above max"]);
+        assert_eq!(bad, ["spec: Invalid value: min above max"]);
     }
 
     #[test]
