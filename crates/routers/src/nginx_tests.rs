@@ -10,7 +10,8 @@ struct Case {
 
 impl Case {
     fn of(nginx: Value) -> Self {
-        Self { config: json!({ "nginx": nginx }), objects: Objects::new() }
+        let config = Value::Object(Map::from_iter([("nginx".to_owned(), nginx)]));
+        Self { config, objects: Objects::new() }
     }
 
     fn one() -> Self {
@@ -18,8 +19,8 @@ impl Case {
     }
 
     fn with(mut self, ingress: Value) -> Self {
-        let name = ingress["metadata"]["name"].as_str().unwrap();
-        self.objects.insert(named(name), Some(ingress.clone()));
+        let name = named(ingress["metadata"]["name"].as_str().unwrap());
+        self.objects.insert(name, Some(ingress));
         self
     }
 
@@ -283,7 +284,7 @@ fn the_greatest_weight_of_several_ingresses_counts_and_all_are_brought_to_the_wa
     let case = case.with(stable("web")).with(stable("inner"));
     assert_eq!(case.steer(5).unwrap().len(), 2);
     let mut halfway = Case::one().running_at(40, |_| {});
-    halfway.config = case.config.clone();
+    halfway.config = case.config;
     let halfway = halfway.with(stable("inner"));
     assert_eq!(halfway.seen(), Ok(40));
     let steerings = halfway.steer(40).unwrap();

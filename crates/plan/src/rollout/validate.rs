@@ -37,7 +37,7 @@ impl Problem {
         Self { path: path.into(), text: format!("Required value{separator}{detail}") }
     }
 
-    fn of_router(reason: Reason) -> Self {
+    fn of_router(reason: &Reason) -> Self {
         let path = reason.evidence.get("path").cloned().unwrap_or_default();
         let text = reason.message.strip_prefix(&path).unwrap_or(&reason.message).trim().to_owned();
         Self { path, text }
@@ -63,7 +63,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
     if problems.is_empty() {
         services(subject, &mut problems);
         let found = reads::object_problems(subject.rollout, &subject.observed.objects);
-        problems.extend(found.into_iter().map(Problem::of_router));
+        problems.extend(found.iter().map(Problem::of_router));
         analyses(subject, &mut problems);
     }
     problems
@@ -241,7 +241,7 @@ fn routing(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pr
     }
     let Some(config) = reads::routing_config(subject.rollout) else { return };
     let found = reads::router_problems(subject.rollout, &config);
-    problems.extend(found.into_iter().map(Problem::of_router));
+    problems.extend(found.iter().map(Problem::of_router));
     unsupported_routers(&config, problems);
     if let Some(max) = config.get("maxTrafficWeight")
         && config.get("nginx").is_none()

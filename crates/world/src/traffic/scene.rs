@@ -49,8 +49,8 @@ pub(super) struct Server {
 pub(super) fn read(cluster: &Cluster) -> Vec<Front> {
     let mut routed = BTreeSet::new();
     let mut fronts = Vec::new();
-    let routes = cluster.custom("HTTPRoute").map(|route| route_front(cluster, route));
-    for front in routes.chain(ingress::fronts(cluster)) {
+    let ways = cluster.custom("HTTPRoute").map(|route| route_front(cluster, route));
+    for front in ways.chain(ingress::fronts(cluster)) {
         routed.extend(
             front
                 .backends

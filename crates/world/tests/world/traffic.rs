@@ -84,7 +84,7 @@ async fn users_meet_versions_by_the_weights_of_the_route() {
 }
 
 /// An Ingress of everything on `shop.example`.
-fn ingress(name: &str, service: &str, annotations: Value) -> Value {
+fn ingress(name: &str, service: &str, annotations: &Value) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": {"name": name, "annotations": annotations},
@@ -103,12 +103,12 @@ async fn users_meet_versions_by_the_weight_of_the_canary_ingress() {
         stage.create::<Deployment>(deployment(name, 2, tag)).await;
         stage.until::<Deployment>(name, is_complete).await;
     }
-    stage.create::<Ingress>(ingress("web", "stable", json!({}))).await;
+    stage.create::<Ingress>(ingress("web", "stable", &json!({}))).await;
     let prefix = "nginx.example/canary";
     let annotations = json!({
         prefix: "true", format!("{prefix}-weight"): "20", format!("{prefix}-weight-total"): "200",
     });
-    stage.create::<Ingress>(ingress("web-canary", "canary", annotations)).await;
+    stage.create::<Ingress>(ingress("web-canary", "canary", &annotations)).await;
     pass(5).await;
     let (traffic, _) = users(&stage);
     pass(100).await;
