@@ -3,8 +3,8 @@
 use crate::{
     authority::Authority,
     cache::{
-        Kind,
-        watch::{Scope, watch},
+        Kind, Need,
+        watch::{Scope, Watches},
     },
     config::ControllerConfig,
     endpoints::{Serving, serve_health, serve_metrics},
@@ -103,13 +103,15 @@ impl Controller {
         let (leads_told, leads) = signal::channel(false);
         let (news_told, news) = mpsc::channel(NEWS_MAX);
         let (stop, stopped) = oneshot::channel();
-        let mut others = watches(&client, &config, &news_told, &metrics);
+        let watches = watches(&client, &config, news_told, &metrics);
+        let always = Kind::ALL.into_iter().filter(|kind| kind.need() != Need::OnDemand);
+        let mut others: Vec<_> = always.map(|kind| tokio::spawn(watches.watch(kind))).collect();
         others.extend(lead(&client, clock, (&authority, leads_told), &config));
         let servers = [metrics_server.as_ref(), health_server.as_ref()].map(address);
         others.extend(
             [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
         );
-        let engine = Engine::new(authority.clone(), worker, http, &config);
+        let engine = Engine::new(authority.clone(), worker, http, (&config, watches));
         let senses = Senses { news, pings, leads, stop: stopped };
         Ok(ControllerHandle {
             client: HandleClient(client),
@@ -211,15 +213,15 @@ fn worker(
 fn watches(
     client: &Client,
     config: &ControllerConfig,
-    news: &mpsc::Sender<(Kind, crate::cache::News)>,
+    sender: mpsc::Sender<(Kind, crate::cache::News)>,
     metrics: &Arc<Metrics>,
-) -> Vec<JoinHandle<()>> {
-    let start = |kind: Kind| {
+) -> Watches {
+    let scope = |kind: Kind| {
         let scope = Scope { namespace: config.namespace.clone(), labels: selector(kind, config) };
-        let watch = watch(client.clone(), kind, scope, news.clone(), Arc::clone(metrics));
-        tokio::spawn(watch)
+        (kind, scope)
     };
-    Kind::ALL.into_iter().map(start).collect()
+    let scopes = Kind::ALL.into_iter().map(scope).collect();
+    Watches { client: client.clone(), scopes, sender, metrics: Arc::clone(metrics) }
 }
 
 fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {

@@ -8,7 +8,7 @@
 
 use crate::{
     authority::Authority,
-    cache::{Cache, Changed, Kept, Kind, News},
+    cache::{Cache, Changed, Kept, Kind, Need, News, watch::Watches},
     calls::Calls,
     config::ControllerConfig,
     endpoints::{Health, Ping},
@@ -28,7 +28,11 @@ use clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use plan::analysis_run;
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -65,6 +69,10 @@ pub(crate) struct Engine {
     jobs: JoinSet<(Key, Done)>,
     calls: Calls,
     prometheus_address: Option<String>,
+    watches: Watches,
+    /// Watches of kinds that a rollout has asked for; they end with the loop.
+    on_demand: JoinSet<()>,
+    demanded: BTreeSet<Kind>,
     led: bool,
 }
 
@@ -74,7 +82,7 @@ impl Engine {
         authority: Authority,
         worker: Worker,
         http: Arc<dyn HttpCaller>,
-        config: &ControllerConfig,
+        (config, watches): (&ControllerConfig, Watches),
     ) -> Self {
         Self {
             calls: Calls::new(http, Arc::clone(&worker.metrics)),
@@ -90,6 +98,9 @@ impl Engine {
             interests: Interests::default(),
             told: BTreeMap::new(),
             jobs: JoinSet::new(),
+            watches,
+            on_demand: JoinSet::new(),
+            demanded: BTreeSet::new(),
             led: false,
         }
     }
@@ -158,8 +169,27 @@ impl Engine {
     }
 
     fn learn(&mut self, kind: Kind, news: News) {
+        let served = self.cache.serves(kind);
         for changed in self.cache.apply(kind, news) {
+            self.demand(&changed);
             self.pass_on(&changed);
+        }
+        if kind.need() == Need::OnDemand && !served && self.cache.serves(kind) {
+            // What was read one by one until now may have gone unseen since.
+            for key in self.interests.in_kind(kind) {
+                self.queue.push(key, self.clock.now());
+            }
+        }
+    }
+
+    /// Begins to watch what a rollout refers to, where that is watched only on demand.
+    fn demand(&mut self, changed: &Changed) {
+        let entry = self.cache.get(changed.kind, &changed.name);
+        let Some(Kept::Rollout(rollout)) = entry.map(|entry| &entry.object) else { return };
+        for kind in gather::on_demand(rollout) {
+            if self.demanded.insert(kind) {
+                self.on_demand.spawn(self.watches.watch(kind));
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 //! **Invariant.** Nothing here decides; an absent object is handed on as absent.
 
 use crate::{
-    cache::{Cache, Entry, Kept, Kind},
+    cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
 };
 use api::argo::{AnalysisTemplateSpec, Rollout, keys};
@@ -54,6 +54,16 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     }
     children(cache, namespace, &mut observed);
     Gathered { observed, unread, rests_on: names(namespace, &wanted) }
+}
+
+/// The kinds that a rollout refers to and that are watched only on demand.
+pub(crate) fn on_demand(rollout: &Rollout) -> BTreeSet<Kind> {
+    let canary = rollout.spec.strategy.canary.as_ref();
+    if canary.is_none_or(|canary| canary.traffic_routing.is_none()) {
+        return BTreeSet::new();
+    }
+    let kinds = reads(rollout).objects.into_iter().filter_map(|target| Kind::of(&target));
+    kinds.filter(|kind| kind.need() == Need::OnDemand).collect()
 }
 
 /// Templates may take in further templates, from either scope.

@@ -46,6 +46,12 @@ impl Interests {
         self.by_object.retain(|_, keys| !keys.is_empty());
     }
 
+    /// The keys that rest on objects of a kind.
+    pub(crate) fn in_kind(&self, kind: Kind) -> BTreeSet<Key> {
+        let objects = self.by_object.iter().filter(|(object, _)| Kind::of(object) == Some(kind));
+        objects.flat_map(|(_, keys)| keys).cloned().collect()
+    }
+
     /// The keys that a change concerns.
     pub(crate) fn concerned(&self, changed: &Changed, cache: &Cache) -> BTreeSet<Key> {
         let name = &changed.name;

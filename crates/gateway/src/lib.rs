@@ -1,4 +1,4 @@
-//! The gateway: a reverse proxy that splits requests by the `HTTPRoute`s in force and counts them.
+//! The gateway: a reverse proxy that splits requests by the `HTTPRoute`s and Ingresses in force and counts them.
 //!
 //! Start with [`Gateway::start`]. Watches feed [`objects::Objects`]; [`table::Table`] is computed from
 //! them without side effects; `live` joins it with the counters that outlast a table, and `proxy`
@@ -11,6 +11,7 @@ mod config;
 mod connection;
 mod forward;
 mod headers;
+pub mod ingress;
 mod live;
 mod matching;
 pub mod objects;

@@ -2,6 +2,7 @@
 //!
 //! Routes come as JSON, for they are custom resources; what cannot be read is a problem with a name.
 
+use crate::ingress::IngressObject;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -34,6 +35,8 @@ impl Key {
 pub struct Objects {
     /// Routes, or why one could not be read.
     pub routes: BTreeMap<Key, Result<Route, String>>,
+    /// Ingresses.
+    pub ingresses: BTreeMap<Key, IngressObject>,
     /// Services.
     pub services: BTreeMap<Key, ServiceObject>,
     /// Endpoint slices.

@@ -4,6 +4,7 @@
 
 use crate::config::DirectServices;
 use crate::headers::HeaderEdit;
+use crate::ingress;
 use crate::matching::{Match, Precedence};
 use crate::objects::{
     Address, BackendRef, FilterSpec, Key, Objects, Route, RuleSpec, ServiceObject, Slice, Version,
@@ -111,6 +112,9 @@ impl Table {
                 Ok(route) => table.add_route(objects, key, route),
                 Err(error) => table.problem(key, error),
             }
+        }
+        for (key, route) in &ingress::routes(objects) {
+            table.add_route(objects, key, route);
         }
         if direct == DirectServices::Reachable {
             table.add_direct(objects);

@@ -1,6 +1,7 @@
 //! Watches on the cluster, and the tables that follow from them.
 
 use crate::config::{DirectServices, HOUSEKEEPING, WATCH_RETRY};
+use crate::ingress::IngressObject;
 use crate::live::{Live, Memory};
 use crate::objects::{Key, Objects, Route, ServiceObject, Slice, Version};
 use crate::table::Table;
@@ -9,6 +10,7 @@ use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Resource, ResourceExt as _};
@@ -17,13 +19,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch::Sender;
 
-const KINDS: usize = 4;
+const KINDS: usize = 5;
 
 enum Change {
     Route(Event<(Key, Result<Route, String>)>),
     Service(Event<(Key, ServiceObject)>),
     Slice(Event<(Key, Slice)>),
     Pod(Event<(Key, Version)>),
+    Ingress(Event<(Key, IngressObject)>),
     /// A watch of this place among the kinds could not be kept up; it is begun again.
     Failed(usize, watcher::Error),
 }
@@ -51,6 +54,7 @@ struct Mirror {
     services: Option<BTreeMap<Key, ServiceObject>>,
     slices: Option<BTreeMap<Key, Slice>>,
     pods: Option<BTreeMap<Key, Version>>,
+    ingresses: Option<BTreeMap<Key, IngressObject>>,
     listed: [bool; KINDS],
 }
 
@@ -110,6 +114,9 @@ impl Mirror {
             }
             Change::Slice(event) => take_in(&mut self.objects.slices, &mut self.slices, event),
             Change::Pod(event) => take_in(&mut self.objects.pods, &mut self.pods, event),
+            Change::Ingress(event) => {
+                take_in(&mut self.objects.ingresses, &mut self.ingresses, event)
+            }
             Change::Failed(_, error) => {
                 tracing::debug!(%error, "a watch of the gateway was begun again");
                 false
@@ -125,6 +132,7 @@ impl Change {
             Self::Service(_) => 1,
             Self::Slice(_) => 2,
             Self::Pod(_) => 3,
+            Self::Ingress(_) => 4,
             Self::Failed(place, _) => *place,
         }
     }
@@ -136,6 +144,7 @@ impl Change {
             Self::Service(event) => matches!(event, Event::InitDone),
             Self::Slice(event) => matches!(event, Event::InitDone),
             Self::Pod(event) => matches!(event, Event::InitDone),
+            Self::Ingress(event) => matches!(event, Event::InitDone),
             Self::Failed(..) => true,
         }
     }
@@ -183,6 +192,7 @@ fn changes(client: &Client) -> SelectAll<BoxStream<'static, Change>> {
         followed(Api::<Service>::all(client.clone()), 1, ServiceObject::of, Change::Service),
         followed(Api::<EndpointSlice>::all(client.clone()), 2, Slice::of, Change::Slice),
         followed(Api::<Pod>::all(client.clone()), 3, Version::of, Change::Pod),
+        followed(Api::<Ingress>::all(client.clone()), 4, IngressObject::of, Change::Ingress),
     ])
 }
 

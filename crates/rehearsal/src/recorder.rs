@@ -149,7 +149,7 @@ impl Recorder {
 impl State {
     fn settle(&mut self, now: Timestamp) {
         for ((_, id), object) in std::mem::take(&mut self.waiting) {
-            let steers = id.0 == "HTTPRoute" || id.0 == "Rollout";
+            let steers = ["HTTPRoute", "Ingress", "Rollout"].contains(&id.0.as_str());
             self.scene.learn(id, object);
             self.changes += 1;
             if steers {

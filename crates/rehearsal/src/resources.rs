@@ -11,7 +11,7 @@ use kube::{
 #[derive(Debug, thiserror::Error)]
 #[error(
     "there is no resource `{0}` here; there are rollout, analysisrun, analysistemplate, replicaset, \
-         deployment, httproute, service, pod, configmap, secret and horizontalpodautoscaler"
+         deployment, httproute, ingress, service, pod, configmap, secret and horizontalpodautoscaler"
 )]
 pub(crate) struct UnknownResource(String);
 
@@ -19,13 +19,14 @@ pub(crate) struct UnknownResource(String);
 type Kind = (&'static str, &'static str, &'static str);
 
 /// Every kind with the words for it, without a plural's `s`.
-const KINDS: [(&[&str], Kind); 11] = [
+const KINDS: [(&[&str], Kind); 12] = [
     (&["rollout", "ro"], ("argoproj.io", "v1alpha1", "Rollout")),
     (&["analysisrun", "ar"], ("argoproj.io", "v1alpha1", "AnalysisRun")),
     (&["analysistemplate", "at"], ("argoproj.io", "v1alpha1", "AnalysisTemplate")),
     (&["replicaset", "r"], ("apps", "v1", "ReplicaSet")),
     (&["deployment", "deploy"], ("apps", "v1", "Deployment")),
     (&["httproute"], ("gateway.networking.k8s.io", "v1", "HTTPRoute")),
+    (&["ingre", "ingresse", "ing"], ("networking.k8s.io", "v1", "Ingress")),
     (&["service", "svc"], ("", "v1", "Service")),
     (&["pod", "po"], ("", "v1", "Pod")),
     (&["configmap", "cm"], ("", "v1", "ConfigMap")),

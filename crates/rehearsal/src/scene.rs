@@ -7,6 +7,7 @@ use k8s_openapi::{
     api::{
         apps::v1::ReplicaSet,
         core::v1::{Pod, Service},
+        networking::v1::Ingress,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -125,6 +126,9 @@ impl Scene {
     fn route_shares(&self, rollout: &Rollout) -> Option<Vec<(String, f64)>> {
         let name = rollout.metadata.name.as_deref()?;
         let raw = self.raw("Rollout", namespace_of(rollout), name)?;
+        if raw.pointer("/spec/strategy/canary/trafficRouting/nginx").is_some() {
+            return self.ingress_shares(rollout);
+        }
         let plugins = raw.pointer("/spec/strategy/canary/trafficRouting/plugins")?;
         let config = plugins.get(GATEWAY_API)?;
         let name = config.get("httpRoute").or_else(|| config.pointer("/httpRoutes/0/name"))?;
@@ -136,6 +140,16 @@ impl Scene {
             Some((backend.get("name")?.as_str()?.to_owned(), backend.get("weight")?.as_f64()?))
         };
         backends.iter().map(share).collect()
+    }
+
+    /// Weights of the two services by the rollout's canary Ingresses, of which the greatest counts.
+    fn ingress_shares(&self, rollout: &Rollout) -> Option<Vec<(String, f64)>> {
+        let canary = rollout.spec.strategy.canary.as_ref()?;
+        let ingresses: Vec<Ingress> = self.all("Ingress", namespace_of(rollout));
+        let own = ingresses.iter().filter(|ingress| is_owned(&ingress.metadata, rollout));
+        let share = own.filter_map(canary_share).reduce(f64::max)?;
+        let services = [(&canary.stable_service, 1.0 - share), (&canary.canary_service, share)];
+        services.into_iter().map(|(name, share)| Some((name.clone()?, share))).collect()
     }
 
     /// Requests that the busiest pod gets, in hundredths of what each would get if users were spread
@@ -194,6 +208,14 @@ pub(crate) fn hash_of(metadata: &ObjectMeta) -> Option<&str> {
 
 fn namespace_of(rollout: &Rollout) -> &str {
     rollout.metadata.namespace.as_deref().unwrap_or_default()
+}
+
+/// The share of all requests that a canary Ingress takes.
+fn canary_share(ingress: &Ingress) -> Option<f64> {
+    let annotations = ingress.metadata.annotations.as_ref()?;
+    let (key, _) = annotations.iter().find(|(key, _)| key.ends_with("/canary-weight"))?;
+    let number = |key: &str| annotations.get(key)?.parse::<f64>().ok();
+    Some(number(key)? / number(&format!("{key}-total")).unwrap_or(100.0).max(1.0))
 }
 
 fn read<K: DeserializeOwned>(object: &Value) -> Option<K> {

@@ -14,7 +14,7 @@
 //! else of the route is touched. A route counts as verified when each of its parents has accepted the
 //! generation in question; parents that report nothing leave it open.
 
-use crate::{Capabilities, Context, Objects, Observation, Router};
+use crate::{Capabilities, Context, Objects, Observation, Router, Steering};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vocab::{ObjectRef, PatchType, Precondition, Reason, Subresource, Traffic, Weight, Write};
@@ -119,7 +119,7 @@ impl Router for GatewayApi {
         context: &Context<'_>,
         objects: &Objects,
         traffic: &Traffic,
-    ) -> Result<Vec<Write>, Reason> {
+    ) -> Result<Vec<Steering>, Reason> {
         if !traffic.additional.is_empty() {
             return Err(Reason::new(
                 "Unsupported",
@@ -135,7 +135,7 @@ impl Router for GatewayApi {
                 pair.canary.set(context.canary_service, traffic.canary_weight, &mut patch);
             }
             if !patch.is_empty() {
-                writes.push(write(target, route, patch));
+                writes.push(Steering { write: write(target, route, patch), told: None });
             }
         }
         Ok(writes)
@@ -328,6 +328,7 @@ mod tests {
         let rollout = rollout();
         let context = Context {
             rollout: &rollout,
+            uid: "u",
             config,
             stable_service: "stable",
             canary_service: "canary",
@@ -378,8 +379,12 @@ mod tests {
             GatewayApi.steer(context, objects, &traffic(20))
         })
         .unwrap();
-        let [Write::Patch { patch_type: PatchType::Json, body, precondition, .. }] =
-            writes.as_slice()
+        let [
+            Steering {
+                write: Write::Patch { patch_type: PatchType::Json, body, precondition, .. },
+                told: None,
+            },
+        ] = writes.as_slice()
         else {
             panic!("{writes:?}");
         };

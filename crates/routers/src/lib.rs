@@ -10,6 +10,7 @@
 //! **Invariant.** Nothing here reads or writes anything: objects come in, writes go out.
 
 pub mod gateway_api;
+pub mod nginx;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub struct Capabilities {
 pub struct Context<'a> {
     /// The rollout that owns the split.
     pub rollout: &'a ObjectRef,
+    /// The rollout's uid, for objects that it shall own.
+    pub uid: &'a str,
     /// The rollout's `spec.strategy.canary.trafficRouting`, as on the wire.
     pub config: &'a Value,
     /// Name of the service stable traffic goes to.
@@ -60,6 +63,11 @@ pub trait Router: Sync {
     /// # Errors
     /// A [`Reason`] with code `InvalidSpec` whose evidence has the field path, when the configuration is wrong.
     fn reads(&self, context: &Context<'_>) -> Result<Vec<ObjectRef>, Vec<Reason>>;
+    /// What is wrong with the objects that the configuration names, as faults of the specification: nothing is
+    /// done for the rollout until they are mended. Each has code `InvalidSpec` and the field path as evidence.
+    fn problems(&self, _context: &Context<'_>, _objects: &Objects) -> Vec<Reason> {
+        Vec::new()
+    }
     /// The canary's share according to the objects.
     ///
     /// # Errors
@@ -74,7 +82,16 @@ pub trait Router: Sync {
         context: &Context<'_>,
         objects: &Objects,
         traffic: &Traffic,
-    ) -> Result<Vec<Write>, Reason>;
+    ) -> Result<Vec<Steering>, Reason>;
+}
+
+/// One write of a router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steering {
+    /// The write; an object that is made is among those that [`Router::reads`] names.
+    pub write: Write,
+    /// The reason and the sentence of the event that tells of it; none when the weight says it all.
+    pub told: Option<(&'static str, String)>,
 }
 
 /// What a router's objects say about the split.
@@ -87,4 +104,4 @@ pub struct Observation {
 }
 
 /// Every router, in alphabetical order.
-pub static ROUTERS: &[&dyn Router] = &[&gateway_api::GatewayApi];
+pub static ROUTERS: &[&dyn Router] = &[&gateway_api::GatewayApi, &nginx::Nginx];

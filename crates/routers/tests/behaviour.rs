@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that does not hold is a broken test")]
 
-use routers::{Context, Objects, ROUTERS, Router};
+use routers::{Context, Objects, ROUTERS, Router, Steering};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vocab::{Destination, ObjectRef, PatchType, Traffic, Weight, Write};
@@ -24,13 +24,41 @@ fn fixture(router: &str) -> (Value, Objects) {
             });
             (config, Objects::from([(target, Some(route))]))
         }
+        "Nginx" => {
+            let config = json!({"nginx": {"stableIngresses": ["shop", "shop-internal"]}});
+            let ingress =
+                |name: &str| ObjectRef::new("networking.k8s.io/v1", "Ingress", "default", name);
+            let path = |service: &str| json!({"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 80}}}});
+            let stable = |name: &str| {
+                json!({
+                    "metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": "1"},
+                    "spec": {"rules": [
+                        {"host": "docs", "http": {"paths": [path("docs")]}},
+                        {"host": name, "http": {"paths": [path("stable"), path("docs")]}},
+                    ]},
+                })
+            };
+            let objects = Objects::from([
+                (ingress("shop"), Some(stable("shop"))),
+                (ingress("shop-shop-canary"), None),
+                (ingress("shop-internal"), Some(stable("shop-internal"))),
+                (ingress("shop-shop-internal-canary"), None),
+            ]);
+            (config, objects)
+        }
         other => panic!("{other} has no fixture yet"),
     }
 }
 
 fn with<T>(config: &Value, act: impl FnOnce(&Context<'_>) -> T) -> T {
     let rollout = ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "default", "shop");
-    act(&Context { rollout: &rollout, config, stable_service: "stable", canary_service: "canary" })
+    act(&Context {
+        rollout: &rollout,
+        uid: "u",
+        config,
+        stable_service: "stable",
+        canary_service: "canary",
+    })
 }
 
 fn traffic(weight: u32) -> Traffic {
@@ -45,20 +73,49 @@ fn traffic(weight: u32) -> Traffic {
 }
 
 /// Carries out what a router asks for.
-fn carry_out(writes: &[Write], objects: &mut Objects) {
-    for write in writes {
-        let Write::Patch { target, patch_type, body, precondition, .. } = write else {
-            panic!("{write:?}")
-        };
-        assert!(precondition.resource_version.is_some(), "{write:?}");
-        let object = objects.get_mut(target).unwrap().as_mut().unwrap();
-        match patch_type {
-            PatchType::Json => {
-                let patch: json_patch::Patch = serde_json::from_value(body.clone()).unwrap();
-                json_patch::patch(object, &patch).unwrap();
+fn carry_out(steerings: &[Steering], objects: &mut Objects) {
+    for Steering { write, .. } in steerings {
+        match write {
+            Write::Create { object } => {
+                let mut made = object.clone();
+                made["metadata"]["uid"] = json!("made");
+                made["metadata"]["resourceVersion"] = json!("2");
+                let before = objects.insert(made_ref(object), Some(made));
+                assert_eq!(before, Some(None), "{write:?}");
             }
-            _ => json_patch::merge(object, body),
+            Write::Patch { target, patch_type, body, precondition, .. } => {
+                assert!(precondition.resource_version.is_some(), "{write:?}");
+                let object = objects.get_mut(target).unwrap().as_mut().unwrap();
+                match patch_type {
+                    PatchType::Json => {
+                        let patch: json_patch::Patch =
+                            serde_json::from_value(body.clone()).unwrap();
+                        json_patch::patch(object, &patch).unwrap();
+                    }
+                    _ => json_patch::merge(object, body),
+                }
+            }
+            other => panic!("{other:?}"),
         }
+    }
+}
+
+fn made_ref(object: &Value) -> ObjectRef {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    ObjectRef::new(
+        text("/apiVersion"),
+        text("/kind"),
+        text("/metadata/namespace"),
+        text("/metadata/name"),
+    )
+}
+
+fn target(write: &Write) -> ObjectRef {
+    match write {
+        Write::Create { object } => made_ref(object),
+        Write::Patch { target, .. }
+        | Write::Delete { target, .. }
+        | Write::Evict { target, .. } => target.clone(),
     }
 }
 
@@ -91,9 +148,7 @@ fn what_a_router_reads_is_what_it_writes() {
         let reads = with(config, |context| router.reads(context).unwrap());
         assert!(objects.keys().all(|target| reads.contains(target)), "{}", router.name());
         let writes = with(config, |context| router.steer(context, &objects, &traffic(30)).unwrap());
-        let within = writes
-            .iter()
-            .all(|write| matches!(write, Write::Patch { target, .. } if reads.contains(target)));
+        let within = writes.iter().all(|steering| reads.contains(&target(&steering.write)));
         assert!(within, "{}", router.name());
     });
 }
@@ -112,6 +167,28 @@ fn missing_objects_are_a_reason_and_never_a_weight() {
             "{}",
             router.name()
         );
+    });
+}
+
+#[test]
+fn a_sound_configuration_has_no_problems_with_its_objects() {
+    each(|router, config, objects| {
+        let problems = with(config, |context| router.problems(context, &objects));
+        assert_eq!(problems, [], "{}", router.name());
+    });
+}
+
+#[test]
+fn what_is_made_belongs_to_the_rollout() {
+    each(|router, config, objects| {
+        let writes = with(config, |context| router.steer(context, &objects, &traffic(30)).unwrap());
+        for Steering { write, .. } in writes {
+            if let Write::Create { object } = write {
+                let owner = &object["metadata"]["ownerReferences"][0];
+                assert_eq!(owner["uid"], "u", "{}", router.name());
+                assert_eq!(owner["controller"], true, "{}", router.name());
+            }
+        }
     });
 }
 

@@ -24,11 +24,12 @@ type Shown = fn(&Value) -> Value;
 /// The ending of a cluster, object by object.
 pub fn ending(picture: &Picture) -> BTreeMap<String, Value> {
     let mut ending = BTreeMap::new();
-    let shown: [(&str, Shown); 6] = [
+    let shown: [(&str, Shown); 7] = [
         ("rollouts", rollout),
         ("replicasets", replica_set),
         ("services", |service| service["spec"]["selector"].clone()),
         ("httproutes", |route| route["spec"].clone()),
+        ("ingresses", |ingress| json!([ingress["metadata"]["annotations"], ingress["spec"]])),
         ("analysisruns", |run| run["status"]["phase"].clone()),
         ("deployments", |deployment| deployment["spec"]["replicas"].clone()),
     ];

@@ -4,10 +4,13 @@ use crate::history::{History, Step};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The weight of a canary Ingress.
+const CANARY_WEIGHT: &str = "/metadata/annotations/nginx.ingress.kubernetes.io~1canary-weight";
+
 /// What each route and each active service said, one entry for each time it said something else.
 pub(crate) type Weights = BTreeMap<String, Vec<String>>;
 
-/// The sequence of weights of every HTTPRoute, and of selectors of every blue-green active service.
+/// The sequence of weights of every HTTPRoute and canary Ingress, and of selectors of every blue-green active service.
 pub fn weights(history: &History) -> Weights {
     let mut seen = Weights::new();
     let mut active = std::collections::BTreeSet::new();
@@ -19,6 +22,7 @@ pub fn weights(history: &History) -> Weights {
         let is_active = || active.contains(&(namespace.to_owned(), name.to_owned()));
         let told = match step.resource.as_str() {
             "httproutes" => step.after().map(route),
+            "ingresses" => step.text(CANARY_WEIGHT).map(str::to_owned),
             "services" if is_active() => selector(step),
             _ => None,
         };

@@ -187,7 +187,7 @@ impl Cluster {
             "DaemonSet" => self.shelve::<DaemonSet>(object, change),
             "Job" => self.shelve::<Job>(object, change),
             "HorizontalPodAutoscaler" => self.shelve::<HorizontalPodAutoscaler>(object, change),
-            "GatewayClass" | "Gateway" | "HTTPRoute" | "Rollout" => {
+            "GatewayClass" | "Gateway" | "HTTPRoute" | "Ingress" | "Rollout" => {
                 self.shelve::<DynamicObject>(object, change);
             }
             _ => {}

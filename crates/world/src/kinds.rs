@@ -51,6 +51,7 @@ kind!(
     "HTTPRoute",
     "/apis/gateway.networking.k8s.io/v1/httproutes"
 );
+kind!(INGRESSES, "networking.k8s.io/v1", "Ingress", "/apis/networking.k8s.io/v1/ingresses");
 
 kind!(ROLLOUTS, "argoproj.io/v1alpha1", "Rollout", "/apis/argoproj.io/v1alpha1/rollouts");
 
@@ -76,4 +77,4 @@ pub(crate) static FOR_CONTROLLERS: &[Kind] = &[
 ];
 
 /// Everything that modelled traffic depends on.
-pub(crate) static FOR_TRAFFIC: &[Kind] = &[PODS, SERVICES, SLICES, ROUTES, ROLLOUTS];
+pub(crate) static FOR_TRAFFIC: &[Kind] = &[PODS, SERVICES, SLICES, ROUTES, INGRESSES, ROLLOUTS];

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     EndpointSlice,
     /// Gateway API routes.
     HttpRoute,
+    /// Ingresses, for rollouts that NGINX splits.
+    Ingress,
     /// Pods of rollouts.
     Pod,
     /// ReplicaSets of rollouts.
@@ -44,6 +46,8 @@ pub(crate) enum Need {
     Required,
     /// Its absence is no error; it is picked up when it appears.
     Optional,
+    /// Watched only once a rollout refers to one, and then optional.
+    OnDemand,
 }
 
 /// A cached object in its own type.
@@ -75,13 +79,14 @@ pub(crate) enum Kept {
 
 impl Kind {
     /// All kinds, in order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::AnalysisRun,
         Self::AnalysisTemplate,
         Self::ClusterAnalysisTemplate,
         Self::Deployment,
         Self::EndpointSlice,
         Self::HttpRoute,
+        Self::Ingress,
         Self::Pod,
         Self::ReplicaSet,
         Self::Rollout,
@@ -103,6 +108,7 @@ impl Kind {
             Self::Deployment => ("apps/v1", "Deployment"),
             Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice"),
             Self::HttpRoute => ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+            Self::Ingress => ("networking.k8s.io/v1", "Ingress"),
             Self::Pod => ("v1", "Pod"),
             Self::ReplicaSet => ("apps/v1", "ReplicaSet"),
             Self::Rollout => (api::argo::API_VERSION, "Rollout"),
@@ -114,6 +120,7 @@ impl Kind {
     pub(crate) fn need(self) -> Need {
         match self {
             Self::HttpRoute | Self::ClusterAnalysisTemplate => Need::Optional,
+            Self::Ingress => Need::OnDemand,
             _ => Need::Required,
         }
     }
@@ -153,7 +160,7 @@ impl Kind {
             Self::ClusterAnalysisTemplate => parse(value, Kept::ClusterAnalysisTemplate),
             Self::Deployment => parse(value, Kept::Deployment),
             Self::EndpointSlice => parse(value, Kept::EndpointSlice),
-            Self::HttpRoute => Kept::Raw(Arc::new(value)),
+            Self::HttpRoute | Self::Ingress => Kept::Raw(Arc::new(value)),
             Self::Pod => parse(value, Kept::Pod),
             Self::ReplicaSet => parse(value, Kept::ReplicaSet),
             Self::Rollout => parse(value, Kept::Rollout),

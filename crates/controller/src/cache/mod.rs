@@ -111,10 +111,11 @@ impl Cache {
         }
     }
 
-    /// Kinds that have neither been listed nor found absent yet.
+    /// Kinds that are always watched and have neither been listed nor found absent yet.
     pub(crate) fn missing(&self) -> Vec<Kind> {
         let synced = |kind: &Kind| self.kinds.get(kind).is_some_and(|objects| objects.is_synced);
-        Kind::ALL.into_iter().filter(|kind| !synced(kind)).collect()
+        let always = Kind::ALL.into_iter().filter(|kind| kind.need() != Need::OnDemand);
+        always.filter(|kind| !synced(kind)).collect()
     }
 
     /// Whether the watch of a kind is up, so that what is not here is not there.

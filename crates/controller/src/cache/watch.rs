@@ -12,7 +12,7 @@ use kube::{
     core::DynamicObject,
     runtime::watcher::{self, watcher},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// The pause after a first failure.
@@ -34,14 +34,28 @@ pub(crate) struct Scope {
 /// Where watches send what they see.
 pub(crate) type Sender = mpsc::Sender<(Kind, News)>;
 
-/// Watches `kind` until the receiver is gone.
-pub(crate) async fn watch(
-    client: Client,
-    kind: Kind,
-    scope: Scope,
-    sender: Sender,
-    metrics: Arc<Metrics>,
-) {
+/// What every watch is started with.
+#[derive(Clone)]
+pub(crate) struct Watches {
+    /// Asks the server.
+    pub(crate) client: Client,
+    /// Which objects of a kind are watched.
+    pub(crate) scopes: BTreeMap<Kind, Scope>,
+    /// Where news goes.
+    pub(crate) sender: Sender,
+    /// The numbers.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Watches {
+    /// Watches `kind` until the receiver is gone.
+    pub(crate) fn watch(&self, kind: Kind) -> impl Future<Output = ()> + Send + use<> {
+        let scope = self.scopes.get(&kind).cloned().unwrap_or_default();
+        watch(self.client.clone(), kind, scope, self.sender.clone(), Arc::clone(&self.metrics))
+    }
+}
+
+async fn watch(client: Client, kind: Kind, scope: Scope, sender: Sender, metrics: Arc<Metrics>) {
     let resource = kind.resource();
     let api: Api<DynamicObject> = match &scope.namespace {
         Some(namespace) if kind.is_namespaced() => {
@@ -90,7 +104,7 @@ fn report(kind: Kind, error: &watcher::Error, failures: u32, metrics: &Metrics) 
 /// A kind that we may do without and may not see is as good as absent.
 fn is_absent(kind: Kind, error: &watcher::Error) -> bool {
     let unseen = matches!(cause(error), Some(Cause::Missed | Cause::Forbidden(_)));
-    kind.need() == Need::Optional && unseen
+    kind.need() != Need::Required && unseen
 }
 
 fn cause(error: &watcher::Error) -> Option<Cause> {

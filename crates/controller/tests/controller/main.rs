@@ -1,6 +1,7 @@
 //! The controller as a whole, on an API server in process and on virtual time.
 
 #[cfg(test)]
+mod nginx;
 mod running;
 #[cfg(test)]
 mod stories;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use world::{Recording, ServePods, World, WorldConfig, WorldHandle};
 
-async fn world(cluster: &Cluster) -> WorldHandle {
+pub(crate) async fn world(cluster: &Cluster) -> WorldHandle {
     let config = WorldConfig {
         serve_pods: ServePods::None,
         recording: Recording::Nothing,

@@ -166,6 +166,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     log: Vec<String>,
+    watched: Vec<String>,
     denied: Option<&'static str>,
     cut_after: Option<usize>,
 }
@@ -197,6 +198,11 @@ impl Gate {
         self.0.state.lock().unwrap().log.clone()
     }
 
+    /// Whether there has been a watch of a path that contains `part`.
+    pub(crate) fn has_watched(&self, part: &str) -> bool {
+        self.0.state.lock().unwrap().watched.iter().any(|path| path.contains(part))
+    }
+
     /// Waits until that many writes were tried.
     pub(crate) async fn reached(&self, writes: usize) {
         let mut count = self.0.writes.subscribe();
@@ -221,6 +227,9 @@ impl Gate {
         let path = request.uri().path().to_owned();
         let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
         let is_write = request.method() != http::Method::GET;
+        if is_watch {
+            self.0.state.lock().unwrap().watched.push(path.clone());
+        }
         if !is_write {
             let answer = next.run(request).await;
             return if is_watch { self.hold_back(&path, answer) } else { answer };

@@ -57,6 +57,12 @@ fn weight_after(case: &Case<'_>) -> Option<i32> {
         written = true;
         apply(object, patch_type, body);
     }
+    for (_, target, object) in case.creates() {
+        if let Some(place) = objects.get_mut(&target) {
+            *place = Some(object.clone());
+            written = true;
+        }
+    }
     let after = Observed { objects, ..observed.clone() };
     let subject = resolve::resolve(&after, case.subject.now).ok().filter(|_| written)?;
     View::of(&subject)?.weight.ok()
@@ -181,8 +187,9 @@ fn check_order(case: &Case<'_>, violations: &mut Vec<Violation>) {
     let last = case
         .patches()
         .filter(|(_, target, _, body)| routes(target) || switches(body))
-        .map(|(place, ..)| place)
-        .max();
+        .map(|(place, ..)| place);
+    let made = case.creates().filter(|(_, target, _)| routes(target)).map(|(place, ..)| place);
+    let last = last.chain(made).max();
     let before = |name: &str| {
         case.subject.sets().iter().find(|set| set.name() == name).map_or(0, SetExt::wanted)
     };

@@ -1,7 +1,7 @@
 //! What has to be gathered before a rollout can be planned.
 
 use api::argo::{AnalysisTemplateRef, AnalysisTemplateSpec, Rollout, RolloutAnalysis};
-use routers::{Context, ROUTERS, Router};
+use routers::{Context, Objects, ROUTERS, Router};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use vocab::{ObjectRef, Reason};
@@ -140,6 +140,15 @@ pub(crate) fn router_problems(rollout: &Rollout, config: &Value) -> Vec<Reason> 
         .collect()
 }
 
+/// What the configured routers find wrong with the objects that it names.
+pub(crate) fn object_problems(rollout: &Rollout, objects: &Objects) -> Vec<Reason> {
+    let Some(config) = routing_config(rollout) else { return Vec::new() };
+    let find = |router: &'static dyn Router| {
+        with_context(rollout, &config, |context| router.problems(context, objects))
+    };
+    configured_routers(&config).into_iter().flat_map(find).collect()
+}
+
 /// Calls `act` with the facts routers need.
 pub(crate) fn with_context<T>(
     rollout: &Rollout,
@@ -153,6 +162,7 @@ pub(crate) fn with_context<T>(
     let target = rollout_ref(rollout);
     act(&Context {
         rollout: &target,
+        uid: rollout.metadata.uid.as_deref().unwrap_or_default(),
         config,
         stable_service: &stable_service,
         canary_service: &canary_service,

@@ -17,10 +17,10 @@ use super::{
 };
 use api::argo::{TrafficWeights, WeightDestination};
 use jiff::SignedDuration;
-use routers::Router;
+use routers::{Router, Steering};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use vocab::{Destination, EventType, PodHash, Reason, Traffic, Weight, Write};
+use vocab::{Destination, EventType, PodHash, Reason, Traffic, Weight};
 
 /// When to look again at a weight that nothing has confirmed.
 const VERIFY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -75,7 +75,7 @@ impl View {
         self.exact = self.writes(subject, &traffic).is_ok_and(|writes| writes.is_empty());
     }
 
-    fn writes(&self, subject: &Subject<'_>, traffic: &Traffic) -> Result<Vec<Write>, Reason> {
+    fn writes(&self, subject: &Subject<'_>, traffic: &Traffic) -> Result<Vec<Steering>, Reason> {
         let mut writes = Vec::new();
         for router in &self.routers {
             let steer = |context: &routers::Context<'_>| {
@@ -147,8 +147,11 @@ pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draf
     match view.writes(subject, &traffic(subject, desired.weight, &desired.canary_hash)) {
         Ok(writes) => {
             let settled = writes.is_empty();
-            for write in writes {
+            for Steering { write, told } in writes {
                 draft.write(write);
+                if let Some((reason, message)) = told {
+                    draft.note(subject, reason, message);
+                }
             }
             record(subject, view, &desired, settled, draft);
         }

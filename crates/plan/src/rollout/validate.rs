@@ -14,6 +14,7 @@ use api::argo::{
 };
 use k8s_openapi::{api::core::v1::Container, apimachinery::pkg::util::intstr::IntOrString};
 use serde_json::{Value, json};
+use vocab::Reason;
 
 const STEP_MESSAGE: &str = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause";
 
@@ -36,6 +37,12 @@ impl Problem {
         Self { path: path.into(), text: format!("Required value{separator}{detail}") }
     }
 
+    fn of_router(reason: &Reason) -> Self {
+        let path = reason.evidence.get("path").cloned().unwrap_or_default();
+        let text = reason.message.strip_prefix(&path).unwrap_or(&reason.message).trim().to_owned();
+        Self { path, text }
+    }
+
     fn unsupported(path: impl Into<String>) -> Self {
         Self { path: path.into(), text: "Forbidden: not supported yet".to_owned() }
     }
@@ -55,6 +62,8 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
     strategy(subject, &mut problems);
     if problems.is_empty() {
         services(subject, &mut problems);
+        let found = reads::object_problems(subject.rollout, &subject.observed.objects);
+        problems.extend(found.iter().map(Problem::of_router));
         analyses(subject, &mut problems);
     }
     problems
@@ -198,7 +207,10 @@ fn canary(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pro
     routing(subject, canary, problems);
     for (index, step) in canary.steps.iter().enumerate() {
         check_step(subject, step, &format!("{PATH}.steps[{index}]"), problems);
-        if let Some(field) = unsupported_step(step) {
+        if let Some((field, value, detail)) = unroutable(canary, step) {
+            let path = format!("{PATH}.steps[{index}].{field}");
+            problems.push(Problem::invalid(path, &value, detail));
+        } else if let Some(field) = unsupported_step(step) {
             problems.push(Problem::unsupported(format!("{PATH}.canary.steps[{index}].{field}")));
         }
     }
@@ -228,12 +240,18 @@ fn routing(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pr
         (Some(_), _, _) => {}
     }
     let Some(config) = reads::routing_config(subject.rollout) else { return };
-    for reason in reads::router_problems(subject.rollout, &config) {
-        let path = reason.evidence.get("path").cloned().unwrap_or_default();
-        let text = reason.message.strip_prefix(&path).unwrap_or(&reason.message).trim().to_owned();
-        problems.push(Problem { path, text });
-    }
+    let found = reads::router_problems(subject.rollout, &config);
+    problems.extend(found.iter().map(Problem::of_router));
     unsupported_routers(&config, problems);
+    if let Some(max) = config.get("maxTrafficWeight")
+        && config.get("nginx").is_none()
+        && config.get("plugins").is_none()
+    {
+        let detail =
+            "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins";
+        let path = format!("{PATH}.trafficRouting.maxTrafficWeight");
+        problems.push(Problem::invalid(path, max, detail));
+    }
     if let Some(max) = canary
         .traffic_routing
         .as_ref()
@@ -301,6 +319,28 @@ fn check_step(subject: &Subject<'_>, step: &CanaryStep, path: &str, problems: &m
         | StepKind::SetHeaderRoute(_)
         | StepKind::SetMirrorRoute(_)
         | StepKind::Plugin(_) => {}
+    }
+}
+
+/// A route that no router asked for can make: the field, its value and what is wrong.
+fn unroutable(
+    canary: &CanaryStrategy,
+    step: &CanaryStep,
+) -> Option<(&'static str, Value, &'static str)> {
+    let routing = canary.traffic_routing.clone().unwrap_or_default();
+    let mirrors = routing.istio.is_some() || !routing.plugins.is_empty();
+    let matches = mirrors || routing.alb.is_some() || routing.apisix.is_some();
+    match step.kind() {
+        StepKind::SetHeaderRoute(route) if !matches => {
+            let detail =
+                "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
+            Some(("setHeaderRoute", json!(route), detail))
+        }
+        StepKind::SetMirrorRoute(route) if !mirrors => {
+            let detail = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
+            Some(("setMirrorRoute", json!(route), detail))
+        }
+        _ => None,
     }
 }
 

@@ -67,10 +67,10 @@ fn a_step_that_is_not_supported_yet_is_named_by_the_path_it_is_written_at() {
 
 #[test]
 fn a_router_that_does_not_exist_yet_is_named() {
-    let strategy = json!({"canary": {"stableService": "stable", "canaryService": "canary", "trafficRouting": {"nginx": {"stableIngress": "i"}, "plugins": {"acme/router": {}}}}});
+    let strategy = json!({"canary": {"stableService": "stable", "canaryService": "canary", "trafficRouting": {"smi": {}, "plugins": {"acme/router": {}}}}});
     check(
         &strategy,
-        "spec.strategy.canary.trafficRouting.nginx: Forbidden: not supported yet; \
+        "spec.strategy.canary.trafficRouting.smi: Forbidden: not supported yet; \
          spec.strategy.canary.trafficRouting.plugins[acme/router]: Forbidden: not supported yet",
     );
     let mut strategy = routed(&json!([]));
@@ -78,6 +78,73 @@ fn a_router_that_does_not_exist_yet_is_named() {
     check(
         &strategy,
         "spec.strategy.canary.trafficRouting.plugins[argoproj-labs/gatewayAPI]: needs httpRoute or httpRoutes",
+    );
+}
+
+#[test]
+fn an_ingress_is_named_once_and_must_lead_to_the_stable_service() {
+    let nginx = |nginx: Value, rest: Value| {
+        let mut strategy =
+            json!({"canary": {"stableService": "stable", "canaryService": "canary"}});
+        json_patch::merge(&mut strategy["canary"], &rest);
+        strategy["canary"]["trafficRouting"]["nginx"] = nginx;
+        strategy
+    };
+    check(
+        &nginx(json!({"stableIngress": "web"}), json!({})),
+        "spec.strategy.canary.trafficRouting.nginx.stableIngress: Invalid value: \"web\": ingress.networking.k8s.io \"web\" not found",
+    );
+    check(
+        &nginx(
+            json!({"stableIngress": "web", "stableIngresses": ["web"]}),
+            json!({"canaryService": null}),
+        ),
+        "spec.strategy.canaryService: Invalid value: \"\": Canary service and Stable service must to be set to use Traffic Routing; \
+         spec.strategy.canary.trafficRouting.nginx: Internal error: Either StableIngress or StableIngresses must be configured. Both are configured.",
+    );
+    check(
+        &nginx(
+            json!({}),
+            json!({"trafficRouting": {"maxTrafficWeight": 50}, "steps": [{"setWeight": 60}]}),
+        ),
+        "spec.strategy.canary.trafficRouting.nginx: Internal error: Either StableIngress or StableIngresses must be configured. Neither are configured.; \
+         spec.strategy.steps[0].setWeight: Invalid value: 60: SetWeight needs to be between 0 and 50",
+    );
+    let mut world = World::new(rollout(2, &nginx(json!({"stableIngresses": ["web"]}), json!({}))));
+    world = world.with_service("stable").with_service("canary").with_ingress("web", "other");
+    world.run_for(1);
+    assert_eq!(
+        world.outcome().message,
+        "InvalidSpec: The Rollout \"shop\" is invalid: spec.strategy.canary.trafficRouting.nginx.stableIngresses: \
+         Invalid value: \"web\": ingress `web` has no rules using service stable backend"
+    );
+}
+
+#[test]
+fn routes_that_no_router_asked_for_can_make_are_refused_in_the_words_users_know() {
+    let nginx = json!({"nginx": {"stableIngress": "web"}});
+    for (routing, field, detail) in [
+        (
+            &nginx,
+            "setHeaderRoute",
+            "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix",
+        ),
+        (
+            &nginx,
+            "setMirrorRoute",
+            "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins",
+        ),
+    ] {
+        let steps = json!([{field: {"name": "x"}}]);
+        let strategy = json!({"canary": {"stableService": "stable", "canaryService": "canary", "trafficRouting": routing, "steps": steps}});
+        check(
+            &strategy,
+            &format!("spec.strategy.steps[0].{field}: Invalid value: {{\"name\":\"x\"}}: {detail}"),
+        );
+    }
+    check(
+        &json!({"canary": {"trafficRouting": {"maxTrafficWeight": 200}}}),
+        "spec.strategy.trafficRouting.maxTrafficWeight: Invalid value: 200: Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins",
     );
 }
 

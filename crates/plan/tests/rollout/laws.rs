@@ -93,6 +93,14 @@ fn a_write_to_what_others_own_is_refused() {
     }
     let orphan = Write::Create { object: json!({"kind": "ReplicaSet", "metadata": {"name": "x"}}) };
     check(&world, &writes([orphan]), Law::WritesOnlyOwnKinds);
+    let owner = json!([{"uid": world.rollout()["metadata"]["uid"], "controller": true}]);
+    let unnamed = Write::Create {
+        object: json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {"name": "shop-web-canary", "namespace": "default", "ownerReferences": owner},
+        }),
+    };
+    check(&world, &writes([unnamed]), Law::WritesOnlyOwnKinds);
 }
 
 #[test]

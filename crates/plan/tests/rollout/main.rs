@@ -6,6 +6,7 @@ mod blue_green;
 mod invalid;
 mod laws;
 mod model;
+mod nginx;
 mod stories;
 mod takeover;
 mod turns;

@@ -76,6 +76,19 @@ impl World {
         self
     }
 
+    pub(crate) fn with_ingress(mut self, name: &str, service: &str) -> Self {
+        let backend = json!({"service": {"name": service, "port": {"number": 80}}});
+        self.put(
+            "Ingress",
+            json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
+                "spec": {"ingressClassName": "nginx", "rules": [{"host": "shop.example", "http": {"paths": [
+                    {"path": "/", "pathType": "Prefix", "backend": backend}]}}]},
+            }),
+        );
+        self
+    }
+
     pub(crate) fn with_template(mut self, template: Value) -> Self {
         self.put("AnalysisTemplate", template);
         self
@@ -246,8 +259,19 @@ impl World {
     }
 
     pub(crate) fn weight(&self) -> Option<i64> {
+        if self.of_kind("Ingress").next().is_some() {
+            return Some(self.weights_of_ingresses().into_iter().max().unwrap_or(0));
+        }
         let route = self.objects.get(&("HTTPRoute".to_owned(), "shop".to_owned()))?;
         route["spec"]["rules"][0]["backendRefs"][1]["weight"].as_i64()
+    }
+
+    /// What the canary Ingresses say, in order of name.
+    pub(crate) fn weights_of_ingresses(&self) -> Vec<i64> {
+        let key = "nginx.ingress.kubernetes.io/canary-weight";
+        let weight =
+            |ingress: &Value| ingress["metadata"]["annotations"][key].as_str()?.parse().ok();
+        self.of_kind("Ingress").filter_map(weight).collect()
     }
 
     /// Pods and endpoints move by one step; tells whether anything did.

@@ -108,6 +108,21 @@ fn a_routed_canary_survives_its_users() {
 }
 
 #[test]
+fn a_canary_behind_two_ingresses_survives_its_users() {
+    let strategy = json!({"canary": {
+        "stableService": "stable", "canaryService": "canary", "steps": steps(),
+        "trafficRouting": {"nginx": {"stableIngresses": ["web", "inner"]}},
+    }});
+    let mut world = World::new(rollout(4, &strategy))
+        .with_service("stable")
+        .with_service("canary")
+        .with_ingress("web", "stable")
+        .with_ingress("inner", "stable");
+    world.settle();
+    walk(&world);
+}
+
+#[test]
 fn a_routed_canary_with_a_scaled_canary_survives_its_users() {
     let steps = json!([{"setCanaryScale": {"replicas": 2}}, {"setWeight": 30}, {"setCanaryScale": {"matchTrafficWeight": true}}, {"setWeight": 10}, {"pause": {}}]);
     walk(&routed_world(3, &routed(&steps)));

@@ -3,7 +3,7 @@
 use super::{
     Invariant,
     routing::steered_by,
-    sight::{HASH, rollouts, share_in, text},
+    sight::{HASH, rollouts, text},
 };
 use crate::{history::Step, picture::Picture};
 
@@ -20,11 +20,11 @@ impl Invariant for AbortedOnlyFalls {
             return Vec::new();
         };
         match step.resource.as_str() {
-            "httproutes" => {
+            "httproutes" | "ingresses" => {
                 let aborted = steered_by(before, step)
                     .filter(|sight| sight.rollout["status"]["abort"] == true);
                 let risen = aborted.filter_map(|sight| {
-                    let share = |route| share_in(route, sight.canary_service()).unwrap_or(0);
+                    let share = |route| sight.share_in(route, sight.canary_service()).unwrap_or(0);
                     let (from, to) = (share(was), share(now));
                     (to > from).then(|| {
                         format!("the canary's share rises from {from} to {to} after an abort")

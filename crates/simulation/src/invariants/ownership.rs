@@ -19,6 +19,16 @@ const PATHS: &[(&str, &[&str])] = &[
     ),
     ("httproutes", &["/spec/rules/*/backendRefs/*/weight"]),
     (
+        "ingresses",
+        &[
+            "/metadata/annotations",
+            "/spec/defaultBackend",
+            "/spec/ingressClassName",
+            "/spec/rules",
+            "/spec/tls",
+        ],
+    ),
+    (
         "replicasets",
         &[
             "/spec/replicas",
@@ -45,7 +55,7 @@ const PATHS: &[(&str, &[&str])] = &[
     ("leases", &[""]),
 ];
 /// Kinds that a controller may create.
-const CREATED: &[&str] = &["replicasets", "analysisruns", "events", "leases"];
+const CREATED: &[&str] = &["replicasets", "analysisruns", "ingresses", "events", "leases"];
 /// Kinds that a controller may delete.
 const DELETED: &[&str] = &["replicasets", "analysisruns", "pods"];
 /// Parts of the metadata that the server keeps.

@@ -2,7 +2,7 @@
 
 use super::{
     Invariant,
-    sight::{Endpoints, Sight, rollouts, share_in},
+    sight::{Endpoints, Sight, rollouts, share_of_canary},
 };
 use crate::{history::Step, picture::Picture};
 use serde_json::Value;
@@ -16,6 +16,11 @@ impl Invariant for WeightsAddUp {
     }
 
     fn see(&mut self, before: &Picture, step: &Step) -> Vec<String> {
+        if step.resource == "ingresses" && step.by.is_some() {
+            let share = step.after().map_or(0, share_of_canary);
+            let is_sound = (0..=100).contains(&share);
+            return (!is_sound).then(|| format!("weight {share} of 100")).into_iter().collect();
+        }
         if step.resource != "httproutes" || step.by.is_none() {
             return Vec::new();
         }
@@ -49,9 +54,6 @@ impl Invariant for TrafficNeedsPods {
     fn see(&mut self, before: &Picture, step: &Step) -> Vec<String> {
         self.endpoints.note(step);
         let (Some(route), Some(_)) = (step.after(), &step.by) else { return Vec::new() };
-        if step.resource != "httproutes" {
-            return Vec::new();
-        }
         let mut found = Vec::new();
         for sight in steered_by(before, step) {
             for service in [sight.stable_service(), sight.canary_service()] {
@@ -69,8 +71,8 @@ impl TrafficNeedsPods {
         service: &str,
         (before, step, route): (&Picture, &Step, &Value),
     ) -> Option<String> {
-        let was = before.before(step).and_then(|route| share_in(route, service)).unwrap_or(0);
-        let share = share_in(route, service)?;
+        let was = before.before(step).and_then(|route| sight.share_in(route, service)).unwrap_or(0);
+        let share = sight.share_in(route, service)?;
         let namespace = sight.namespace();
         let other = if service == sight.canary_service() {
             sight.stable_service()
@@ -98,13 +100,12 @@ impl TrafficNeedsPods {
     }
 }
 
-/// The rollouts that steer the route of a step.
+/// The rollouts that steer the route or Ingress of a step.
 pub(super) fn steered_by<'a>(
     picture: &'a Picture,
     step: &'a Step,
 ) -> impl Iterator<Item = Sight<'a>> {
-    let name = step.object.name();
-    rollouts(picture, step.object.namespace()).filter(move |sight| sight.routes().contains(name))
+    rollouts(picture, step.object.namespace()).filter(move |sight| sight.steers(step))
 }
 
 #[cfg(test)]
@@ -153,6 +154,26 @@ mod tests {
         check(&ready.clone().ours("httproutes", route(80, 20)), &[]);
         let few = ready.ours("httproutes", route(20, 80));
         check(&few, &["I2: web-canary gets 80 instead of 0 and has 1 pods of 4 it needs"]);
+    }
+
+    #[test]
+    fn weight_before_pods_is_found_behind_nginx_too() {
+        let weighted = |weight: i64| {
+            let key = "nginx.ingress.kubernetes.io/canary-weight";
+            let metadata = json!({"name": "web-web-canary", "namespace": "default",
+                "annotations": {key: weight.to_string()}});
+            json!({ "metadata": metadata })
+        };
+        let mut rollout = routed(5);
+        let routing = json!({"nginx": {"stableIngress": "web"}});
+        rollout["spec"]["strategy"]["canary"]["trafficRouting"] = routing;
+        let tale = Tale::of(rollout).others("endpointslices", slice("web-stable", 5));
+        let tale = tale.ours("ingresses", weighted(0));
+        check(&tale, &[]);
+        let early = tale.clone().ours("ingresses", weighted(20));
+        check(&early, &["I2: web-canary gets 20 instead of 0 and has 0 pods of 1 it needs"]);
+        let ready = tale.others("endpointslices", slice("web-canary", 1));
+        check(&ready.ours("ingresses", weighted(20)), &[]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn needed(sight: Sight<'_>, set: &Value) -> i64 {
     if selects(sight.active_service()) {
         return sight.replicas();
     }
-    if sight.routes().is_empty() {
+    if !sight.is_routed() {
         return 0;
     }
     let mut needed = 0;
@@ -78,8 +78,7 @@ impl Invariant for EnoughPodsStay {
         };
         let to = step.after().map_or(0, |set| number(set, "/spec/replicas"));
         let owners = rollouts(before, step.object.namespace()).filter(|sight| sight.owns(was));
-        let split =
-            owners.filter(|sight| sight.routes().is_empty() && sight.active_service().is_empty());
+        let split = owners.filter(|sight| !sight.is_routed() && sight.active_service().is_empty());
         split.filter_map(|sight| too_few(sight, (was, to))).collect()
     }
 }

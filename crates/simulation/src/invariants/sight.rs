@@ -94,12 +94,53 @@ impl<'a> Sight<'a> {
         many.chain(plugin["httpRoute"].as_str()).filter(|name| !name.is_empty()).collect()
     }
 
+    /// The canary Ingresses it steers, by name.
+    pub(super) fn ingresses(self) -> BTreeSet<String> {
+        let nginx = &self.strategy()["canary"]["trafficRouting"]["nginx"];
+        let many = nginx["stableIngresses"].as_array().into_iter().flatten();
+        let names = many.chain([&nginx["stableIngress"]]).filter_map(Value::as_str);
+        names.map(|name| format!("{}-{name}-canary", self.name())).collect()
+    }
+
+    /// Whether something else than the number of pods splits its traffic.
+    pub(super) fn is_routed(self) -> bool {
+        !self.routes().is_empty() || !self.ingresses().is_empty()
+    }
+
+    /// Whether it steers the object of a step.
+    pub(super) fn steers(self, step: &Step) -> bool {
+        match step.resource.as_str() {
+            "httproutes" => self.routes().contains(step.object.name()),
+            "ingresses" => self.ingresses().contains(step.object.name()),
+            _ => false,
+        }
+    }
+
     /// The greatest share of traffic, in parts of a hundred, that its routes send to a service.
     pub(super) fn share(self, service: &str) -> i64 {
-        let shares = self.routes().into_iter().filter_map(|name| {
-            share_in(self.picture.get("httproutes", self.namespace(), name)?, service)
+        let namespace = self.namespace();
+        let routes = self
+            .routes()
+            .into_iter()
+            .filter_map(|name| share_in(self.picture.get("httproutes", namespace, name)?, service));
+        let ingresses = self.ingresses().into_iter().filter_map(|name| {
+            // Where there is no canary Ingress everybody is with the stable service.
+            let ingress = self.picture.get("ingresses", namespace, &name);
+            self.share_in(ingress.unwrap_or(&Value::Null), service)
         });
-        shares.max().unwrap_or(0)
+        routes.chain(ingresses).max().unwrap_or(0)
+    }
+
+    /// The share of a service in a route or a canary Ingress, if that has to do with the service.
+    pub(super) fn share_in(self, steered: &Value, service: &str) -> Option<i64> {
+        if steered.pointer("/spec/rules/0/backendRefs").is_some() {
+            return share_in(steered, service);
+        }
+        let canary = share_of_canary(steered);
+        if service == self.canary_service() {
+            return Some(canary);
+        }
+        (service == self.stable_service()).then_some(100 - canary)
     }
 
     pub(super) fn selected(self, service: &str) -> &'a str {
@@ -131,7 +172,7 @@ impl<'a> Sight<'a> {
 }
 
 /// The share of a service in a route, in parts of a hundred, if the route names the service.
-pub(super) fn share_in(route: &Value, service: &str) -> Option<i64> {
+fn share_in(route: &Value, service: &str) -> Option<i64> {
     let rules = route["spec"]["rules"].as_array()?;
     let shares = rules.iter().filter_map(|rule| {
         let backends = rule["backendRefs"].as_array()?;
@@ -143,6 +184,16 @@ pub(super) fn share_in(route: &Value, service: &str) -> Option<i64> {
         Some(own.map(weight).sum::<i64>() * 100 / all.max(1))
     });
     shares.max()
+}
+
+/// The share, in parts of a hundred, that a canary Ingress takes.
+pub(super) fn share_of_canary(ingress: &Value) -> i64 {
+    let of = |name: &str| {
+        let pointer = format!("/metadata/annotations/nginx.ingress.kubernetes.io~1{name}");
+        text(ingress, &pointer).parse::<i64>().ok()
+    };
+    let total = of("canary-weight-total").unwrap_or(100).max(1);
+    of("canary-weight").unwrap_or(0) * 100 / total
 }
 
 /// The ready endpoints of every service, now and lately.

@@ -22,7 +22,7 @@ pub(super) const ROUTERS: Suite = Suite {
 fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     let routes: Vec<String> = reference.weights.keys().cloned().collect();
-    for kind in ["httproutes", "services"] {
+    for kind in ["httproutes", "ingresses", "services"] {
         if !routes.iter().any(|route| route.starts_with(kind)) {
             continue;
         }

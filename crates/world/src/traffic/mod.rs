@@ -4,10 +4,11 @@
 //! split is constant, so counting is a multiplication. Nothing ticks: counts and scrapes are made up
 //! for when something changes or somebody asks ([`TrafficHandle::settle`]).
 //!
-//! Users come in by every HTTPRoute, and by every Service that no route leads to and no Rollout keeps
+//! Users come in by every HTTPRoute and every Ingress, and by every Service that neither leads to and no Rollout keeps
 //! for testing. Each of these ways gets [`TrafficConfig::rate`].
 
 mod fault;
+mod ingress;
 mod model;
 mod scene;
 mod share;

@@ -1,6 +1,6 @@
 //! Where users' requests go, read from routes, services, endpoints and pods.
 
-use super::fault::Role;
+use super::{fault::Role, ingress};
 use crate::{
     app::Behaviour,
     cluster::Cluster,
@@ -15,12 +15,12 @@ use std::collections::BTreeSet;
 /// Labels that tell a pod's template, the first one found counts.
 const HASH_LABELS: [&str; 2] = ["rollouts-pod-template-hash", "pod-template-hash"];
 
-/// One way in for users: a route, or a Service that no route leads to.
+/// One way in for users: a route, an Ingress, or a Service that neither leads to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Front {
     /// Its name among all fronts.
     pub(super) name: String,
-    /// The route's name; empty for a Service.
+    /// The name of the route or Ingress; empty for a Service.
     pub(super) route: String,
     pub(super) backends: Vec<Backend>,
 }
@@ -49,8 +49,8 @@ pub(super) struct Server {
 pub(super) fn read(cluster: &Cluster) -> Vec<Front> {
     let mut routed = BTreeSet::new();
     let mut fronts = Vec::new();
-    for route in cluster.custom("HTTPRoute") {
-        let front = route_front(cluster, route);
+    let ways = cluster.custom("HTTPRoute").map(|route| route_front(cluster, route));
+    for front in ways.chain(ingress::fronts(cluster)) {
         routed.extend(
             front
                 .backends
@@ -121,7 +121,7 @@ fn takes_everybody(rule: &Value) -> bool {
     }
 }
 
-fn backend(cluster: &Cluster, namespace: &str, service: &str, weight: f64) -> Backend {
+pub(super) fn backend(cluster: &Cluster, namespace: &str, service: &str, weight: f64) -> Backend {
     let ours = cluster.slices.within(namespace).filter(|slice| {
         labels_of(&slice.metadata).get(SERVICE_NAME).is_some_and(|name| name == service)
     });

@@ -1,7 +1,7 @@
 //! Modelled users against the server in the same process, on paused time.
 
 use crate::support::{Stage, deployment, is_complete, service};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, networking::v1::Ingress};
 use kube::{
     Api,
     api::PostParams,
@@ -81,6 +81,40 @@ async fn users_meet_versions_by_the_weights_of_the_route() {
     );
     let text = format!("{found:?}");
     assert!(text.contains("600"), "{text}");
+}
+
+/// An Ingress of everything on `shop.example`.
+fn ingress(name: &str, service: &str, annotations: &Value) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"rules": [{"host": "shop.example", "http": {"paths": [{
+            "path": "/", "pathType": "Prefix",
+            "backend": {"service": {"name": service, "port": {"number": 80}}},
+        }]}}]},
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_meet_versions_by_the_weight_of_the_canary_ingress() {
+    let stage = Stage::quiet().await;
+    for (name, tag) in [("stable", "blue"), ("canary", "yellow")] {
+        stage.create::<Service>(service(name)).await;
+        stage.create::<Deployment>(deployment(name, 2, tag)).await;
+        stage.until::<Deployment>(name, is_complete).await;
+    }
+    stage.create::<Ingress>(ingress("web", "stable", &json!({}))).await;
+    let prefix = "nginx.example/canary";
+    let annotations = json!({
+        prefix: "true", format!("{prefix}-weight"): "20", format!("{prefix}-weight-total"): "200",
+    });
+    stage.create::<Ingress>(ingress("web-canary", "canary", &annotations)).await;
+    pass(5).await;
+    let (traffic, _) = users(&stage);
+    pass(100).await;
+    let totals = traffic.totals();
+    assert_eq!((totals.requests, totals.unserved), (5000, 0));
+    assert_eq!(totals.by_image("yellow").0, 500);
 }
 
 #[tokio::test(start_paused = true)]
