@@ -100,7 +100,7 @@ pub(crate) struct Failure {
     /// A sentence.
     pub(crate) message: String,
     /// What the request was about that failed, if it was one.
-    pub(crate) target: Option<ObjectRef>,
+    pub(crate) target: Option<Box<ObjectRef>>,
     /// Whether it is worth telling, rather than our picture having been old.
     pub(crate) is_telling: bool,
 }
@@ -311,7 +311,7 @@ impl Worker {
 impl Subject {
     /// Whether the object itself, and so its status, could not be written last time.
     fn is_unwritable(&self) -> bool {
-        let failed = self.told.as_ref().and_then(|told| told.target.as_ref());
+        let failed = self.told.as_ref().and_then(|told| told.target.as_deref());
         failed == Some(&self.key.object())
     }
 }
@@ -331,7 +331,13 @@ impl Failure {
             fields.join(", ")
         );
         let fault = Fault::Environment;
-        Self { fault, code: "FieldFight", message, target: Some(target), is_telling: true }
+        Self {
+            fault,
+            code: "FieldFight",
+            message,
+            target: Some(Box::new(target)),
+            is_telling: true,
+        }
     }
 
     /// Our own code gave up.
@@ -350,7 +356,7 @@ impl From<RequestFailed> for Failure {
             fault: failed.cause.fault(),
             code: failed.cause.code(),
             message: failed.to_string(),
-            target: Some(failed.target),
+            target: Some(Box::new(failed.target)),
             is_telling: !silent,
         }
     }

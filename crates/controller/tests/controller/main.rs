@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod nginx;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod stories;
