@@ -60,6 +60,14 @@ impl Running {
         there && line.map_or(!Path::new("/proc/self").exists(), ours)
     }
 
+    /// Tells whether it is on its way out: its memory, and so its command line, goes before it does.
+    fn is_leaving(&self) -> bool {
+        let proc = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.pid));
+        let has_ended = |stat: String| stat.contains(") Z ") || stat.contains(") X ");
+        let is_stripped = proc("cmdline").is_ok_and(|line| line.is_empty());
+        is_stripped && !proc("stat").map_or(true, has_ended)
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.pid).filter(|_| self.is_alive()) {
             let _ = kill_process(pid, signal);
@@ -107,13 +115,14 @@ pub async fn bring_down(plane: &Running) -> io::Result<()> {
     plane.signal(Signal::TERM);
     if tokio::time::timeout(ENDS_WITHIN, gone(plane)).await.is_err() {
         plane.signal(Signal::KILL);
-        gone(plane).await;
+        // A killed process ends; should the system need long for that, its files go all the same.
+        let _ = tokio::time::timeout(ENDS_WITHIN, gone(plane)).await;
     }
     fs::remove_dir_all(&plane.home)
 }
 
 async fn gone(plane: &Running) {
-    while plane.is_alive() {
+    while plane.is_alive() || plane.is_leaving() {
         tokio::time::sleep(LOOKED_EVERY).await;
     }
 }
