@@ -2,7 +2,7 @@
 
 use super::{
     Mutant,
-    bent::{field, judge, stated, with, without},
+    bent::{judge, seeing, stated, with, without},
     bug, misjudging,
 };
 use api::argo::AnalysisPhase;
@@ -10,7 +10,7 @@ use plan::{
     analysis_run::{AnalysisPlan, SecretRead},
     rollout::{Observed, plan},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use vocab::{Reply, Write};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -133,17 +133,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a retry takes the verdict from before",
         &["argo_2824", "fault-ends-and-retry"],
         |seen, now| {
-            let aborted =
-                !field(seen, "/status/abortedAt").is_null() && field(seen, "/status/abort") != true;
-            let planned = plan(seen, now);
-            if aborted {
-                without(
-                    planned,
-                    |write| matches!(write, Write::Create { object } if object["kind"] == "AnalysisRun"),
-                )
-            } else {
-                planned
-            }
+            seeing(seen, now, |rollout| {
+                if rollout["status"]["abort"] != true {
+                    rollout["status"]["abortedAt"] = Value::Null;
+                }
+            })
         },
     ),
     bug(
@@ -182,7 +176,7 @@ fn number(value: &str) -> Reply {
 }
 
 fn is_empty(body: &[u8]) -> bool {
-    let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
     let result = &said["data"]["result"];
     let nothing = result[0]["value"][1] == "NaN";
     nothing || result.as_array().is_some_and(Vec::is_empty)
@@ -198,14 +192,14 @@ fn relabelled(mut planned: AnalysisPlan, from: &str, to: &str) -> AnalysisPlan {
     planned
 }
 
-fn relabel(value: &mut serde_json::Value, from: &str, to: &str) {
+fn relabel(value: &mut Value, from: &str, to: &str) {
     match value {
-        serde_json::Value::Array(parts) => {
+        Value::Array(parts) => {
             for part in parts {
                 relabel(part, from, to);
             }
         }
-        serde_json::Value::Object(fields) => {
+        Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 if name == "phase" && *value == from {
                     *value = to.into();
