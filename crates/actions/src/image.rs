@@ -1,8 +1,8 @@
 //! Changing an image.
 
-use crate::{Refused, Subject, reference, resource_version, templated};
+use crate::{Refused, Subject, resource_version, templated};
 use serde_json::{Map, Value, json};
-use vocab::{PatchType, Subresource, Write};
+use vocab::{ObjectRef, PatchType, Subresource, Write};
 
 const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
@@ -22,7 +22,7 @@ pub(crate) fn set(subject: Subject<'_>, container: &str, image: &str) -> Result<
         return Err(Refused::ContainerNotFound(container.to_owned()));
     }
     Ok(Write::Patch {
-        target: reference(object),
+        target: ObjectRef::of(object),
         subresource: Subresource::Main,
         patch_type: PatchType::Merge,
         body: json!({ "spec": { "template": { "spec": lists } } }),

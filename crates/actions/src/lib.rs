@@ -114,23 +114,12 @@ fn spec(rollout: &Value, spec: &Value) -> Write {
 
 fn merge(rollout: &Value, subresource: Subresource, body: Value) -> Write {
     Write::Patch {
-        target: reference(rollout),
+        target: ObjectRef::of(rollout),
         subresource,
         patch_type: PatchType::Merge,
         body,
         precondition: Precondition::default(),
     }
-}
-
-/// Names the object that `object` is.
-pub fn reference(object: &Value) -> ObjectRef {
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    ObjectRef::new(
-        text("/apiVersion"),
-        text("/kind"),
-        text("/metadata/namespace"),
-        text("/metadata/name"),
-    )
 }
 
 /// The object whose template an action changes: the rollout's own, or its workload's.

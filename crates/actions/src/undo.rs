@@ -1,8 +1,8 @@
 //! Going back to an earlier revision.
 
-use crate::{Refused, Subject, reference, templated};
+use crate::{Refused, Subject, templated};
 use serde_json::{Value, json};
-use vocab::{PatchType, Precondition, Subresource, Write};
+use vocab::{ObjectRef, PatchType, Precondition, Subresource, Write};
 
 const HASH_LABEL: &str = "rollouts-pod-template-hash";
 
@@ -20,7 +20,7 @@ pub(crate) fn to(subject: Subject<'_>, to_revision: Option<u64>) -> Result<Write
         return Err(Refused::AlreadyAtRevision(revision(replica_set).unwrap_or_default()));
     }
     Ok(Write::Patch {
-        target: reference(object),
+        target: ObjectRef::of(object),
         subresource: Subresource::Main,
         patch_type: PatchType::Json,
         body: json!([{ "op": "replace", "path": "/spec/template", "value": template }]),

@@ -234,7 +234,7 @@ impl Worker {
     ) -> Result<(), Failure> {
         for mut write in plan.writes.into_iter().chain(plan.status) {
             self.stamp(&mut write);
-            if subject.is_unwritable() && makes_run(&write) {
+            if subject.is_unwritable() && write.creates("AnalysisRun") {
                 self.writer.write(&empty_status(&subject.key.object())).await?;
             }
             if let Some(quarrel) = self.quarrels().check(&write, self.clock.now()) {
@@ -374,21 +374,10 @@ fn event_reason(failure: &Failure) -> &'static str {
     }
 }
 
-/// Whether a plan that forgets that it was carried out would make it again and again.
-fn makes_run(write: &Write) -> bool {
-    matches!(write, Write::Create { object } if object["kind"] == "AnalysisRun")
-}
-
 /// Changes nothing, and fails while no status may be written. A rollout that cannot note that an
 /// analysis was made and has ended would have one made after the other.
 fn empty_status(object: &ObjectRef) -> Write {
-    Write::Patch {
-        target: object.clone(),
-        subresource: Subresource::Status,
-        patch_type: PatchType::Merge,
-        body: json!({"status": {}}),
-        precondition: Precondition::default(),
-    }
+    status_patch(object, &json!({}))
 }
 
 /// Only the subject's identity is known; the uid of other objects is left to the reader.
@@ -404,11 +393,15 @@ fn identity(subject: &Subject, event: &Event) -> Identity {
 fn reasons_patch(object: &ObjectRef, failure: &Failure) -> Write {
     let evidence = [("fault", format!("{:?}", failure.fault))];
     let reason = Reason::new(failure.code, failure.message.clone(), evidence);
+    status_patch(object, &json!({"reasons": [reason]}))
+}
+
+fn status_patch(object: &ObjectRef, status: &Value) -> Write {
     Write::Patch {
         target: object.clone(),
         subresource: Subresource::Status,
         patch_type: PatchType::Merge,
-        body: json!({"status": {"reasons": [reason]}}),
+        body: json!({"status": status}),
         precondition: Precondition::default(),
     }
 }

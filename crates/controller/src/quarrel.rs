@@ -52,10 +52,12 @@ impl Quarrels {
         let (target, body) = patched(write)?;
         let last = self.last.get(target).filter(|last| last.body == *body)?;
         let until = last.at.saturating_add(wait_after(last.times)).unwrap_or(Timestamp::MAX);
-        let mut fields = Vec::new();
-        leaves("", body, &mut fields);
-        fields.truncate(NAMED_MAX);
-        (until > now).then_some(Quarrel { times: last.times, until, fields })
+        (until > now).then(|| {
+            let mut fields = Vec::new();
+            leaves("", body, &mut fields);
+            fields.truncate(NAMED_MAX);
+            Quarrel { times: last.times, until, fields }
+        })
     }
 
     /// Remembers a write that was made.

@@ -36,7 +36,7 @@ pub fn request(actor: Actor, write: &Write) -> Result<Request<Vec<u8>>, http::Er
     let manager = actor.field_manager;
     let (method, path, content, body) = match write {
         Write::Create { object } => {
-            let path = format!("{}?fieldManager={manager}", collection(&reference(object)));
+            let path = format!("{}?fieldManager={manager}", collection(&ObjectRef::of(object)));
             ("POST", path, JSON, object.clone())
         }
         Write::Patch { target, subresource, patch_type, body, precondition } => {
@@ -61,7 +61,7 @@ pub fn request(actor: Actor, write: &Write) -> Result<Request<Vec<u8>>, http::Er
 /// The object a write is about.
 pub fn target(write: &Write) -> ObjectRef {
     match write {
-        Write::Create { object } => reference(object),
+        Write::Create { object } => ObjectRef::of(object),
         Write::Patch { target, .. }
         | Write::Delete { target, .. }
         | Write::Evict { target, .. } => target.clone(),
@@ -79,17 +79,6 @@ pub fn verb(write: &Write) -> &'static str {
 }
 
 const JSON: &str = "application/json";
-
-/// Names the object that `object` is.
-pub fn reference(object: &Value) -> ObjectRef {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    ObjectRef::new(
-        text("/apiVersion"),
-        text("/kind"),
-        text("/metadata/namespace"),
-        text("/metadata/name"),
-    )
-}
 
 /// The path of the collection an object belongs to.
 fn collection(target: &ObjectRef) -> String {

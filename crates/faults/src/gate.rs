@@ -204,11 +204,12 @@ impl Gate {
         if let Some(answer) = self.spare_the_server(number, trouble).await {
             return if fatal.is_some() { self.end_life().await } else { answer };
         }
-        if let Some(old) = self.recall(life, number, &request) {
+        let old = if verb == Verb::Read { self.recall(life, number, &request) } else { None };
+        if let Some(old) = old {
             return Ok(old);
         }
         let served = router.oneshot(request).into_future();
-        let served = in_the_name_of(life.sender.clone(), served).await;
+        let served = in_the_name_of((life.sender.clone(), number), served).await;
         let answer = served.unwrap_or_else(|never| match never {});
         let code = answer.status().as_u16();
         if fatal == Some(Moment::After) {

@@ -20,7 +20,7 @@ mod watches;
 pub use cut::{Cut, Moment};
 pub use gate::Gate;
 pub use outage::{Outage, OutageSort};
-pub use passed::{Fate, Passed, Sender, Verb, sender};
+pub use passed::{Fate, Passed, Sender, Verb, served};
 pub use past::Past;
 pub use rule::{Refusal, Requests, Rule, Trouble, Which};
 pub use watches::{Disorder, WatchTrouble};

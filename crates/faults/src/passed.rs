@@ -5,17 +5,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 tokio::task_local! {
-    static SENDER: Sender;
+    static SERVED: (Sender, usize);
 }
 
-/// In whose name the request that is being served was sent; `None` beyond any gate.
-pub fn sender() -> Option<Sender> {
-    SENDER.try_with(Clone::clone).ok()
+/// In whose name the request that is being served was sent, and its place in its gate's log; `None` beyond any gate.
+pub fn served() -> Option<(Sender, usize)> {
+    SERVED.try_with(Clone::clone).ok()
 }
 
-/// Serves a request in somebody's name.
-pub(crate) async fn in_the_name_of<T>(sender: Sender, served: impl Future<Output = T>) -> T {
-    SENDER.scope(sender, served).await
+/// Serves a request, the one of this number, in somebody's name.
+pub(crate) async fn in_the_name_of<T>(
+    (sender, number): (Sender, usize),
+    serving: impl Future<Output = T>,
+) -> T {
+    SERVED.scope((sender, number), serving).await
 }
 
 /// One life of one client.

@@ -5,7 +5,7 @@
 use clock::Clock;
 use faults::{
     Cut, Fate, Gate, Moment, Outage, OutageSort, Past, Refusal, Requests, Rule, Trouble, Which,
-    sender,
+    served,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -110,7 +110,7 @@ async fn frozen_watches_tell_after_the_thaw() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_sends_beyond_a_gate() {
-    assert_eq!(sender(), None);
+    assert_eq!(served(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,8 +131,12 @@ async fn a_later_life_is_shown_the_past_once() {
     gate.lag(Past { write: 2, resource: None, lag: Duration::ZERO });
     let first = gate.client(server.router(), "first");
     assert!(names(&first).await.is_empty());
+    let api: Api<ConfigMap> = Api::namespaced(first.clone(), "default");
+    let _watched = api.watch(&kube::api::WatchParams::default(), "0").await.unwrap();
+    let began = tokio::time::Instant::now();
     create(&first, "a").await.unwrap();
     create(&first, "b").await.unwrap();
+    assert!(began.elapsed().is_zero(), "a watch that is open holds nobody up");
     let second = gate.client(server.router(), "second");
     assert_eq!(names(&second).await, ["a"]);
     assert_eq!(names(&second).await, ["a", "b"]);

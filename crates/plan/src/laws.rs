@@ -79,17 +79,6 @@ pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation>
     violations
 }
 
-/// Names the object that `object` is.
-fn reference(object: &Value) -> ObjectRef {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    ObjectRef::new(
-        text("/apiVersion"),
-        text("/kind"),
-        text("/metadata/namespace"),
-        text("/metadata/name"),
-    )
-}
-
 fn violation(law: Law, detail: impl Into<String>) -> Violation {
     Violation { law, detail: detail.into() }
 }
@@ -114,7 +103,7 @@ impl Case<'_> {
     /// The objects that are made, each with its place in the plan.
     fn creates(&self) -> impl Iterator<Item = (usize, ObjectRef, &Value)> {
         self.plan.writes.iter().enumerate().filter_map(|(place, write)| match write {
-            Write::Create { object } => Some((place, reference(object), object)),
+            Write::Create { object } => Some((place, ObjectRef::of(object), object)),
             _ => None,
         })
     }

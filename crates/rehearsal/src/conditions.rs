@@ -9,7 +9,7 @@ use kube::Client;
 use std::{sync::Arc, time::Duration};
 use store::Change;
 
-/// Told of every change in the cluster, as it happens; [`faults::sender`] says whose request it is.
+/// Told of every change in the cluster, as it happens; [`faults::served`] says whose request it is.
 pub type Witness = Arc<dyn Fn(&Change, Timestamp) + Send + Sync>;
 
 /// Somebody else who acts in the cluster, beside users, workloads and controllers. It must not run on

@@ -22,6 +22,8 @@ pub(crate) struct Ground {
     pub(crate) router: Router,
     /// A client that nothing stands in the way of.
     pub(crate) client: Client,
+    /// How long after a route first leads somewhere its users come, so that all of its endpoints are there.
+    pub(crate) arrival: Duration,
     /// What is there because of us, to end with us.
     _ours: Option<(Arc<Server>, WorldHandle)>,
 }
@@ -42,13 +44,19 @@ impl Ground {
             ..WorldConfig::default()
         };
         let world = World::start(client.clone(), clock, config).await?;
-        Ok(Self { clock, router: server.router(), client, _ours: Some((server, world)) })
+        Ok(Self {
+            clock,
+            router: server.router(),
+            client,
+            arrival: Duration::ZERO,
+            _ours: Some((server, world)),
+        })
     }
 
     /// A cluster that lives without us, in real time.
-    pub(crate) fn elsewhere(place: &Elsewhere) -> Self {
+    pub(crate) fn elsewhere(place: &Elsewhere, conditions: &Conditions) -> Self {
         let (clock, router) = (Clock::system(), place.router());
         let client = Gate::open(clock, 0).client(router.clone(), "rehearsal");
-        Self { clock, router, client, _ours: None }
+        Self { clock, router, client, arrival: conditions.settle, _ours: None }
     }
 }

@@ -31,6 +31,6 @@ pub use conditions::{
 pub use elsewhere::Elsewhere;
 pub use load::{LoadFailed, load};
 pub use play::{Play, PlayFailed, rehearse, rehearse_elsewhere, rehearse_under};
-pub use report::{BlastRadius, Outcome, Report, Unmet, text};
+pub use report::{BlastRadius, Outcome, Report, Unmet, Unserved, text};
 pub use stage::SetUpFailed;
 pub use timeline::{Actor, Entry, Timeline};

@@ -7,7 +7,7 @@ use crate::{
     elsewhere::Elsewhere,
     expect::{is_observed, observed_phase},
     ground::Ground,
-    report::{BlastRadius, Outcome, Report, Unmet},
+    report::{BlastRadius, Outcome, Report, Unmet, Unserved},
     resources::{UnknownResource, dynamic},
     scene::{RolloutName, hash_of},
     script::{Command, Fault, Line, Manifest, Side, UserAction},
@@ -136,7 +136,7 @@ pub async fn rehearse_elsewhere(
     conditions: &Conditions,
     place: &Elsewhere,
 ) -> Result<(Report, Trace), PlayFailed> {
-    perform(play, conditions, Ground::elsewhere(place)).await
+    perform(play, conditions, Ground::elsewhere(place, conditions)).await
 }
 
 async fn perform(
@@ -542,5 +542,9 @@ fn blast_radius(stage: &Stage) -> BlastRadius {
         met_bad,
         failed: totals.failed,
         unserved: totals.unserved,
+        first_unserved: totals.first_unserved.map(|first| Unserved {
+            seconds: stage.timeline.seconds(first.since),
+            service: first.service,
+        }),
     }
 }

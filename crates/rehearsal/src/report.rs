@@ -59,6 +59,18 @@ pub struct BlastRadius {
     pub failed: u64,
     /// Requests among them that no pod could take.
     pub unserved: u64,
+    /// Where that began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_unserved: Option<Unserved>,
+}
+
+/// Requests that no pod could take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unserved {
+    /// Seconds since the beginning.
+    pub seconds: i64,
+    /// The Service that led nowhere; empty where a route had none to lead to.
+    pub service: String,
 }
 
 /// Short evidence on one line, long evidence with a line for each fact.
@@ -71,6 +83,11 @@ fn evidence_lines(entry: &Entry) -> Vec<String> {
         1..=EVIDENCE_WIDTH => vec![joined],
         _ => facts,
     }
+}
+
+fn first_words(first: &Unserved) -> String {
+    let service = if first.service.is_empty() { "no service" } else { &first.service };
+    format!(", the first at {} behind {service}", clock_words(first.seconds))
 }
 
 /// The report for people.
@@ -112,8 +129,12 @@ pub fn text(report: &Report) -> String {
     let blast = &report.blast_radius;
     let _ = writeln!(
         text,
-        "\nBlast radius: {} of {} requests met a version that was taken back; {} failed, {} of them because no pod could take them",
-        blast.met_bad, blast.requests, blast.failed, blast.unserved,
+        "\nBlast radius: {} of {} requests met a version that was taken back; {} failed, {} of them because no pod could take them{}",
+        blast.met_bad,
+        blast.requests,
+        blast.failed,
+        blast.unserved,
+        blast.first_unserved.as_ref().map(first_words).unwrap_or_default(),
     );
     let _ = writeln!(
         text,

@@ -73,8 +73,12 @@ impl Stage {
         let (clock, client) = (ground.clock, ground.client.clone());
         let access = Arc::new(AccessLog::new());
         let numbers = Numbers::new(access.clone(), clock);
-        let users =
-            TrafficConfig { rate: 0.0, series: Some(numbers.series()), ..TrafficConfig::default() };
+        let users = TrafficConfig {
+            rate: 0.0,
+            series: Some(numbers.series()),
+            arrival: ground.arrival,
+            ..TrafficConfig::default()
+        };
         let routes = data_plane(&ground, conditions, seed);
         let traffic = TrafficModel::start(routes, clock, access, users);
         let mut stage = Self {

@@ -80,7 +80,7 @@ fn carry_out(steerings: &[Steering], objects: &mut Objects) {
                 let mut made = object.clone();
                 made["metadata"]["uid"] = json!("made");
                 made["metadata"]["resourceVersion"] = json!("2");
-                let before = objects.insert(made_ref(object), Some(made));
+                let before = objects.insert(ObjectRef::of(object), Some(made));
                 assert_eq!(before, Some(None), "{write:?}");
             }
             Write::Patch { target, patch_type, body, precondition, .. } => {
@@ -100,19 +100,9 @@ fn carry_out(steerings: &[Steering], objects: &mut Objects) {
     }
 }
 
-fn made_ref(object: &Value) -> ObjectRef {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    ObjectRef::new(
-        text("/apiVersion"),
-        text("/kind"),
-        text("/metadata/namespace"),
-        text("/metadata/name"),
-    )
-}
-
 fn target(write: &Write) -> ObjectRef {
     match write {
-        Write::Create { object } => made_ref(object),
+        Write::Create { object } => ObjectRef::of(object),
         Write::Patch { target, .. }
         | Write::Delete { target, .. }
         | Write::Evict { target, .. } => target.clone(),

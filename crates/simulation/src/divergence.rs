@@ -1,5 +1,6 @@
 //! What must not be, found in a run.
 
+use rehearsal::Unmet;
 use serde::Serialize;
 
 /// One way in which a run was not as it had to be.
@@ -50,6 +51,14 @@ pub enum Divergence {
         /// Why.
         why: String,
     },
+}
+
+impl Divergence {
+    /// An expectation that did not come true.
+    pub(crate) fn unmet(unmet: &Unmet) -> Self {
+        let Unmet { place, expectation, found } = unmet;
+        Self::Unmet { found: format!("{place}: {expectation}: {found}") }
+    }
 }
 
 impl std::fmt::Display for Divergence {

@@ -75,7 +75,9 @@ fn rollout(rollout: &Value) -> Value {
 
 fn replica_set(set: &Value) -> Value {
     let status = &set["status"];
-    let deadline = set["metadata"]["annotations"].get("scale-down-deadline").is_some();
+    // Like upstream's, the deadline of a version that was scaled down after an abort stays where it is.
+    let deadline = set["metadata"]["annotations"].get("scale-down-deadline").is_some()
+        && set["spec"]["replicas"] != 0;
     json!({
         "replicas": set["spec"]["replicas"],
         "available": status["availableReplicas"],

@@ -84,10 +84,7 @@ fn more_writes(ran: &Ran, reference: &Reference) -> Option<Divergence> {
 }
 
 fn unmet(ran: &Ran) -> Vec<Divergence> {
-    let told = |unmet: &Unmet| Divergence::Unmet {
-        found: format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found),
-    };
-    ran.report.failures.iter().filter(|unmet| binds(unmet)).map(told).collect()
+    ran.report.failures.iter().filter(|unmet| binds(unmet)).map(Divergence::unmet).collect()
 }
 
 /// Whether an expectation must come true whatever goes wrong: a controller that dies may not live to tell

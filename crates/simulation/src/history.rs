@@ -1,6 +1,6 @@
 //! Everything that happened to the objects of a cluster, in order.
 
-use faults::{Sender, sender};
+use faults::{Sender, served};
 use jiff::Timestamp;
 use rehearsal::Witness;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,8 @@ pub struct Step {
     pub at: Timestamp,
     /// The controller that caused it; `None` when somebody else did.
     pub by: Option<Sender>,
+    /// The place of that controller's request in its gate's log.
+    pub request: Option<usize>,
     /// The plural of the kind.
     pub resource: String,
     /// Created, changed or gone.
@@ -28,6 +30,28 @@ pub struct History {
     pub steps: Vec<Step>,
 }
 
+impl History {
+    /// Between which two requests of a controller each change came that is not of its work: the places of the
+    /// last request before it that changed something, and of the next one.
+    pub(crate) fn between(&self) -> Vec<(usize, usize)> {
+        let mut last = 0;
+        let mut open = Vec::new();
+        let mut found = Vec::new();
+        for step in &self.steps {
+            match step.request.filter(|_| step.resource != "leases") {
+                None => open.push(last),
+                Some(request) => {
+                    found.extend(open.drain(..).map(|from| (from, request)));
+                    last = request;
+                }
+            }
+        }
+        found.extend(open.into_iter().map(|from| (from, usize::MAX)));
+        found.dedup();
+        found
+    }
+}
+
 /// Writes a history; copies share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chronicler(Arc<Mutex<History>>);
@@ -37,9 +61,11 @@ impl Chronicler {
     pub(crate) fn witness(&self) -> Witness {
         let history = Arc::clone(&self.0);
         Arc::new(move |change: &Change, at| {
+            let (by, request) = served().unzip();
             let step = Step {
                 at,
-                by: sender(),
+                by,
+                request,
                 resource: change.resource.resource.clone(),
                 kind: change.kind,
                 object: Arc::clone(&change.object),

@@ -45,15 +45,19 @@ struct Arguments {
     /// How many runs go on at once.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// How the outcome is written.
+    /// What is written.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
+    /// What came of it, for people.
     Text,
+    /// What came of it, for programs.
     Json,
+    /// What would be played.
+    List,
 }
 
 fn main() -> Result<ExitCode> {
@@ -62,6 +66,10 @@ fn main() -> Result<ExitCode> {
     let began = Instant::now();
     let known = season.know(&chosen_stories(&arguments)?).map_err(|why| anyhow!(why))?;
     eprintln!("{} references in {:.1} s", known.len(), began.elapsed().as_secs_f64());
+    if arguments.output == Output::List {
+        list(&season, &known);
+        return Ok(ExitCode::SUCCESS);
+    }
     if arguments.log {
         log(&season, &known);
     }
@@ -77,9 +85,15 @@ fn main() -> Result<ExitCode> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn list(season: &Season, known: &[Known]) {
+    for (suite, known, case) in season.chosen(known) {
+        println!("{} {} {}", suite.name, known.story.name, case.name);
+    }
+}
+
 /// Plays what was chosen once more and writes down what happens.
 fn log(season: &Season, known: &[Known]) {
-    for (known, case) in season.chosen(known) {
+    for (_, known, case) in season.chosen(known) {
         match case.run(&known.story) {
             Ok(ran) => println!("{} {}\n{}", known.story.name, case.name, chronicle(&ran)),
             Err(why) => println!("{} cannot be played: {why}", known.story.name),
@@ -126,7 +140,7 @@ fn chosen_stories(arguments: &Arguments) -> Result<Vec<Story>> {
 
 fn show(tally: &Tally, output: Output) -> Result<()> {
     match output {
-        Output::Text => println!("{tally}"),
+        Output::Text | Output::List => println!("{tally}"),
         Output::Json => println!("{}", serde_json::to_string(tally)?),
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::{
     story::Story,
     weights::{Weights, weights},
 };
-use faults::{Fate, Passed, Verb};
+use faults::{Cut, Fate, Moment, Passed, Verb};
 use jiff::Timestamp;
 use rehearsal::{Conditions, Report, Trace, rehearse_under};
 use serde_json::Value;
@@ -96,9 +96,28 @@ impl Reference {
         self.work_passed().map(since).collect()
     }
 
+    /// Every death at a write that differs from all others: before one that follows another at once, with
+    /// nothing in between, is the same as after that other.
+    pub(crate) fn deaths(&self) -> Vec<Cut> {
+        let log = &self.ran.trace.passed;
+        let is_work = |place: &usize| is_work(&log[*place]);
+        let places: Vec<usize> = (0..log.len()).filter(is_work).collect();
+        let between = self.ran.history.between();
+        let follows_at_once = |write: usize| {
+            let Some(before) = write.checked_sub(2).map(|earlier| places[earlier]) else {
+                return false;
+            };
+            let here = places[write - 1];
+            log[before].at == log[here].at
+                && between.iter().all(|(from, to)| *to <= before || *from >= here)
+        };
+        let both = |write| [Moment::Before, Moment::After].map(|moment| Cut { write, moment });
+        let cuts = (1..=places.len()).flat_map(both);
+        cuts.filter(|cut| cut.moment == Moment::After || !follows_at_once(cut.write)).collect()
+    }
+
     fn work_passed(&self) -> impl Iterator<Item = &Passed> {
-        let passed = self.ran.trace.passed.iter();
-        passed.filter(|passed| passed.verb.is_write() && passed.resource != "leases")
+        self.ran.trace.passed.iter().filter(|passed| is_work(passed))
     }
 
     /// How many requests a controller makes, watches left aside.
@@ -163,6 +182,11 @@ impl Ran {
         };
         self.trace.passed.iter().filter(kept)
     }
+}
+
+/// Whether a request is a write that can be a controller's last; a lease is renewed all the time.
+fn is_work(passed: &Passed) -> bool {
+    passed.verb.is_write() && passed.resource != "leases"
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

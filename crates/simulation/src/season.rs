@@ -109,10 +109,14 @@ impl Season {
         tally
     }
 
-    /// Every case that is played, with its story.
-    pub fn chosen<'a>(&self, known: &'a [Known]) -> Vec<(&'a Known, Case)> {
-        let jobs = self.suites.iter().flat_map(|suite| self.jobs_of(suite, known));
-        jobs.map(|job| (job.known, job.case)).collect()
+    /// Every case that is played, with its suite and its story.
+    pub fn chosen<'a>(&self, known: &'a [Known]) -> Vec<(Suite, &'a Known, Case)> {
+        let of = |suite: &Suite| {
+            let suite = *suite;
+            let jobs = self.jobs_of(&suite, known).into_iter();
+            jobs.map(move |job| (suite, job.known, job.case))
+        };
+        self.suites.iter().flat_map(of).collect()
     }
 
     fn play_suite(

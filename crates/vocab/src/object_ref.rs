@@ -1,6 +1,7 @@
 //! Naming one Kubernetes object.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// Names one Kubernetes object of any kind; `namespace` is empty for cluster-scoped kinds.
@@ -27,6 +28,18 @@ impl ObjectRef {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         }
+    }
+
+    /// Names the object that `object` is; a part that it does not say is empty.
+    pub fn of(object: &Value) -> Self {
+        let text =
+            |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self::new(
+            text("/apiVersion"),
+            text("/kind"),
+            text("/metadata/namespace"),
+            text("/metadata/name"),
+        )
     }
 }
 

@@ -42,6 +42,13 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Whether it creates an object of a kind.
+    pub fn creates(&self, kind: &str) -> bool {
+        matches!(self, Self::Create { object } if object["kind"] == kind)
+    }
+}
+
 /// The part of an object that a patch addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subresource {

@@ -100,7 +100,7 @@ pub(crate) async fn send(
 }
 
 pub(crate) fn create(object: &Value) -> http::Result<Request<Vec<u8>>> {
-    let path = effects::path(&effects::reference(object));
+    let path = effects::path(&ObjectRef::of(object));
     let collection = path.rsplit_once('/').map_or(path.as_str(), |(collection, _)| collection);
     request("POST", collection, "application/json", object)
 }

@@ -1,6 +1,6 @@
 //! Laws on the writes as such.
 
-use super::{Case, Law, Violation, reference, violation};
+use super::{Case, Law, Violation, violation};
 use crate::rollout::{reads, sets, sets::SetExt};
 use std::collections::BTreeSet;
 use vocab::{ObjectRef, Precondition, Subresource, Write};
@@ -68,7 +68,7 @@ fn is_own(case: &Case<'_>, write: &Write) -> bool {
         Write::Create { object } => {
             let owner = object["metadata"]["ownerReferences"][0]["uid"].as_str();
             let kind = object["kind"].as_str().unwrap_or_default();
-            let is_routed = || reads(case.subject.rollout).objects.contains(&reference(object));
+            let is_routed = || reads(case.subject.rollout).objects.contains(&ObjectRef::of(object));
             let is_right = ["ReplicaSet", "AnalysisRun"].contains(&kind) || is_routed();
             is_right && owner == uid && uid.is_some()
         }

@@ -244,7 +244,7 @@ pub(crate) fn wait_for_pods(
     draft: &mut Draft,
 ) {
     if set.available() < wanted {
-        let why = pods::why_not_ready(&subject.observed.pods, set);
+        let why = pods::why_not_ready(&subject.observed.pods, set, subject.now);
         let name = set.name().to_owned();
         draft.wait(Wait::Pods { replica_set: name, available: set.available(), wanted, why });
     }

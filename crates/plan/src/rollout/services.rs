@@ -35,6 +35,13 @@ pub(crate) fn leads_to(subject: &Subject<'_>, name: &str, hash: &str) -> bool {
     selected(subject, name) == Some(hash) || visible(subject, name, hash) > 0
 }
 
+/// Whether a service has pods of another version than `hash` behind it, or is about to.
+pub(crate) fn leads_elsewhere(subject: &Subject<'_>, name: &str, hash: &str) -> bool {
+    let mut behind = subject.observed.endpoints.get(name).into_iter().flatten();
+    selected(subject, name).is_some_and(|selected| selected != hash)
+        || behind.any(|(other, ready)| other != hash && *ready > 0)
+}
+
 /// Makes a service select `hash`; tells people.
 pub(crate) fn switch(subject: &Subject<'_>, name: &str, hash: &str, draft: &mut Draft) {
     let Some(service) = find(subject, name) else { return };

@@ -153,6 +153,9 @@ pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     let reasons: Vec<_> = draft.waits.iter().map(super::Wait::reason).collect();
     draft.status.reasons.clone_from(&reasons);
     let status = patch(subject, &draft.status);
+    // Right before the status that notes them: were a write between the two refused again and again, one run
+    // would be made after the other.
+    draft.writes.sort_by_key(|write| write.creates("AnalysisRun"));
     Plan { writes: draft.writes, status, events: draft.events, reasons, wake: draft.wake }
 }
 

@@ -197,6 +197,14 @@ fn why_not_canary(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
 /// What keeps stable from taking more.
 fn why_not_stable(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
     let stable = subject.stable_set()?;
+    let canary = subject.canary()?;
+    let service = canary.stable_service.as_deref().unwrap_or_default();
+    let left = canary.canary_service.as_deref().unwrap_or_default();
+    if !services::leads_elsewhere(subject, left, stable.hash()) {
+        // The same pods by another name: a move costs nothing once the service sees as many.
+        let served = services::visible(subject, left, stable.hash());
+        return endpoints(subject, service, stable.hash(), served);
+    }
     let share = subject.share(subject.max_weight() - desired.weight);
     let full = pods_before(subject.replicas(), share);
     let needed = match desired.urgency {
@@ -212,7 +220,6 @@ fn why_not_stable(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
             needed,
         });
     }
-    let service = subject.canary()?.stable_service.as_deref().unwrap_or_default();
     let selects = services::selected(subject, service).unwrap_or_default();
     if selects != stable.hash() && desired.urgency == Urgency::None {
         return Some(not_switched(service, selects, stable.hash()));

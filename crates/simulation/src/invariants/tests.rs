@@ -61,6 +61,7 @@ impl Tale {
     ) -> Self {
         let object = Arc::new(Object::new(object, 1));
         self.history.steps.push(Step {
+            request: None,
             at: self.now,
             by,
             resource: resource.to_owned(),

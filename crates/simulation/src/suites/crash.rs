@@ -32,8 +32,7 @@ const FREE_ORDER: &[(&str, &str)] = &[
 ];
 
 fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
-    let both = |write| [Moment::Before, Moment::After].map(|moment| Cut { write, moment });
-    (1..=reference.work()).flat_map(both).map(|cut| case(story, &[cut])).collect()
+    reference.deaths().into_iter().map(|cut| case(story, &[cut])).collect()
 }
 
 fn pairs(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {

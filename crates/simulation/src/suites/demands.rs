@@ -8,7 +8,6 @@ use crate::{
     run::{Ran, Reference},
 };
 use jiff::SignedDuration;
-use rehearsal::Unmet;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -97,12 +96,15 @@ pub(super) fn serves_everybody() -> Demand {
     Arc::new(|ran, reference| unserved(ran, reference).into_iter().collect())
 }
 
-/// No analysis run ends so, but for those whose metrics are all dry: these succeed by definition.
+/// No analysis run ends so, but for those that are told to end and those whose metrics are all dry: these
+/// succeed by definition.
 pub(super) fn no_verdict(phases: &'static [&'static str]) -> Demand {
     Arc::new(move |ran, _| {
         let mut picture = Picture::default();
         ran.history.steps.iter().for_each(|step| picture.apply(step));
-        let judged = picture.all("analysisruns").filter(|run| !is_dry(run));
+        let judged = picture
+            .all("analysisruns")
+            .filter(|run| !is_dry(run) && run["spec"]["terminate"] != true);
         let bad = judged.filter_map(|run| {
             let phase = phases.iter().find(|bad| run["status"]["phase"] == **bad)?;
             let found =
@@ -120,12 +122,7 @@ fn is_dry(run: &Value) -> bool {
 
 /// Everything that the script expects comes true.
 pub(super) fn as_scripted() -> Demand {
-    Arc::new(|ran, _| {
-        let told = |unmet: &Unmet| Divergence::Unmet {
-            found: format!("{}: {}: {}", unmet.place, unmet.expectation, unmet.found),
-        };
-        ran.report.failures.iter().map(told).collect()
-    })
+    Arc::new(|ran, _| ran.report.failures.iter().map(Divergence::unmet).collect())
 }
 
 /// As long as the reference lasts, every change is the reference's to the last byte: only then do story,
@@ -144,6 +141,6 @@ pub(super) fn repeats() -> Demand {
 }
 
 fn told(step: &Step) -> String {
-    let Step { at, by, resource, kind, object } = step;
+    let Step { at, by, request: _, resource, kind, object } = step;
     format!("{at} {by:?} {kind:?} {resource} {}", object.value())
 }

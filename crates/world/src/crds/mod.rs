@@ -53,7 +53,7 @@ async fn are_served(client: &Client) -> bool {
 
 /// Creates an object unless it is there already.
 pub(crate) async fn create(client: &Client, object: &Value) -> Result<(), StartError> {
-    let target = effects::reference(object);
+    let target = vocab::ObjectRef::of(object);
     let path = effects::path(&target);
     let collection = path.rsplit_once('/').map_or(path.as_str(), |(collection, _)| collection);
     let request = http::Request::post(collection)

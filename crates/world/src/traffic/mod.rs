@@ -15,7 +15,7 @@ mod share;
 mod totals;
 
 pub use fault::{Fault, Target};
-pub use totals::{Met, Totals};
+pub use totals::{Met, Totals, Unserved};
 
 use crate::{
     cluster::Cluster,
@@ -25,7 +25,7 @@ use crate::{
 use clock::Clock;
 use kube::Client;
 use metrics::{access::AccessLog, series::SeriesStore};
-use model::{Model, Sinks};
+use model::{Habits, Model, Sinks};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -51,6 +51,9 @@ pub struct TrafficConfig {
     pub scrape_interval: Duration,
     /// How far back scrapes are made up for after a quiet time.
     pub retention: Duration,
+    /// How long a way in leads somewhere before its first users come: where a cluster takes time, not
+    /// all of the endpoints behind it are there at once.
+    pub arrival: Duration,
 }
 
 impl Default for TrafficConfig {
@@ -61,6 +64,7 @@ impl Default for TrafficConfig {
             series: None,
             scrape_interval: Duration::from_secs(15),
             retention: Duration::from_hours(1),
+            arrival: Duration::ZERO,
         }
     }
 }
@@ -100,7 +104,12 @@ impl TrafficModel {
             interval: config.scrape_interval.max(Duration::from_millis(1)),
             retention: config.retention,
         };
-        let model = Model::new(checked(config.rate), config.base_latency, sinks, clock.now());
+        let habits = Habits {
+            rate: checked(config.rate),
+            base_latency: config.base_latency,
+            arrival: config.arrival,
+        };
+        let model = Model::new(habits, sinks, clock.now());
         let model = Arc::new(Mutex::new(model));
         let task = tokio::spawn(follow(client, clock, model.clone()));
         TrafficHandle { clock, model, _feed: Arc::new(Feed(task)) }
@@ -136,7 +145,7 @@ impl TrafficHandle {
 
     /// Changes the requests per second of each way in.
     pub fn set_rate(&self, rate: f64) {
-        self.settled().rate = checked(rate);
+        self.settled().habits.rate = checked(rate);
     }
 
     /// Adds a fault; one for the same target is replaced.

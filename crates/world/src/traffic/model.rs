@@ -13,7 +13,7 @@ use metrics::{
     series::SeriesStore,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -25,11 +25,10 @@ const SPREAD: [(f64, u32); 3] = [(1.0, 5), (10.0, 2), (50.0, 1)];
 
 /// What users do and what they have met so far.
 pub(super) struct Model {
-    pub(super) rate: f64,
+    pub(super) habits: Habits,
     pub(super) faults: Vec<Fault>,
     pub(super) fronts: Vec<Front>,
     pub(super) totals: Totals,
-    base_latency: Duration,
     sinks: Sinks,
     /// Up to when everything is counted.
     counted: Timestamp,
@@ -37,8 +36,15 @@ pub(super) struct Model {
     owed: BTreeMap<String, f64>,
     split: BTreeMap<String, Shares>,
     seen: BTreeMap<String, u64>,
-    /// Fronts that have had an endpoint: users come only when there was something once.
-    open: BTreeSet<String>,
+    /// Since when users come to fronts: once there was an endpoint.
+    open: BTreeMap<String, Timestamp>,
+}
+
+/// How users and applications behave, as [`TrafficConfig`](super::TrafficConfig) says.
+pub(super) struct Habits {
+    pub(super) rate: f64,
+    pub(super) base_latency: Duration,
+    pub(super) arrival: Duration,
 }
 
 /// Where counts go.
@@ -52,10 +58,9 @@ pub(super) struct Sinks {
 
 impl Model {
     /// A model that starts to count at `now`.
-    pub(super) fn new(rate: f64, base_latency: Duration, sinks: Sinks, now: Timestamp) -> Self {
+    pub(super) fn new(habits: Habits, sinks: Sinks, now: Timestamp) -> Self {
         Self {
-            rate,
-            base_latency,
+            habits,
             next_scrape: spans::after(now, sinks.interval),
             sinks,
             counted: now,
@@ -65,7 +70,7 @@ impl Model {
             owed: BTreeMap::new(),
             split: BTreeMap::new(),
             seen: BTreeMap::new(),
-            open: BTreeSet::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -97,23 +102,28 @@ impl Model {
     }
 
     fn count_to(&mut self, now: Timestamp) {
-        let span = spans::between(self.counted, now);
-        if span.is_zero() {
+        let since = self.counted;
+        if since >= now {
             return;
         }
         self.counted = now;
         let fronts = std::mem::take(&mut self.fronts);
         for front in &fronts {
-            let serves = |backend: &Backend| backend.weight > 0.0 && !backend.pods.is_empty();
-            if front.backends.iter().any(serves) {
-                self.open.insert(front.name.clone());
-            }
-            if self.open.contains(&front.name) {
-                let count = self.due(&front.name, span);
-                self.count_front(front, count);
-            }
+            let Some(open) = self.opens(front, since) else { continue };
+            let since = since.max(open);
+            let count = self.due(&front.name, spans::between(since, now));
+            self.count_front(front, since, count);
         }
         self.fronts = fronts;
+    }
+
+    /// When users come to a front, if it has ever led anywhere.
+    fn opens(&mut self, front: &Front, now: Timestamp) -> Option<Timestamp> {
+        let serves = |backend: &Backend| backend.weight > 0.0 && !backend.pods.is_empty();
+        if front.backends.iter().any(serves) && !self.open.contains_key(&front.name) {
+            self.open.insert(front.name.clone(), spans::after(now, self.habits.arrival));
+        }
+        self.open.get(&front.name).copied()
     }
 
     /// The whole requests that come in a span; the fraction is kept for the next one.
@@ -124,13 +134,13 @@ impl Model {
     )]
     fn due(&mut self, front: &str, span: Duration) -> u64 {
         let owed = self.owed.entry(front.to_owned()).or_default();
-        *owed += self.rate * span.as_secs_f64();
+        *owed += self.habits.rate * span.as_secs_f64();
         let whole = (*owed + 1e-9).floor().max(0.0);
         *owed -= whole;
         whole as u64
     }
 
-    fn count_front(&mut self, front: &Front, count: u64) {
+    fn count_front(&mut self, front: &Front, since: Timestamp, count: u64) {
         let parts: Vec<_> = front
             .backends
             .iter()
@@ -139,20 +149,18 @@ impl Model {
         let given = self.split.entry(front.name.clone()).or_default().divide(count, &parts);
         let left = count - given.iter().sum::<u64>();
         if left > 0 {
-            self.count_unserved(front, &Backend::default(), left);
+            self.count_unserved(front, &Backend::default(), since, left);
         }
         for (backend, count) in front.backends.iter().zip(given) {
-            self.count_backend(front, backend, count);
+            match count {
+                0 => {}
+                _ if backend.pods.is_empty() => self.count_unserved(front, backend, since, count),
+                _ => self.count_backend(front, backend, count),
+            }
         }
     }
 
     fn count_backend(&mut self, front: &Front, backend: &Backend, count: u64) {
-        if count == 0 {
-            return;
-        }
-        if backend.pods.is_empty() {
-            return self.count_unserved(front, backend, count);
-        }
         let parts: Vec<_> = backend.pods.iter().map(|pod| (pod.uid.clone(), 1.0)).collect();
         let key = format!("{}|{}/{}", front.name, backend.namespace, backend.service);
         let given = self.split.entry(key).or_default().divide(count, &parts);
@@ -161,8 +169,8 @@ impl Model {
         }
     }
 
-    fn count_unserved(&mut self, front: &Front, backend: &Backend, count: u64) {
-        self.totals.unserved(count);
+    fn count_unserved(&mut self, front: &Front, backend: &Backend, since: Timestamp, count: u64) {
+        self.totals.unserved(backend, since, count);
         let outcome = Outcome { code: UNSERVED, method: Method::Get, latency: Duration::ZERO };
         self.sinks.access.record(&counted(front, backend, None), outcome, count);
     }
@@ -213,9 +221,9 @@ impl Model {
             let here = Pace::new(percent, 0).among(start, count).saturating_sub(above).min(left);
             above += here;
             left -= here;
-            spread.push((self.base_latency * factor + added, here));
+            spread.push((self.habits.base_latency * factor + added, here));
         }
-        spread.push((self.base_latency / 2 + added, left));
+        spread.push((self.habits.base_latency / 2 + added, left));
         spread.retain(|(_, count)| *count > 0);
         spread
     }
@@ -235,16 +243,24 @@ fn counted(front: &Front, backend: &Backend, pod: Option<&Server>) -> Counted {
 mod tests {
     use super::*;
     use crate::build::second;
-    use crate::{app::Behaviour, traffic::Target};
+    use crate::{
+        app::Behaviour,
+        traffic::{Target, Unserved},
+    };
 
     fn model() -> Model {
+        arriving_after(Duration::ZERO)
+    }
+
+    fn arriving_after(arrival: Duration) -> Model {
         let sinks = Sinks {
             access: Arc::new(AccessLog::new()),
             series: Some(Arc::new(Mutex::new(SeriesStore::default()))),
             interval: Duration::from_secs(15),
             retention: Duration::from_hours(1),
         };
-        Model::new(50.0, Duration::from_millis(5), sinks, second(0))
+        let habits = Habits { rate: 50.0, base_latency: Duration::from_millis(5), arrival };
+        Model::new(habits, sinks, second(0))
     }
 
     fn backend(service: &str, weight: f64, image: &str) -> Backend {
@@ -306,6 +322,19 @@ mod tests {
         model.fronts = front(vec![empty()]);
         model.advance(second(21));
         assert_eq!((model.totals.requests, model.totals.unserved), (550, 50));
+        let first = Unserved { since: second(20), service: "a".into() };
+        assert_eq!(model.totals.first_unserved, Some(first));
+    }
+
+    #[test]
+    fn users_may_come_a_while_after_the_first_endpoint() {
+        let mut model = arriving_after(Duration::from_secs(2));
+        let empty = Backend { pods: Vec::new(), ..backend("b", 1.0, "nginx") };
+        model.fronts = front(vec![backend("a", 1.0, "nginx"), empty]);
+        model.advance(second(1));
+        model.fronts = front(vec![backend("a", 1.0, "nginx"), backend("b", 1.0, "nginx")]);
+        model.advance(second(10));
+        assert_eq!((model.totals.requests, model.totals.unserved), (400, 0));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What users have met since the beginning: the blast radius of each version.
 
 use super::scene::{Backend, Server};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,15 @@ pub struct Met {
     pub failed: u64,
 }
 
+/// Requests for which no endpoint was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unserved {
+    /// When this began.
+    pub since: Timestamp,
+    /// The Service that led nowhere; empty where a way in had none to lead to.
+    pub service: String,
+}
+
 /// All modelled requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
@@ -28,6 +38,8 @@ pub struct Totals {
     pub failed: u64,
     /// Those that failed because no endpoint was there: no rollout may ever cause one.
     pub unserved: u64,
+    /// The first of those.
+    pub first_unserved: Option<Unserved>,
     /// The requests that a pod answered, by pod template hash; by image for pods without one.
     pub by_version: BTreeMap<String, Met>,
 }
@@ -47,7 +59,9 @@ impl Totals {
         self.failed += failed;
     }
 
-    pub(super) fn unserved(&mut self, count: u64) {
+    pub(super) fn unserved(&mut self, backend: &Backend, since: Timestamp, count: u64) {
+        let service = backend.service.clone();
+        self.first_unserved.get_or_insert(Unserved { since, service });
         self.requests += count;
         self.failed += count;
         self.unserved += count;

@@ -1,10 +1,8 @@
 //! Addresses of the network and their blocks.
 
-use std::any::Any;
 use std::net::{IpAddr, Ipv6Addr};
 
 use cel::common::types::{CelBool, CelInt, CelString, Type};
-use cel::common::value::{StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError, add_member_overload, add_overload};
 
 use super::failed;
@@ -23,36 +21,8 @@ struct Block {
     bits: u8,
 }
 
-macro_rules! network_value {
-    ($name:ident, $kind:ident) => {
-        impl Val for $name {
-            fn get_type(&self) -> &Type {
-                &$kind
-            }
-
-            fn cel_type() -> &'static Type {
-                &$kind
-            }
-
-            fn equals(&self, other: &dyn Val) -> bool {
-                other.downcast_ref::<Self>().is_some_and(|other| other == self)
-            }
-
-            fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
-                Box::new(*self)
-            }
-
-            fn as_any(&self) -> Option<&dyn Any> {
-                Some(self)
-            }
-        }
-
-        impl StaticVal for $name {}
-    };
-}
-
-network_value!(Ip, IP);
-network_value!(Block, CIDR);
+opaque_value!(Ip, IP);
+opaque_value!(Block, CIDR);
 
 pub(super) fn extension(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_type(IP.to_owned())?;

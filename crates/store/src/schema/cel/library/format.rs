@@ -1,9 +1,7 @@
 //! Forms of names and values, by which texts are judged.
 
-use std::any::Any;
-
 use cel::common::types::{CelList, CelOptional, CelString, Type};
-use cel::common::value::{StaticVal, Val};
+use cel::common::value::Val;
 use cel::{DeclarationError, Env, add_member_overload, add_overload};
 
 use crate::builtin::names;
@@ -37,29 +35,7 @@ const FORMS: [&str; 13] = [
     "datetime",
 ];
 
-impl Val for Form {
-    fn get_type(&self) -> &Type {
-        &FORMAT
-    }
-
-    fn cel_type() -> &'static Type {
-        &FORMAT
-    }
-
-    fn equals(&self, other: &dyn Val) -> bool {
-        other.downcast_ref::<Self>().is_some_and(|other| other == self)
-    }
-
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
-        Box::new(*self)
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl StaticVal for Form {}
+opaque_value!(Form, FORMAT);
 
 macro_rules! forms {
     ($env:ident, $($function:ident = $place:literal),*) => {

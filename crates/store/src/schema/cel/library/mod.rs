@@ -1,5 +1,34 @@
 //! What rules may call besides the standard functions: Kubernetes' own libraries.
 
+/// Makes a type one whose values rules handle by functions alone.
+macro_rules! opaque_value {
+    ($name:ident, $kind:ident) => {
+        impl cel::common::value::Val for $name {
+            fn get_type(&self) -> &cel::common::types::Type {
+                &$kind
+            }
+
+            fn cel_type() -> &'static cel::common::types::Type {
+                &$kind
+            }
+
+            fn equals(&self, other: &dyn cel::common::value::Val) -> bool {
+                other.downcast_ref::<Self>().is_some_and(|other| other == self)
+            }
+
+            fn clone_as_boxed<'v>(&self) -> Box<dyn cel::common::value::Val + 'v> {
+                Box::new(Self::clone(self))
+            }
+
+            fn as_any(&self) -> Option<&dyn std::any::Any> {
+                Some(self)
+            }
+        }
+
+        impl cel::common::value::StaticVal for $name {}
+    };
+}
+
 mod address;
 mod format;
 #[expect(
