@@ -139,6 +139,8 @@ impl Worker {
                 }
             }
         }
+        // Also when the cache knew all that already: the plan that was held up is still owed.
+        done.wake = Some(self.clock.now());
         done
     }
 

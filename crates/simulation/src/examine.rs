@@ -10,7 +10,7 @@ use crate::{
 use jiff::Timestamp;
 use rehearsal::Unmet;
 
-/// How many more writes each thing that goes wrong may cost.
+/// How many more writes what goes wrong may cost at least; a fifth more in long stories.
 const EXTRA_WRITES: usize = 20;
 /// Differences shown of each sort.
 const SHOWN: usize = 3;
@@ -77,7 +77,7 @@ fn other_weights(ran: &Ran, reference: &Reference) -> Vec<Divergence> {
 
 fn more_writes(ran: &Ran, reference: &Reference) -> Option<Divergence> {
     let (writes, expected) = (ran.writes().count(), reference.writes);
-    let bound = expected + EXTRA_WRITES;
+    let bound = expected + EXTRA_WRITES.max(expected / 5);
     (writes > bound).then(|| Divergence::Writes {
         found: format!("{writes}, where {expected} did before and at most {bound} may"),
     })

@@ -144,11 +144,10 @@ fn needed(case: &Case<'_>, view: Option<&View>, set: &ReplicaSet) -> i32 {
     let subject = &case.subject;
     let replicas = subject.replicas();
     if let Some(blue_green) = subject.blue_green() {
-        return if services::selected(subject, &blue_green.active_service) == Some(set.hash()) {
-            replicas
-        } else {
-            0
-        };
+        let active = &blue_green.active_service;
+        let selected = services::selected(subject, active);
+        let after = services::selected_after(subject, active, &case.plan.writes);
+        return if [selected, after].contains(&Some(set.hash())) { replicas } else { 0 };
     }
     let Some(view) = view.filter(|view| view.leads_to(subject, set.hash()).is_some()) else {
         return 0;

@@ -57,7 +57,10 @@ fn is_fast_tracked(subject: &Subject<'_>, strategy: &BlueGreenStrategy) -> bool 
 }
 
 fn reconcile_pause(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &mut Draft) {
-    if draft.pause.is_aborted(&subject.status) || !is_at_target(subject) || subject.is_halted() {
+    if draft.pause.is_aborted(&subject.status)
+        || !is_at_target(subject, draft)
+        || subject.is_halted()
+    {
         return;
     }
     let managed =
@@ -79,8 +82,8 @@ fn reconcile_pause(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &
 }
 
 /// Whether the new version has as many pods as it may have now.
-fn is_at_target(subject: &Subject<'_>) -> bool {
-    let target = scaling::blue_green_target(subject);
+fn is_at_target(subject: &Subject<'_>, draft: &Draft) -> bool {
+    let target = scaling::blue_green_target(subject, draft);
     subject.new_set().is_some_and(|set| set.wanted() == target && set.available() == target)
 }
 
@@ -202,7 +205,8 @@ fn count(subject: &Subject<'_>, draft: &mut Draft) {
 fn explain(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &mut Draft) {
     let Some(new) = subject.new_set() else { return };
     let promoted = draft.status.stable_rs == draft.status.current_pod_hash;
-    scaling::wait_for_pods(subject, new, scaling::blue_green_target(subject), draft);
+    let target = scaling::blue_green_target(subject, draft);
+    scaling::wait_for_pods(subject, new, target, draft);
     if promoted || draft.pause.is_aborted(&subject.status) {
         return;
     }

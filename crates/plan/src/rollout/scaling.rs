@@ -68,12 +68,12 @@ pub(crate) fn reconcile_blue_green(subject: &Subject<'_>, draft: &mut Draft) {
     if let Some(stable) = subject.distinct_stable() {
         scale(subject, stable, subject.replicas(), Deadline::Drop, draft);
     }
-    scale_new(subject, None, blue_green_target(subject), draft);
+    scale_new(subject, None, blue_green_target(subject, draft), draft);
     old_sets::reconcile_blue_green(subject, draft);
 }
 
 /// Pods for the new version of blue-green: all, or those of the preview until it may grow.
-pub(crate) fn blue_green_target(subject: &Subject<'_>) -> i32 {
+pub(crate) fn blue_green_target(subject: &Subject<'_>, draft: &Draft) -> i32 {
     let (Some(blue_green), Some(new)) = (subject.blue_green(), subject.new_set()) else {
         return 0;
     };
@@ -83,7 +83,8 @@ pub(crate) fn blue_green_target(subject: &Subject<'_>) -> i32 {
     let active = subject.status.blue_green.active_selector.as_deref().unwrap_or_default();
     let is_active = subject.set_of(active).is_none()
         || active == new.hash()
-        || services::selected(subject, &blue_green.active_service) == Some(new.hash())
+        || services::selected_after(subject, &blue_green.active_service, &draft.writes)
+            == Some(new.hash())
         || subject.stable_hash() == new.hash()
         // Users are sent there at once, be it kept or stable.
         || subject.is_fast_rollback();

@@ -12,7 +12,7 @@ use super::{
 use api::argo::keys;
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Service};
 use serde_json::json;
-use vocab::ObjectRef;
+use vocab::{ObjectRef, Write};
 
 /// The service of this name, if it exists.
 pub(crate) fn find<'a>(subject: &'a Subject<'_>, name: &str) -> Option<&'a Service> {
@@ -23,6 +23,21 @@ pub(crate) fn find<'a>(subject: &'a Subject<'_>, name: &str) -> Option<&'a Servi
 pub(crate) fn selected<'a>(subject: &'a Subject<'_>, name: &str) -> Option<&'a str> {
     let selector = find(subject, name)?.spec.as_ref()?.selector.as_ref()?;
     selector.get(keys::POD_TEMPLATE_HASH).map(String::as_str).filter(|hash| !hash.is_empty())
+}
+
+/// The hash a service selects once the plan so far is carried out.
+pub(crate) fn selected_after<'a>(
+    subject: &'a Subject<'_>,
+    name: &str,
+    writes: &'a [Write],
+) -> Option<&'a str> {
+    let switched = |write: &'a Write| match write {
+        Write::Patch { target, body, .. } if target.kind == "Service" && target.name == name => {
+            body["spec"]["selector"].get(keys::POD_TEMPLATE_HASH)?.as_str()
+        }
+        _ => None,
+    };
+    writes.iter().rev().find_map(switched).or_else(|| selected(subject, name))
 }
 
 /// Ready endpoints of `hash` behind a service.

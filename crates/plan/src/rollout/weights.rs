@@ -57,9 +57,11 @@ pub(crate) fn desired(subject: &Subject<'_>, view: &View, draft: &Draft) -> Desi
         return Desired { weight, canary_hash: overtaken.to_owned(), urgency: Urgency::None };
     }
     if draft.pause.is_aborted(&subject.status) {
+        if new.is_none_or(|set| set.available() == 0) {
+            return want(0, Urgency::CanaryGone);
+        }
         let weight = if subject.is_dynamic() { weight_on_return(subject, in_force) } else { 0 };
-        let gone = new.is_none_or(|set| set.available() == 0);
-        return want(weight, if gone { Urgency::CanaryGone } else { Urgency::Abort });
+        return want(weight, Urgency::Abort);
     }
     if new.is_none_or(|set| set.available() == 0) {
         return want(0, Urgency::CanaryGone);
@@ -126,8 +128,9 @@ fn weight_on_full_promotion(subject: &Subject<'_>, in_force: i32) -> i32 {
     }
 }
 
-/// The present step's weight once the pods are there, and the one before until then. A step that goes down
-/// is followed at once: traffic leaves before pods do.
+/// The present step's weight once the pods are there, and the one before until then; where that one was
+/// skipped, no more of it than the pods can take. A step that goes down is followed at once: traffic leaves
+/// before pods do.
 fn weight_of_steps(subject: &Subject<'_>, in_force: i32) -> i32 {
     let current = targets::current_set_weight(subject);
     let needed = pods_for(subject.replicas(), subject.share(current));
@@ -135,5 +138,10 @@ fn weight_of_steps(subject: &Subject<'_>, in_force: i32) -> i32 {
     if at_desired_counts(subject, InForce::default()) || (in_force > current && able) {
         return current;
     }
-    targets::previous_set_weight(subject).min(current)
+    let previous = targets::previous_set_weight(subject).min(current);
+    if targets::explicit_scale(subject).is_some() {
+        return previous;
+    }
+    let takes = subject.new_set().map_or(0, |set| weight_for(subject, set.available()));
+    previous.min(takes.max(in_force))
 }

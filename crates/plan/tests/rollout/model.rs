@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) objects: BTreeMap<(String, String), Value>,
     /// Images whose pods never become ready.
     pub(crate) broken: BTreeSet<String>,
+    /// How many pods of an image become ready at most.
+    pub(crate) few: BTreeMap<String, i64>,
     /// Endpoints per service and hash; they follow the pods one look later.
     pub(crate) endpoints: BTreeMap<String, BTreeMap<String, i32>>,
     /// Reasons of the events seen.
@@ -48,6 +50,7 @@ impl World {
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             objects: BTreeMap::new(),
             broken: BTreeSet::new(),
+            few: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             events: Vec::new(),
             weights: Vec::new(),
@@ -281,13 +284,14 @@ impl World {
 
     fn tick_sets(&mut self) -> bool {
         let mut moved = false;
-        let broken = self.broken.clone();
+        let (broken, few) = (self.broken.clone(), self.few.clone());
         for ((_, _), set) in self.objects.iter_mut().filter(|((kind, _), _)| kind == "ReplicaSet") {
             let wanted = set["spec"]["replicas"].as_i64().unwrap();
             let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
             let actual = set["status"]["replicas"].as_i64().unwrap_or(0);
             // Pods exist at once and are ready one look later.
-            let ready = if broken.contains(image) { 0 } else { wanted.min(actual) };
+            let most = few.get(image).copied().unwrap_or(wanted);
+            let ready = if broken.contains(image) { 0 } else { wanted.min(actual).min(most) };
             let status = json!({
                 "replicas": wanted, "readyReplicas": ready, "availableReplicas": ready,
                 "observedGeneration": set["metadata"]["generation"],

@@ -363,6 +363,23 @@ fn a_rollback_within_the_window_skips_steps_and_pauses() {
 }
 
 #[test]
+fn a_rollback_within_the_window_gives_the_first_pods_no_more_than_their_share() {
+    let mut world = routed_world(10, &routed(&json!([{"setWeight": 60}, {"pause": {}}])));
+    world.edit(&json!({"spec": {"rollbackWindow": {"revisions": 2}}}));
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"promoteFull": true}}));
+    world.settle();
+    world.few.insert("v1".to_owned(), 2);
+    world.set_image("v1");
+    world.run_for(60);
+    assert_eq!(world.weight(), Some(20), "{:#?}", world.status());
+    world.few.clear();
+    world.settle();
+    assert_eq!(world.outcome().stable, "v1");
+}
+
+#[test]
 fn a_background_analysis_starts_at_its_step_and_aborts_when_it_fails() {
     let mut strategy = routed(
         &json!([{"setWeight": 25}, {"pause": {"duration": 10}}, {"setWeight": 50}, {"pause": {}}]),

@@ -132,6 +132,25 @@ fn a_rollback_to_a_kept_version_does_not_make_it_as_small_as_a_preview() {
 }
 
 #[test]
+fn a_kept_version_that_gets_the_users_back_after_its_deadline_stays_whole() {
+    let strategy = json!({"blueGreen": {
+        "activeService": "active", "previewService": "preview", "previewReplicaCount": 1,
+        "scaleDownDelaySeconds": 600,
+    }});
+    let mut world =
+        World::new(rollout(3, &strategy)).with_service("active").with_service("preview");
+    world.settle();
+    world.set_image("v2");
+    world.run_for(60);
+    // Nobody is there while the deadline passes and somebody turns back.
+    world.set_image("v1");
+    world.now += jiff::SignedDuration::from_hours(1);
+    let until = world.now + jiff::SignedDuration::from_secs(60);
+    world.settle_with(|world, _| assert_eq!(world.pods("v1"), 3), Some(until));
+    assert_eq!(selected(&world, "active"), world.hash_of("v1"));
+}
+
+#[test]
 fn a_retry_of_blue_green_is_judged_anew_after_the_switch() {
     let strategy = json!({"blueGreen": {"activeService": "active", "postPromotionAnalysis": {"templates": [{"templateName": "ok"}]}}});
     let mut world =

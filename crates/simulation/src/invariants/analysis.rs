@@ -122,7 +122,8 @@ impl Invariant for FailuresStop {
         }
         let (from, to) =
             (number(was, "/status/currentStepIndex"), number(now, "/status/currentStepIndex"));
-        if let Some(sight) = sight.filter(|_| to == from + 1 && !is_forced)
+        let is_release = !stable(was).is_empty();
+        if let Some(sight) = sight.filter(|_| to == from + 1 && is_release && !is_forced)
             && let Some(run) = unfinished_step(before, sight, from)
         {
             found.push(format!("step {from} is left and {run} has not succeeded"));
@@ -209,6 +210,7 @@ mod tests {
         rollout["spec"]["strategy"]["canary"]["steps"] =
             json!([{"setWeight": 20}, {"analysis": {}}]);
         rollout["status"]["currentStepIndex"] = 1.into();
+        rollout["status"]["stableRS"] = "old".into();
         let tale = Tale::of(rollout.clone());
         rollout["status"]["currentStepIndex"] = 2.into();
         let left = tale.ours("rollouts", rollout);

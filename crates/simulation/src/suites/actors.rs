@@ -13,6 +13,8 @@ use std::{sync::Arc, time::Duration};
 
 /// A label that a release puts into the selectors of services.
 const HASH: &str = "rollouts-pod-template-hash";
+/// The weight of a canary Ingress.
+const CANARY_WEIGHT: &str = "nginx.ingress.kubernetes.io/canary-weight";
 
 /// An autoscaler that cannot decide: now 9 replicas, now 2.
 pub(super) fn scales(times: usize, every: Duration) -> Companion {
@@ -61,11 +63,10 @@ pub(super) fn tampers_with_weights(times: usize, every: Duration) -> Companion {
 pub(super) fn recreates_routes(times: usize, every: Duration) -> Companion {
     acting(times, every, |client, _| {
         Box::pin(async move {
-            for mut route in all(&client, routes()).await.unwrap_or_default() {
-                let Some(api) = home(&client, &routes(), &route) else { continue };
-                let name = route.metadata.name.clone().unwrap_or_default();
-                drop(api.delete(&name, &DeleteParams::default()).await);
-                tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut gone = delete_all(&client, &routes()).await;
+            gone.extend(delete_all(&client, &ingresses()).await);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for (api, mut route) in gone {
                 route.metadata.resource_version = None;
                 route.metadata.uid = None;
                 route.metadata.managed_fields = None;
@@ -73,6 +74,21 @@ pub(super) fn recreates_routes(times: usize, every: Duration) -> Companion {
             }
         })
     })
+}
+
+/// Deletes all objects of a kind; gives back what they were.
+async fn delete_all(
+    client: &Client,
+    kind: &ApiResource,
+) -> Vec<(Api<DynamicObject>, DynamicObject)> {
+    let mut gone = Vec::new();
+    for object in all(client, kind.clone()).await.unwrap_or_default() {
+        let Some(api) = home(client, kind, &object) else { continue };
+        let name = object.metadata.name.clone().unwrap_or_default();
+        drop(api.delete(&name, &DeleteParams::default()).await);
+        gone.push((api, object));
+    }
+    gone
 }
 
 /// Somebody who leaves notes on replica sets.
@@ -151,6 +167,14 @@ fn acting(
 }
 
 async fn weigh(client: &Client, stable: u64, canary: u64) {
+    for ingress in all(client, ingresses()).await.unwrap_or_default() {
+        let annotations = ingress.metadata.annotations.as_ref();
+        if annotations.is_some_and(|annotations| annotations.contains_key(CANARY_WEIGHT)) {
+            let weight = json!({ CANARY_WEIGHT: canary.to_string() });
+            let change = json!({ "metadata": { "annotations": weight } });
+            merge(client, ingresses(), &ingress, &change).await;
+        }
+    }
     for route in all(client, routes()).await.unwrap_or_default() {
         let mut rules = route.data["spec"]["rules"].clone();
         for rule in rules.as_array_mut().into_iter().flatten() {
@@ -193,6 +217,10 @@ fn rollouts() -> ApiResource {
 
 fn routes() -> ApiResource {
     kind("gateway.networking.k8s.io", "v1", "HTTPRoute")
+}
+
+fn ingresses() -> ApiResource {
+    kind("networking.k8s.io", "v1", "Ingress")
 }
 
 fn kind(group: &str, version: &str, kind: &str) -> ApiResource {

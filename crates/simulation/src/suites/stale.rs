@@ -38,14 +38,17 @@ fn held(kind: &str, from: usize, span: Duration) -> Case {
     let seat = Seat { disorders: vec![disorder], ..Seat::default() };
     let name = format!("{kind}-held-from-{from}-for-{}s", span.as_secs());
     let case = Case::new(name, one(seat, LONG_PATIENCE), Against::SameEnding);
-    Case { excuse: Some(has_no_users_to_judge), ..case }
+    Case { excuse: Some(was_not_seen), ..case }
 }
 
 /// Users are not sent to pods that are not seen, and so an analysis that is about to find a version bad
-/// finds no data instead; either takes the release back.
-fn has_no_users_to_judge(divergence: &Divergence) -> bool {
+/// finds no data instead; either takes the release back. And a rollout whose health nobody saw does not say
+/// that it lost it.
+fn was_not_seen(divergence: &Divergence) -> bool {
     let Divergence::Ending { found } = divergence else { return false };
-    found.starts_with("analysisruns ") && found.ends_with(r#""Error", not "Failed""#)
+    let is_blind =
+        found.starts_with("analysisruns ") && found.ends_with(r#""Error", not "Failed""#);
+    is_blind || found.ends_with(r#".conditions .Healthy: null, not ["False","RolloutHealthy"]"#)
 }
 
 /// The server that a restarted controller speaks to lags behind the one that it spoke to before.
