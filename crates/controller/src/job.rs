@@ -326,7 +326,7 @@ impl Failure {
 
     /// Somebody keeps changing back what we write.
     fn quarrelled(write: &Write, quarrel: &Quarrel) -> Self {
-        let target = effects::target(write);
+        let target = write.target();
         let Quarrel { times, until, fields } = quarrel;
         let message = format!(
             "somebody has changed {} of {target} back {times} times; it is written again at {until}",

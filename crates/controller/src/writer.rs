@@ -59,7 +59,7 @@ impl Writer {
 
     /// Performs one write.
     pub(crate) async fn write(&self, write: &Write) -> Result<Written, RequestFailed> {
-        let target = effects::target(write);
+        let target = write.target();
         let answer = match self.try_write(write, &target).await {
             Err(Cause::Invalid(words)) => Err(self.sort_out(write, &target, words).await),
             answer => answer,

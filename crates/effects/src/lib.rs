@@ -58,16 +58,6 @@ pub fn request(actor: Actor, write: &Write) -> Result<Request<Vec<u8>>, http::Er
         .body(body.to_string().into_bytes())
 }
 
-/// The object a write is about.
-pub fn target(write: &Write) -> ObjectRef {
-    match write {
-        Write::Create { object } => ObjectRef::of(object),
-        Write::Patch { target, .. }
-        | Write::Delete { target, .. }
-        | Write::Evict { target, .. } => target.clone(),
-    }
-}
-
 /// The verb of a write: `create`, `patch`, `delete` or `evict`.
 pub fn verb(write: &Write) -> &'static str {
     match write {

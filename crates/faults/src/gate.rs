@@ -204,8 +204,9 @@ impl Gate {
         if let Some(answer) = self.spare_the_server(number, trouble).await {
             return if fatal.is_some() { self.end_life().await } else { answer };
         }
-        let old = if verb == Verb::Read { self.recall(life, number, &request) } else { None };
-        if let Some(old) = old {
+        if verb == Verb::Read
+            && let Some(old) = self.recall(life, number, &request)
+        {
             return Ok(old);
         }
         let served = router.oneshot(request).into_future();

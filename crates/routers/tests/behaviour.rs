@@ -100,15 +100,6 @@ fn carry_out(steerings: &[Steering], objects: &mut Objects) {
     }
 }
 
-fn target(write: &Write) -> ObjectRef {
-    match write {
-        Write::Create { object } => ObjectRef::of(object),
-        Write::Patch { target, .. }
-        | Write::Delete { target, .. }
-        | Write::Evict { target, .. } => target.clone(),
-    }
-}
-
 fn each(check: impl Fn(&dyn Router, &Value, Objects)) {
     for router in ROUTERS {
         let (config, objects) = fixture(router.name());
@@ -138,7 +129,7 @@ fn what_a_router_reads_is_what_it_writes() {
         let reads = with(config, |context| router.reads(context).unwrap());
         assert!(objects.keys().all(|target| reads.contains(target)), "{}", router.name());
         let writes = with(config, |context| router.steer(context, &objects, &traffic(30)).unwrap());
-        let within = writes.iter().all(|steering| reads.contains(&target(&steering.write)));
+        let within = writes.iter().all(|steering| reads.contains(&steering.write.target()));
         assert!(within, "{}", router.name());
     });
 }

@@ -139,9 +139,10 @@ fn chosen_stories(arguments: &Arguments) -> Result<Vec<Story>> {
 }
 
 fn show(tally: &Tally, output: Output) -> Result<()> {
-    match output {
-        Output::Text | Output::List => println!("{tally}"),
-        Output::Json => println!("{}", serde_json::to_string(tally)?),
+    if output == Output::Json {
+        println!("{}", serde_json::to_string(tally)?);
+    } else {
+        println!("{tally}");
     }
     Ok(())
 }

@@ -43,6 +43,16 @@ pub enum Write {
 }
 
 impl Write {
+    /// The object it is about.
+    pub fn target(&self) -> ObjectRef {
+        match self {
+            Self::Create { object } => ObjectRef::of(object),
+            Self::Patch { target, .. }
+            | Self::Delete { target, .. }
+            | Self::Evict { target, .. } => target.clone(),
+        }
+    }
+
     /// Whether it creates an object of a kind.
     pub fn creates(&self, kind: &str) -> bool {
         matches!(self, Self::Create { object } if object["kind"] == kind)

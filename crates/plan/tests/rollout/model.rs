@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Service};
 use plan::{laws, rollout::Observed};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use vocab::{ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
 /// Passes after which a story counts as stuck in a loop.
@@ -17,10 +17,8 @@ const MOST_PASSES: usize = 600;
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) objects: BTreeMap<(String, String), Value>,
-    /// Images whose pods never become ready.
-    pub(crate) broken: BTreeSet<String>,
-    /// How many pods of an image become ready at most.
-    pub(crate) few: BTreeMap<String, i64>,
+    /// How many pods of an image become ready at most; of others all do.
+    pub(crate) able: BTreeMap<String, i64>,
     /// Endpoints per service and hash; they follow the pods one look later.
     pub(crate) endpoints: BTreeMap<String, BTreeMap<String, i32>>,
     /// Reasons of the events seen.
@@ -49,8 +47,7 @@ impl World {
         let mut world = Self {
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             objects: BTreeMap::new(),
-            broken: BTreeSet::new(),
-            few: BTreeMap::new(),
+            able: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             events: Vec::new(),
             weights: Vec::new(),
@@ -284,14 +281,14 @@ impl World {
 
     fn tick_sets(&mut self) -> bool {
         let mut moved = false;
-        let (broken, few) = (self.broken.clone(), self.few.clone());
+        let able = self.able.clone();
         for ((_, _), set) in self.objects.iter_mut().filter(|((kind, _), _)| kind == "ReplicaSet") {
             let wanted = set["spec"]["replicas"].as_i64().unwrap();
             let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
             let actual = set["status"]["replicas"].as_i64().unwrap_or(0);
             // Pods exist at once and are ready one look later.
-            let most = few.get(image).copied().unwrap_or(wanted);
-            let ready = if broken.contains(image) { 0 } else { wanted.min(actual).min(most) };
+            let most = able.get(image).copied().unwrap_or(wanted);
+            let ready = wanted.min(actual).min(most);
             let status = json!({
                 "replicas": wanted, "readyReplicas": ready, "availableReplicas": ready,
                 "observedGeneration": set["metadata"]["generation"],

@@ -88,7 +88,7 @@ fn an_abort_returns_traffic_before_it_scales_down() {
 #[test]
 fn pods_that_never_become_ready_get_no_traffic_and_time_out() {
     let mut world = routed_world(2, &routed(&json!([{"setWeight": 50}])));
-    world.broken.insert("bad".to_owned());
+    world.able.insert("bad".to_owned(), 0);
     world.weights.clear();
     world.set_image("bad");
     world.settle();
@@ -338,15 +338,21 @@ pub(crate) fn template() -> serde_json::Value {
     })
 }
 
-#[test]
-fn a_rollback_within_the_window_skips_steps_and_pauses() {
-    let mut world = routed_world(3, &routed(&json!([{"setWeight": 50}, {"pause": {}}])));
+/// A routed world in which `v2` is through and `v1` lies within the rollback window.
+fn within_the_window(replicas: i32, weight: i32) -> World {
+    let mut world = routed_world(replicas, &routed(&json!([{"setWeight": weight}, {"pause": {}}])));
     world.edit(&json!({"spec": {"rollbackWindow": {"revisions": 2}}}));
     world.set_image("v2");
     world.settle();
     world.edit(&json!({"status": {"promoteFull": true}}));
     world.settle();
     assert_eq!(world.outcome().stable, "v2");
+    world
+}
+
+#[test]
+fn a_rollback_within_the_window_skips_steps_and_pauses() {
+    let mut world = within_the_window(3, 50);
     world.set_image("v1");
     world.settle();
     let outcome = world.outcome();
@@ -364,17 +370,12 @@ fn a_rollback_within_the_window_skips_steps_and_pauses() {
 
 #[test]
 fn a_rollback_within_the_window_gives_the_first_pods_no_more_than_their_share() {
-    let mut world = routed_world(10, &routed(&json!([{"setWeight": 60}, {"pause": {}}])));
-    world.edit(&json!({"spec": {"rollbackWindow": {"revisions": 2}}}));
-    world.set_image("v2");
-    world.settle();
-    world.edit(&json!({"status": {"promoteFull": true}}));
-    world.settle();
-    world.few.insert("v1".to_owned(), 2);
+    let mut world = within_the_window(10, 60);
+    world.able.insert("v1".to_owned(), 2);
     world.set_image("v1");
     world.run_for(60);
     assert_eq!(world.weight(), Some(20), "{:#?}", world.status());
-    world.few.clear();
+    world.able.clear();
     world.settle();
     assert_eq!(world.outcome().stable, "v1");
 }
@@ -501,7 +502,7 @@ fn a_promoted_step_is_skipped_by_the_client_and_the_rest_follows() {
 #[test]
 fn a_long_wait_is_explained_in_the_message() {
     let mut world = routed_world(2, &routed(&json!([{"setWeight": 50}])));
-    world.broken.insert("bad".to_owned());
+    world.able.insert("bad".to_owned(), 0);
     world.set_image("bad");
     world.run_for(20);
     assert_eq!(world.outcome().message, "more replicas need to be updated");

@@ -21,7 +21,7 @@ fn dynamic(steps: &Value) -> Value {
 fn a_change_to_blue_green_keeps_users_on_the_stable_version_until_the_new_one_is_whole() {
     let mut world = World::new(rollout(3, &json!({"canary": {}}))).with_service("active");
     world.settle();
-    world.broken.insert("v2".to_owned());
+    world.able.insert("v2".to_owned(), 0);
     world.edit(&json!({"spec": {
         "strategy": {"canary": null, "blueGreen": {"activeService": "active"}},
         "template": {"spec": {"containers": [{"name": "app", "image": "v2"}]}},
@@ -29,7 +29,7 @@ fn a_change_to_blue_green_keeps_users_on_the_stable_version_until_the_new_one_is
     world.run_for(120);
     assert_eq!(world.pods("v1"), 3, "{:#?}", world.status());
     assert_eq!(selected(&world, "active"), world.hash_of("v1"));
-    world.broken.clear();
+    world.able.clear();
     world.settle();
     assert_eq!((world.pods("v1"), world.pods("v2")), (0, 3), "{:#?}", world.status());
     assert_eq!(selected(&world, "active"), world.hash_of("v2"));
@@ -42,7 +42,7 @@ fn users_of_an_overtaken_canary_go_back_only_as_stable_pods_become_available() {
     world.set_image("v2");
     world.settle();
     assert_eq!((world.weight(), world.pods("v1"), world.pods("v2")), (Some(75), 1, 3));
-    world.broken.insert("v3".to_owned());
+    world.able.insert("v3".to_owned(), 0);
     world.set_image("v3");
     let (mut least, mut carried) = (i64::MAX, Vec::new());
     world.settle_with(
@@ -113,8 +113,15 @@ fn a_weight_in_the_millions_of_thousands_of_pods_does_not_overflow() {
     assert_eq!((world.weight(), world.pods("v1")), (Some(0), 5000));
 }
 
-#[test]
-fn a_rollback_to_a_kept_version_does_not_make_it_as_small_as_a_preview() {
+/// Within a minute `v1` has the users, and never loses a pod.
+fn stays_whole_and_gets_the_users(world: &mut World) {
+    let until = world.now + jiff::SignedDuration::from_secs(60);
+    world.settle_with(|world, _| assert_eq!(world.pods("v1"), 3), Some(until));
+    assert_eq!(selected(world, "active"), world.hash_of("v1"));
+}
+
+/// Blue-green with a small preview: users are on `v2`, and `v1` keeps its pods for ten minutes.
+fn kept_after_the_switch() -> World {
     let strategy = json!({"blueGreen": {
         "activeService": "active", "previewService": "preview", "previewReplicaCount": 1,
         "scaleDownDelaySeconds": 600,
@@ -125,29 +132,23 @@ fn a_rollback_to_a_kept_version_does_not_make_it_as_small_as_a_preview() {
     world.set_image("v2");
     world.run_for(60);
     assert_eq!((world.pods("v1"), world.pods("v2")), (3, 3), "{:#?}", world.status());
+    world
+}
+
+#[test]
+fn a_rollback_to_a_kept_version_does_not_make_it_as_small_as_a_preview() {
+    let mut world = kept_after_the_switch();
     world.set_image("v1");
-    let until = world.now + jiff::SignedDuration::from_secs(60);
-    world.settle_with(|world, _| assert_eq!(world.pods("v1"), 3), Some(until));
-    assert_eq!(selected(&world, "active"), world.hash_of("v1"));
+    stays_whole_and_gets_the_users(&mut world);
 }
 
 #[test]
 fn a_kept_version_that_gets_the_users_back_after_its_deadline_stays_whole() {
-    let strategy = json!({"blueGreen": {
-        "activeService": "active", "previewService": "preview", "previewReplicaCount": 1,
-        "scaleDownDelaySeconds": 600,
-    }});
-    let mut world =
-        World::new(rollout(3, &strategy)).with_service("active").with_service("preview");
-    world.settle();
-    world.set_image("v2");
-    world.run_for(60);
+    let mut world = kept_after_the_switch();
     // Nobody is there while the deadline passes and somebody turns back.
     world.set_image("v1");
     world.now += jiff::SignedDuration::from_hours(1);
-    let until = world.now + jiff::SignedDuration::from_secs(60);
-    world.settle_with(|world, _| assert_eq!(world.pods("v1"), 3), Some(until));
-    assert_eq!(selected(&world, "active"), world.hash_of("v1"));
+    stays_whole_and_gets_the_users(&mut world);
 }
 
 #[test]
