@@ -13,7 +13,7 @@ use super::{
     sets::{self, SetExt},
     status,
     subject::Subject,
-    targets::{InForce, at_desired_counts, canary_targets, current_set_weight},
+    targets::{InForce, at_desired_counts, canary_targets, current_set_weight, leaving},
     traffic::{self, View},
     waits::Wait,
 };
@@ -151,7 +151,7 @@ fn explain_size(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draft) {
         scaling::wait_for_pods(subject, stable, targets.stable, draft);
     }
     if !subject.is_routed() {
-        let left: i32 = subject.other_sets().into_iter().map(SetExt::available).sum();
+        let left = leaving(subject);
         if left > 0 {
             draft.wait(Wait::OldPods { left });
         }

@@ -70,9 +70,8 @@ fn canary_target(
     if !subject.is_routed() {
         return (set.wanted() - room).max(0);
     }
-    // While an update is under way, a version that was overtaken serves nobody and goes at once.
-    let was_stable = subject.is_fully_promoted() || set.has_deadline();
-    if !was_stable || subject.is_dynamic() { 0 } else { kept.target(set, set.wanted(), draft) }
+    // A version that was overtaken may have had users a moment ago; the data plane may not know yet.
+    if subject.is_dynamic() { 0 } else { kept.target(set, set.wanted(), draft) }
 }
 
 /// Scales the others of blue-green down.

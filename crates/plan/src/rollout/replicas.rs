@@ -138,7 +138,23 @@ pub fn basic(size: Size, share: Share, new: Option<Count>, stable: Stable, older
         Stable::Absent | Stable::SameAsNew => Targets { canary: size.replicas, stable: 0 },
     };
     let grown = grow(size, desired, new, stable, older);
-    if older > 0 { grown } else { shrink(size, desired, new, stable, grown) }
+    if older > 0 {
+        make_room(desired, stable, grown)
+    } else {
+        shrink(size, desired, new, stable, grown)
+    }
+}
+
+/// While older pods may not go, those of stable that are not available give their room to a version that
+/// cannot grow otherwise: they serve nobody.
+fn make_room(desired: Targets, stable: Stable, grown: Targets) -> Targets {
+    match distinct(stable) {
+        Some(count) if grown.canary < desired.canary => {
+            let least = desired.stable.max(count.available);
+            Targets { stable: grown.stable.min(least), ..grown }
+        }
+        _ => grown,
+    }
 }
 
 /// Uses the room under the surge limit, for stable first.

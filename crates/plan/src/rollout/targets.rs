@@ -175,5 +175,13 @@ pub(crate) fn at_desired_counts(subject: &Subject<'_>, in_force: InForce) -> boo
     if !subject.is_dynamic() && !created {
         return false;
     }
-    subject.is_routed() || total_available(subject.other_sets()) == 0
+    subject.is_routed() || leaving(subject) == 0
+}
+
+/// Pods of older versions that have to go before a step of a basic canary counts as done: not those that
+/// stay because too few others are available.
+pub(crate) fn leaving(subject: &Subject<'_>) -> i32 {
+    let least = subject.replicas() - subject.size().max_unavailable;
+    let spare = total_available(subject.sets()) - least;
+    total_available(subject.other_sets()).min(spare.max(0))
 }

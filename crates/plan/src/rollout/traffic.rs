@@ -201,9 +201,10 @@ fn why_not_stable(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
     let service = canary.stable_service.as_deref().unwrap_or_default();
     let left = canary.canary_service.as_deref().unwrap_or_default();
     if !services::leads_elsewhere(subject, left, stable.hash()) {
-        // The same pods by another name: a move costs nothing once the service sees as many.
+        // The same pods by another name: a move costs nothing once the service sees as many, or one of
+        // those that are available and not seen at either yet.
         let served = services::visible(subject, left, stable.hash());
-        return endpoints(subject, service, stable.hash(), served);
+        return endpoints(subject, service, stable.hash(), served.max(stable.available().min(1)));
     }
     let share = subject.share(subject.max_weight() - desired.weight);
     let full = pods_before(subject.replicas(), share);

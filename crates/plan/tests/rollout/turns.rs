@@ -188,3 +188,31 @@ fn a_label_of_the_template_comes_back_when_the_role_that_covered_it_ends() {
     world.settle();
     assert_eq!(role(&world), "stable", "{:#?}", world.status());
 }
+
+#[test]
+fn a_third_version_gets_through_though_the_first_never_ran_and_the_second_had_just_begun() {
+    let steps = json!([{"setWeight": 20}, {"pause": {"duration": 20}}]);
+    let mut world = World::new(rollout(10, &json!({"canary": {"steps": steps}})));
+    world.able.insert("v1".to_owned(), 0);
+    world.run_for(60);
+    world.set_image("v2");
+    world.run_for(10);
+    assert_eq!((world.pods("v1"), world.pods("v2")), (8, 2), "{:#?}", world.status());
+    world.set_image("v3");
+    world.settle();
+    assert_eq!(world.outcome().stable, "v3", "{:#?}", world.status());
+    assert_eq!((world.pods("v1"), world.pods("v2"), world.pods("v3")), (0, 0, 10));
+}
+
+#[test]
+fn an_overtaken_version_keeps_its_pods_until_the_data_plane_must_have_left_them() {
+    let mut world = routed_world(4, &routed(&json!([{"setWeight": 50}, {"pause": {}}])));
+    world.set_image("v2");
+    world.settle();
+    assert_eq!((world.weight(), world.pods("v2")), (Some(50), 2));
+    world.set_image("v3");
+    world.run_for(20);
+    assert_eq!((world.pods("v2"), world.pods("v3")), (2, 2), "{:#?}", world.status());
+    world.run_for(30);
+    assert_eq!(world.pods("v2"), 0, "{:#?}", world.status());
+}

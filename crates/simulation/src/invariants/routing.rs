@@ -80,7 +80,7 @@ impl TrafficNeedsPods {
             sight.canary_service()
         };
         // Taking traffic from pods that are not there harms nobody: so begins every first deployment.
-        let harms = self.endpoints.lately(namespace, other, step.at) > 0;
+        let harms = self.endpoints.before(namespace, other, step.at) > 0;
         if share <= was || sight.replicas() == 0 || !harms {
             return None;
         }

@@ -230,6 +230,13 @@ impl Endpoints {
         own.map(|(_, (_, ready))| ready).sum()
     }
 
+    /// The ready endpoints that a service had before this instant, of whose changes nobody can know yet.
+    pub(super) fn before(&self, namespace: &str, service: &str, now: Timestamp) -> i64 {
+        let past = self.past.get(&(namespace.to_owned(), service.to_owned()));
+        let earlier = past.into_iter().flatten().rfind(|(at, _)| *at < now);
+        earlier.map_or(0, |(_, ready)| *ready)
+    }
+
     /// The most ready endpoints that a service had of late.
     pub(super) fn lately(&self, namespace: &str, service: &str, now: Timestamp) -> i64 {
         let Some(past) = self.past.get(&(namespace.to_owned(), service.to_owned())) else {

@@ -11,6 +11,8 @@ const LAGS: [u64; 3] = [1, 5, 20];
 /// Stories in which no route can be steered, so that nobody can give back what is edited.
 const UNSTEERED: [&str; 2] =
     ["nginx-ingress-of-somebody-else", "nginx-ingress-that-does-not-exist"];
+/// A story in which stable has no pods for a while: without a route users go there, whoever removed it.
+const STABLE_IS_EMPTY: &str = "argo_3888";
 /// How many times, and with what pauses in seconds, somebody writes to the routes.
 const EDITS: [(usize, u64); 3] = [(1, 20), (2, 60), (3, 25)];
 
@@ -44,8 +46,10 @@ fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
             let every = Duration::from_secs(seconds);
             let tamperer = actors::tampers_with_weights(times, every);
             cases.push(case(format!("weights-edited-{times}"), tamperer));
-            let remover = actors::recreates_routes(times, every);
-            cases.push(case(format!("routes-recreated-{times}"), remover));
+            if !story.name.starts_with(STABLE_IS_EMPTY) {
+                let remover = actors::recreates_routes(times, every);
+                cases.push(case(format!("routes-recreated-{times}"), remover));
+            }
         }
     }
     cases
