@@ -36,3 +36,7 @@ pub use story::{Story, stories};
 pub use suites::{Case, Demand, Runs, SUITES, Suite};
 pub use tally::{Mutants, Named, Regressions, SuiteTally, Tally};
 pub use weights::weights;
+
+/// A third of a run would be spent on memory otherwise.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -20,6 +20,8 @@ use std::{
 const AFTERWARDS: Duration = Duration::from_hours(2);
 /// How long after the script the controller may still have something to do; old pods may be kept an hour.
 pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(90);
+/// The controller dies at every so manieth event that it writes down.
+const EVENTS_TO_A_DEATH: usize = 16;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -96,24 +98,31 @@ impl Reference {
         self.work_passed().map(since).collect()
     }
 
-    /// Every death at a write that differs from all others: before one that follows another at once, with
-    /// nothing in between, is the same as after that other.
+    /// Every death at a write that differs from all others. One before a write that follows another at once,
+    /// with nothing in between, is the same as after that other; and of those at events, on which nothing
+    /// depends, one of many stands for all.
     pub(crate) fn deaths(&self) -> Vec<Cut> {
         let log = &self.ran.trace.passed;
-        let is_work = |place: &usize| is_work(&log[*place]);
-        let places: Vec<usize> = (0..log.len()).filter(is_work).collect();
         let between = self.ran.history.between();
-        let follows_at_once = |write: usize| {
-            let Some(before) = write.checked_sub(2).map(|earlier| places[earlier]) else {
-                return false;
-            };
-            let here = places[write - 1];
+        let follows_at_once = |before: usize, here: usize| {
             log[before].at == log[here].at
                 && between.iter().all(|(from, to)| *to <= before || *from >= here)
         };
-        let both = |write| [Moment::Before, Moment::After].map(|moment| Cut { write, moment });
-        let cuts = (1..=places.len()).flat_map(both);
-        cuts.filter(|cut| cut.moment == Moment::After || !follows_at_once(cut.write)).collect()
+        let works = (0..log.len()).filter(|place| is_work(&log[*place]));
+        let (mut cuts, mut before, mut events) = (Vec::new(), None, 0);
+        for (write, place) in (1..).zip(works) {
+            let cut = |moment| Cut { write, moment };
+            if log[place].resource == "events" {
+                events += 1;
+                cuts.extend((events % EVENTS_TO_A_DEATH == 0).then(|| cut(Moment::After)));
+                continue;
+            }
+            let is_new = before.is_none_or(|before| !follows_at_once(before, place));
+            cuts.extend(is_new.then(|| cut(Moment::Before)));
+            cuts.push(cut(Moment::After));
+            before = Some(place);
+        }
+        cuts
     }
 
     fn work_passed(&self) -> impl Iterator<Item = &Passed> {

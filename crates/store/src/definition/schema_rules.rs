@@ -186,8 +186,9 @@ fn value_rules(node: &Value, level: Level, path: &str, problems: &mut Problems) 
     if node["not"].is_object() {
         nested(&node["not"], false, level, &format!("{path}.not"), problems);
     }
-    let pattern = node["pattern"].as_str().unwrap_or_default();
-    if let Err(error) = Regex::new(pattern) {
+    if let Some(pattern) = node["pattern"].as_str()
+        && let Err(error) = Regex::new(pattern)
+    {
         let detail = format!(
             "must be a valid regular expression, but isn't: error parsing regexp: {}",
             go_complaint(&error, pattern)
