@@ -54,6 +54,11 @@ pub enum Divergence {
 }
 
 impl Divergence {
+    /// Whether it is wrong only in comparison with a run in which nothing is.
+    pub(crate) fn is_relative(&self) -> bool {
+        matches!(self, Self::Ending { .. } | Self::Weights { .. } | Self::Writes { .. })
+    }
+
     /// An expectation that did not come true.
     pub(crate) fn unmet(unmet: &Unmet) -> Self {
         let Unmet { place, expectation, found } = unmet;

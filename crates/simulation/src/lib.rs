@@ -32,7 +32,7 @@ pub use history::{History, Step};
 pub use picture::{ObjectKey, Picture};
 pub use run::{Ran, Reference, run};
 pub use season::{Diverged, Extent, Known, Season};
-pub use story::{Story, stories};
+pub use story::{Story, sample, stories};
 pub use suites::{Case, Demand, Runs, SUITES, Suite};
 pub use tally::{Mutants, Named, Regressions, SuiteTally, Tally};
 pub use weights::weights;

@@ -14,6 +14,15 @@ pub struct Tally {
     pub regressions: Regressions,
 }
 
+impl Tally {
+    /// Whether nothing diverged, no mutant got through and every regression stays away.
+    pub fn is_good(&self) -> bool {
+        self.suites.values().all(|suite| suite.divergences == 0)
+            && self.mutants.killed == self.mutants.total
+            && self.regressions.passing == self.regressions.total
+    }
+}
+
 /// What came of a suite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct SuiteTally {

@@ -9,7 +9,7 @@
 )]
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use simulation::{Extent, Known, SUITES, Season, Story, Suite, Tally, stories};
+use simulation::{Extent, Known, SUITES, Season, Story, Suite, Tally, sample, stories};
 use std::{
     path::Path,
     process::ExitCode,
@@ -93,8 +93,7 @@ fn play_once_more() -> Result<(), Failed> {
 }
 
 fn know(season: &Season) -> Result<Vec<Known>, String> {
-    let chosen: Vec<Story> = told_stories()?.into_iter().step_by(STORIES).collect();
-    season.know(&chosen)
+    season.know(&sample(told_stories()?, STORIES))
 }
 
 fn told_stories() -> Result<Vec<Story>, String> {

@@ -45,6 +45,9 @@ pub fn hunt(stories: &[Story], seed: u64) -> Vec<Caught> {
 }
 
 /// Hunts one mutant: through its stories undisturbed, and then with the controller dying now and then.
+///
+/// What is wrong by itself counts before what is only other than in a run without the mutant, for which a
+/// bug of our own would have no such run to be held against.
 pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
     let likely = mutant
         .stories
@@ -57,13 +60,19 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
         by: Some(by),
         story: Some(story.name.clone()),
     };
-    let mut references = Vec::new();
+    let (mut references, mut differs) = (Vec::new(), None);
     for story in likely {
         let Ok(reference) = Reference::of(story, Conditions::default()) else { continue };
-        if let Some(by) = noticed(story, &reference, mutant.within(Conditions::default())) {
-            return caught(UNDISTURBED, by, story);
+        let found = noticed(story, &reference, mutant.within(Conditions::default()));
+        if let Some(wrong) = found.iter().find(|divergence| !divergence.is_relative()) {
+            return caught(UNDISTURBED, wrong.to_string(), story);
         }
+        let by = found.first().map(|difference| caught(UNDISTURBED, difference.to_string(), story));
+        differs = differs.or(by);
         references.push((story, reference));
+    }
+    if let Some(differs) = differs {
+        return differs;
     }
     for (story, reference) in &references {
         for suite in SUITES {
@@ -81,16 +90,13 @@ pub fn hunt_one(mutant: &Mutant, stories: &[Story], seed: u64) -> Caught {
     Caught { mutant, about, suite: None, by: None, story: None }
 }
 
-/// What notices that an undisturbed run is not like its reference.
-fn noticed(story: &Story, reference: &Reference, conditions: Conditions) -> Option<String> {
+/// What is wrong with an undisturbed run.
+fn noticed(story: &Story, reference: &Reference, conditions: Conditions) -> Vec<Divergence> {
     let ran = match run(story, conditions) {
         Ok(ran) => ran,
-        Err(why) => return Some(Divergence::Broken { why }.to_string()),
+        Err(why) => return vec![Divergence::Broken { why }],
     };
-    let found = examine(&ran, reference, Against::SameStory);
-    let by = found.first().map(ToString::to_string);
-    by.or_else(|| {
-        let unmet = ran.report.failures.first()?;
-        Some(format!("not as expected: {}: {}", unmet.expectation, unmet.found))
-    })
+    let mut found = examine(&ran, reference, Against::SameStory);
+    found.extend(ran.report.failures.iter().map(Divergence::unmet));
+    found
 }

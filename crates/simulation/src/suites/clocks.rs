@@ -57,5 +57,6 @@ fn jumped(write: usize, name: &str, jump: SignedDuration) -> Case {
 /// Pauses are kept as the moment they began, by the controller's clock; the cluster's clock, by which
 /// they are looked at here, says something else.
 fn is_measured_by_another_clock(divergence: &Divergence) -> bool {
-    matches!(divergence, Divergence::Breach { found, .. } if found.starts_with("pause "))
+    matches!(divergence, Divergence::Breach { found, .. }
+        if found.starts_with("pause ") && found.contains(" s is left after "))
 }

@@ -91,6 +91,14 @@ pub(super) fn settles() -> Demand {
     })
 }
 
+/// At most so many requests find nobody.
+pub(super) fn leaves_unserved(most: u64) -> Demand {
+    Arc::new(move |ran, _| {
+        let requests = ran.report.blast_radius.unserved;
+        (requests > most).then_some(Divergence::Unserved { requests }).into_iter().collect()
+    })
+}
+
 /// Nobody's request is lost because no pod could take it, unless it is in the reference too.
 pub(super) fn serves_everybody() -> Demand {
     Arc::new(|ran, reference| unserved(ran, reference).into_iter().collect())
@@ -117,7 +125,9 @@ pub(super) fn no_verdict(phases: &'static [&'static str]) -> Demand {
 
 fn is_dry(run: &Value) -> bool {
     let results = run["status"]["metricResults"].as_array();
-    results.is_some_and(|results| results.iter().all(|result| result["dryRun"] == true))
+    results.is_some_and(|results| {
+        !results.is_empty() && results.iter().all(|result| result["dryRun"] == true)
+    })
 }
 
 /// Everything that the script expects comes true.

@@ -28,13 +28,16 @@ fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
         cases.push(for_a_while(format!("no-{word}-at-first"), rule.clone()));
         let half = reference.count(verb, &kind) / 2;
         let later = Rule { requests: rule.requests.clone().from(1 + half), ..rule.clone() };
-        cases.push(all_along(format!("no-{word}-from-{}", 1 + half), later, verb, &kind));
+        if half > 0 {
+            cases.push(all_along(format!("no-{word}-from-{}", 1 + half), later, verb, &kind));
+        }
         cases.push(all_along(format!("no-{word}"), rule, verb, &kind));
     }
     for kind in OPTIONAL {
         let requests = Requests::all(Which::Reads).about(kind);
         let rule = Rule { requests, trouble: Trouble::Refused(Refusal::NoSuchKind) };
-        cases.push(for_a_while(format!("{kind}-appear-late"), rule));
+        cases.push(for_a_while(format!("{kind}-appear-late"), rule.clone()));
+        cases.push(all_along(format!("{kind}-absent"), rule, Verb::Read, kind));
     }
     cases.extend(of_one_alone(story, reference));
     cases

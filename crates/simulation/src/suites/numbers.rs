@@ -101,7 +101,8 @@ fn case(sort: Nonsense, which: Answers, against: Against) -> Case {
         Answers::Only(number) => format!("only-{number}"),
         Answers::EveryOther => "every-other".to_owned(),
     };
-    Case::new(format!("{sort:?}-{moment}").to_lowercase(), conditions, against)
+    let case = Case::new(format!("{sort:?}-{moment}").to_lowercase(), conditions, against);
+    case.demanding(demands::serves_everybody())
 }
 
 struct Provider {

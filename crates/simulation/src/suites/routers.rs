@@ -1,6 +1,6 @@
 //! T12: the data plane follows its routes late, and others write to them.
 
-use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, actors, demands};
+use super::{Case, LONG_PATIENCE, Runs, Suite, actors, demands};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
 use faults::{Disorder, WatchTrouble};
 use rehearsal::{Companion, Conditions};
@@ -57,8 +57,8 @@ fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
 
 /// People may see other weights for a moment, but in the end it is as if nobody had meddled.
 fn case(name: String, companion: Companion) -> Case {
-    let patience = PATIENCE.max(LONG_PATIENCE);
-    let conditions = Conditions { companions: vec![companion], patience, ..Conditions::default() };
+    let companions = vec![companion];
+    let conditions = Conditions { companions, patience: LONG_PATIENCE, ..Conditions::default() };
     let case = Case::new(name, conditions, Against::SameEnding);
     Case { excuse: Some(tells_of_the_meddling), ..case }
 }

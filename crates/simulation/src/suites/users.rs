@@ -24,6 +24,8 @@ const ACTIONS: [(&str, &str); 14] = [
     ("vanish", "scale 0"),
     ("lose-pod", "lose stable pod"),
 ];
+/// Those that may leave users without a pod.
+const TAKES_PODS: [&str; 2] = ["vanish", "lose-pod"];
 /// How many pairs are made up for each story.
 const PAIRS: usize = 30;
 
@@ -44,11 +46,12 @@ fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     for after in first..lines.len() {
         for (word, text) in ACTIONS {
-            cases.extend(case(
-                format!("{word}-after-{}", lines[after].number),
-                lines,
-                &[(after, text)],
-            ));
+            let name = format!("{word}-after-{}", lines[after].number);
+            let case = case(name, lines, &[(after, text)]);
+            let takes_pods = TAKES_PODS.contains(&word);
+            cases.extend(case.map(|case| {
+                if takes_pods { case } else { case.demanding(demands::serves_everybody()) }
+            }));
         }
     }
     let mut chance = Chance::of(seed, &story.name);
