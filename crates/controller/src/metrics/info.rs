@@ -1,6 +1,6 @@
 //! Gauges that describe single objects, as upstream computes them.
 
-use super::{Sample, as_f64};
+use super::{Sample, text::as_f64};
 use api::argo::{AnalysisRun, AnalysisTemplateSpec, Metric, Rollout};
 
 /// The states that `rollout_phase` enumerates.
