@@ -5,7 +5,7 @@ use std::process::Command;
 
 fn controller(cluster: &Cluster, name: &str) -> Running {
     let mut command = Command::new(PROGRAM);
-    command.env("HOSTNAME", name).args(["controller", "--kubeconfig", &cluster.kubeconfig]).args([
+    command.env("HOSTNAME", name).env("POD_NAMESPACE", "default").args(["controller", "--kubeconfig", &cluster.kubeconfig]).args([
         "--metricsPort=0",
         "--healthzPort=0",
         "--leader-election-lease-duration=2s",
