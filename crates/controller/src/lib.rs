@@ -34,6 +34,7 @@ mod planner;
 mod quarrel;
 mod queue;
 mod release;
+mod rights;
 mod secrets;
 mod writer;
 
@@ -46,4 +47,5 @@ pub use http_caller::{BODY_MAX, ByAddress, HttpCaller, HttpSetUpFailed, RealHttp
 pub use lease::{LEASE_NAME, LeaderElection, LeaseConfig};
 pub use pace::Pace;
 pub use planner::{Planner, Product};
+pub use rights::{RIGHTS, Reach, Right, right_to};
 pub use writer::FIELD_MANAGER;
