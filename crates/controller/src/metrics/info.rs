@@ -151,7 +151,7 @@ fn metric_type(metric: &Metric) -> String {
         "influxdb" => "Influxdb",
         "skywalking" => "skywalking",
         "plugin" => "RPCPlugin",
-        _ => "Unknown",
+        _ => "Unknown Provider",
     }
     .to_owned()
 }
