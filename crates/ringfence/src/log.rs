@@ -1,7 +1,7 @@
 //! Where this program's log goes and how it is written.
 
 use clap::{ValueEnum, builder::PossibleValue};
-use std::io::stderr;
+use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 
 /// How much is logged, in upstream's words.
@@ -72,6 +72,7 @@ impl Format {
 pub(crate) fn start(level: Level, format: Format) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level.name()));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let lines = lines.with_ansi(stderr().is_terminal());
     match format {
         Format::Text => lines.init(),
         Format::Json => lines.json().flatten_event(true).init(),

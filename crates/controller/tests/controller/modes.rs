@@ -7,7 +7,10 @@ use crate::{
 };
 use controller::{ControllerConfig, Pace, Work};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
@@ -91,7 +94,9 @@ async fn writes_keep_to_their_pace_and_nothing_is_left_undone() {
 async fn requests_updates_and_objects_are_counted_under_upstreams_names() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;
-    let controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    let metrics_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let config = ControllerConfig { metrics_listen, ..ControllerConfig::alone() };
+    let controller = cluster.controller(&Gate::open(), config).await;
     cluster.create(plain()).await;
     cluster.until("Healthy", 120).await;
     let text = controller.metrics_text();
