@@ -107,7 +107,10 @@ fn heading(kind: &str, name: &str, component: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k8s_openapi::api::{apps::v1::Deployment, rbac::v1::Role};
+    use k8s_openapi::api::{
+        apps::v1::Deployment,
+        rbac::v1::{ClusterRole, PolicyRule, Role},
+    };
     use serde_json::Value;
 
     /// The documents of a manifest, by kind and name.
@@ -166,13 +169,12 @@ mod tests {
 
     #[test]
     fn the_cluster_role_reads_secrets_by_name_only_and_holds_no_lease() {
-        let role: Role =
+        let role: ClusterRole =
             serde_json::from_value(find(INSTALL, "ClusterRole argo-rollouts")).unwrap();
         let rules = role.rules.unwrap();
         let about = |resource: &str| {
-            let names = |rule: &&k8s_openapi::api::rbac::v1::PolicyRule| {
-                rule.resources.iter().flatten().any(|found| found == resource)
-            };
+            let names =
+                |rule: &&PolicyRule| rule.resources.iter().flatten().any(|found| found == resource);
             rules.iter().filter(names).map(|rule| rule.verbs.clone()).collect::<Vec<_>>()
         };
         assert_eq!(about("secrets"), [["get"]]);
