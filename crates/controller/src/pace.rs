@@ -22,7 +22,7 @@ impl Pace {
     /// So many writes a second in the long run, and so many at once; none or fewer a second set no limit.
     pub fn new(per_second: f64, burst: u32) -> Option<Self> {
         let each = SignedDuration::try_from_secs_f64(per_second.recip()).ok();
-        let each = each.filter(|each| each.is_positive())?;
+        let each = each.filter(SignedDuration::is_positive)?;
         Some(Self { each, burst: i32::try_from(burst.max(1)).unwrap_or(i32::MAX) })
     }
 }

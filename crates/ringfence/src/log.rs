@@ -58,13 +58,10 @@ impl Level {
     }
 }
 
-impl Format {
-    /// Reads a format; as with upstream, what is not known means text.
-    ///
-    /// # Errors
-    /// None; clap wants the type.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
-        Ok(if text.eq_ignore_ascii_case("json") { Self::Json } else { Self::Text })
+impl From<String> for Format {
+    /// As with upstream, what is not known means text.
+    fn from(text: String) -> Self {
+        if text.eq_ignore_ascii_case("json") { Self::Json } else { Self::Text }
     }
 }
 

@@ -74,3 +74,20 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
 const fn histogram(name: &'static str, buckets: &'static [f64], help: &'static str) -> Family {
     Family { name, kind: "histogram", help, buckets }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_names_every_metric() {
+        let documented = include_str!("../../../../docs/operations.md");
+        let is_named = |family: &&Family| {
+            let name = family.name;
+            documented.contains(&format!("`{name}`")) || documented.contains(&format!("`{name}{{"))
+        };
+        let missing: Vec<&str> =
+            FAMILIES.iter().filter(|family| !is_named(family)).map(|family| family.name).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+}

@@ -189,9 +189,10 @@ impl Metrics {
     }
 
     fn record(&self, series: Series, value: f64) {
+        let bounds = buckets(series.0);
         let mut inner = self.lock();
-        let histogram = || Histogram::new(buckets(series.0));
-        inner.histograms.entry(series.clone()).or_insert_with(histogram).record(value);
+        let histogram = inner.histograms.entry(series);
+        histogram.or_insert_with(|| Histogram::new(bounds)).record(value);
     }
 
     fn count(&self, name: &'static str, labels: Vec<(&'static str, String)>) {

@@ -59,11 +59,11 @@ pub(crate) struct ControllerArguments {
     /// Address those two ports are bound on; in a pod every address, elsewhere loopback.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) bind: Option<IpAddr>,
-    /// How much is logged; RUST_LOG says it for single modules.
+    /// How much is logged; `RUST_LOG` says it for single modules.
     #[arg(long = "loglevel", value_enum, ignore_case = true, default_value_t = Level::Info)]
     pub(crate) log_level: Level,
     /// How lines of the log are written.
-    #[arg(long = "logformat", value_name = "FORMAT", default_value = "", value_parser = Format::read)]
+    #[arg(long = "logformat", value_name = "FORMAT", default_value = "")]
     pub(crate) log_format: Format,
     /// Prometheus that metrics without an address ask.
     #[arg(long, value_name = "URL", env = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS")]
@@ -114,6 +114,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     fn parse(flags: &[&str]) -> Result<ControllerArguments, clap::Error> {
         let given = ["rollouts-controller"].iter().chain(flags);
@@ -158,6 +159,16 @@ mod tests {
         }
         assert_eq!(remarks.len(), beginnings.len());
         assert!(parse(&["--namespaced", "-n", "shop"]).unwrap().remarks().is_empty());
+    }
+
+    #[test]
+    fn the_documentation_names_every_flag() {
+        let documented = include_str!("../../../../docs/operations.md");
+        let command = RolloutsController::command();
+        let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+        let missing: Vec<&str> =
+            flags.filter(|flag| !documented.contains(&format!("`--{flag}`"))).collect();
+        assert_eq!(missing, Vec::<&str>::new());
     }
 
     #[test]

@@ -125,13 +125,13 @@ impl ConnectionArguments {
             user.token_file = None;
         }
         if self.client_certificate.is_some() {
-            user.client_certificate = self.client_certificate.clone();
-            user.client_key = self.client_key.clone();
+            user.client_certificate.clone_from(&self.client_certificate);
+            user.client_key.clone_from(&self.client_key);
             (user.client_certificate_data, user.client_key_data) = (None, None);
         }
         if let Some(name) = &self.act_as {
             user.impersonate = Some(name.clone());
-            user.impersonate_uid = self.as_uid.clone();
+            user.impersonate_uid.clone_from(&self.as_uid);
             user.impersonate_groups = Some(self.as_group.clone());
         }
         if let Some(name) = &self.username {
