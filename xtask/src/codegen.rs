@@ -1,7 +1,9 @@
-//! The files that are made from Rust types: `deploy/crds`.
+//! The files that are made from Rust: `deploy/crds` from types, `manifests` from them and the rights of
+//! the controller.
 //!
 //! Start at [`write`]; [`stale`] tells which committed files no longer match.
 
+use crate::manifests;
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use std::{collections::BTreeMap, fs, path::Path};
@@ -15,9 +17,11 @@ const HEADER: &str = "# Made by `cargo xtask codegen` from crates/api. Do not ed
 /// Writes every file and returns their paths.
 pub(crate) fn write(root: &Path) -> Result<Vec<String>> {
     let files = files()?;
-    fs::create_dir_all(root.join(DIRECTORY)).with_context(|| format!("cannot make {DIRECTORY}"))?;
     for (path, text) in &files {
-        fs::write(root.join(path), text).with_context(|| format!("cannot write {path}"))?;
+        let place = root.join(path);
+        let folder = place.parent().unwrap_or(root);
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::write(place, text).with_context(|| format!("cannot write {path}"))?;
     }
     Ok(files.into_keys().collect())
 }
@@ -36,14 +40,21 @@ pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
 
 /// Every file by its path.
 fn files() -> Result<BTreeMap<String, String>> {
-    api::crds().iter().map(file).collect()
+    let definitions = api::crds();
+    let mut files = definitions.iter().map(file).collect::<Result<BTreeMap<_, _>>>()?;
+    let bodies = definitions.iter().map(body).collect::<Result<Vec<_>>>()?;
+    files.extend(manifests::files(&bodies));
+    Ok(files)
 }
 
 fn file(definition: &CustomResourceDefinition) -> Result<(String, String)> {
     let path = format!("{DIRECTORY}/{}.yaml", definition.spec.names.plural);
-    let body =
-        serde_saphyr::to_string(definition).with_context(|| format!("cannot write {path}"))?;
-    Ok((path, format!("{HEADER}{body}")))
+    Ok((path, format!("{HEADER}{}", body(definition)?)))
+}
+
+fn body(definition: &CustomResourceDefinition) -> Result<String> {
+    let name = &definition.spec.names.plural;
+    serde_saphyr::to_string(definition).with_context(|| format!("cannot write {name}"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The tests of this crate run the same checks, so that `cargo test` alone finds what they find.
 
 mod codegen;
+mod manifests;
 mod tidy;
 
 use anyhow::{Context, Result, bail};

@@ -1,17 +1,19 @@
 //! How a controller is set up.
 
 use crate::{
+    cache::Kind,
     lease::{LEASE_NAME, LeaderElection},
+    pace::Pace,
     planner::{Planner, Product},
 };
 use api::argo::keys::CONTROLLER_INSTANCE_ID;
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 /// Upstream's address of `/metrics` is port 8090 and of health is port 8080, on all interfaces; ours are
 /// off until asked for.
 #[derive(Clone, Debug)]
 pub struct ControllerConfig {
-    /// Only this namespace; the whole cluster when absent.
+    /// Only this namespace, without any right beyond it; the whole cluster when absent.
     pub namespace: Option<String>,
     /// Only objects labelled with this instance id; when absent, only objects without such a label.
     pub instance_id: Option<String>,
@@ -27,8 +29,21 @@ pub struct ControllerConfig {
     pub prometheus_address: Option<String>,
     /// How many objects are worked on at once; one makes the order of writes repeatable.
     pub workers: usize,
+    /// What is worked on.
+    pub work: Work,
+    /// How fast the API server may be written to; without a limit when absent.
+    pub pace: Option<Pace>,
     /// What decides.
     pub planner: Arc<dyn Planner>,
+}
+
+/// What a controller works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Rollouts and analysis runs.
+    Everything,
+    /// Analysis runs that somebody else makes.
+    Analysis,
 }
 
 impl ControllerConfig {
@@ -43,6 +58,8 @@ impl ControllerConfig {
             health_listen: None,
             prometheus_address: None,
             workers: 1,
+            work: Work::Everything,
+            pace: None,
             planner: Arc::new(Product),
         }
     }
@@ -55,11 +72,40 @@ impl ControllerConfig {
         }
     }
 
+    /// The kinds this controller does without: what its work does not need, and in one namespace what
+    /// lives in none.
+    pub(crate) fn left_out(&self) -> BTreeSet<Kind> {
+        let needed = |kind: Kind| self.work == Work::Everything || kind.serves_analysis();
+        let reached = |kind: Kind| self.namespace.is_none() || kind.is_namespaced();
+        Kind::ALL.into_iter().filter(|kind| !needed(*kind) || !reached(*kind)).collect()
+    }
+
     /// The lease's name.
     pub(crate) fn lease_name(&self) -> String {
         match &self.instance_id {
             Some(id) => format!("{LEASE_NAME}-{id}"),
             None => LEASE_NAME.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_namespace_has_nothing_to_do_with_what_lives_in_none() {
+        let namespace = Some("shop".to_owned());
+        let config = ControllerConfig { namespace, ..ControllerConfig::alone() };
+        assert_eq!(config.left_out(), BTreeSet::from([Kind::ClusterAnalysisTemplate]));
+        assert!(ControllerConfig::alone().left_out().is_empty());
+    }
+
+    #[test]
+    fn analysis_alone_needs_runs_and_templates() {
+        let config = ControllerConfig { work: Work::Analysis, ..ControllerConfig::alone() };
+        let left = Kind::ALL.into_iter().filter(|kind| !config.left_out().contains(kind));
+        let expected = [Kind::AnalysisRun, Kind::AnalysisTemplate, Kind::ClusterAnalysisTemplate];
+        assert_eq!(left.collect::<Vec<_>>(), expected);
     }
 }

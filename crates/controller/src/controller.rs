@@ -3,7 +3,7 @@
 use crate::{
     authority::Authority,
     cache::{
-        Kind, Need,
+        Cache, Kind,
         watch::{Scope, Watches},
     },
     config::ControllerConfig,
@@ -13,7 +13,9 @@ use crate::{
     http_caller::HttpCaller,
     job::Worker,
     lease::{LeaderElection, LeaseConfig, LeaseKeeper, release},
+    metered::metered,
     metrics::Metrics,
+    pace::Throttle,
     writer::Writer,
 };
 use api::argo::keys::POD_TEMPLATE_HASH;
@@ -87,6 +89,12 @@ impl Controller {
         config: ControllerConfig,
     ) -> Result<ControllerHandle, StartFailed> {
         let metrics = Arc::new(Metrics::default());
+        // Requests are counted where somebody can read the counts: a client more changes who comes first,
+        // and a rehearsal that is played again must go as it went.
+        let client = match config.metrics_listen {
+            Some(_) => metered(client, Arc::clone(&metrics)),
+            None => client,
+        };
         let (ping, pings) = mpsc::channel(PINGS_MAX);
         let metrics_server = match config.metrics_listen {
             Some(at) => {
@@ -104,14 +112,15 @@ impl Controller {
         let (news_told, news) = mpsc::channel(NEWS_MAX);
         let (stop, stopped) = oneshot::channel();
         let watches = watches(&client, &config, news_told, &metrics);
-        let always = Kind::ALL.into_iter().filter(|kind| kind.need() != Need::OnDemand);
-        let mut others: Vec<_> = always.map(|kind| tokio::spawn(watches.watch(kind))).collect();
+        let cache = Cache::without(config.left_out());
+        let mut others: Vec<_> =
+            cache.always().map(|kind| tokio::spawn(watches.watch(kind))).collect();
         others.extend(lead(&client, clock, (&authority, leads_told), &config));
         let servers = [metrics_server.as_ref(), health_server.as_ref()].map(address);
         others.extend(
             [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
         );
-        let engine = Engine::new(authority.clone(), worker, http, (&config, watches));
+        let engine = Engine::new(authority.clone(), worker, http, (&config, cache, watches));
         let senses = Senses { news, pings, leads, stop: stopped };
         Ok(ControllerHandle {
             client: HandleClient(client),
@@ -203,7 +212,8 @@ fn worker(
     (authority, metrics): (&Authority, &Arc<Metrics>),
     config: &ControllerConfig,
 ) -> Worker {
-    let writer = Writer::new(client.clone(), authority.clone(), Arc::clone(metrics));
+    let throttle = Throttle::new(clock, config.pace);
+    let writer = Writer::new(client.clone(), authority.clone(), throttle);
     let recorder = Recorder::new(writer.clone(), authority.clone(), clock, Arc::clone(metrics));
     let instance_id = config.instance_id.clone();
     let (metrics, planner) = (Arc::clone(metrics), Arc::clone(&config.planner));

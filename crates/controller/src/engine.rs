@@ -8,7 +8,7 @@
 
 use crate::{
     authority::Authority,
-    cache::{Cache, Changed, Kept, Kind, Need, News, watch::Watches},
+    cache::{Cache, Changed, Entry, Kept, Kind, Need, News, watch::Watches},
     calls::Calls,
     config::ControllerConfig,
     endpoints::{Health, Ping},
@@ -23,7 +23,7 @@ use crate::{
     queue::Queue,
     release,
 };
-use api::argo::AnalysisRun;
+use api::argo::{AnalysisRun, Rollout, RolloutDurationStatus};
 use clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -82,7 +82,7 @@ impl Engine {
         authority: Authority,
         worker: Worker,
         http: Arc<dyn HttpCaller>,
-        (config, watches): (&ControllerConfig, Watches),
+        (config, cache, watches): (&ControllerConfig, Cache, Watches),
     ) -> Self {
         Self {
             calls: Calls::new(http, Arc::clone(&worker.metrics)),
@@ -92,7 +92,7 @@ impl Engine {
             metrics: Arc::clone(&worker.metrics),
             worker,
             workers: config.workers.max(1),
-            cache: Cache::default(),
+            cache,
             queue: Queue::new(),
             fence: Fence::default(),
             interests: Interests::default(),
@@ -206,14 +206,32 @@ impl Engine {
         match self.cache.get(changed.kind, &changed.name).map(|entry| &entry.object) {
             Some(Kept::Rollout(rollout)) => {
                 self.metrics.set_object(target, rollout_samples(rollout));
+                self.time_update(changed.before.as_ref(), rollout);
             }
             Some(Kept::AnalysisRun(run)) => self.metrics.set_object(target, run_samples(run)),
             Some(Kept::AnalysisTemplate(template)) => {
                 let samples = template_samples(&template.metadata, &template.spec);
                 self.metrics.set_object(target, samples);
             }
+            Some(Kept::ClusterAnalysisTemplate(template)) => {
+                let samples = template_samples(&template.metadata, &template.spec);
+                self.metrics.set_object(target, samples);
+            }
             Some(_) => {}
             None => self.metrics.forget_object(&target),
+        }
+    }
+
+    /// Records an update that was seen to end. What had ended when it was first seen was recorded by the
+    /// process that led then.
+    fn time_update(&self, before: Option<&Entry>, rollout: &Rollout) {
+        let Some(Kept::Rollout(before)) = before.map(|entry| &entry.object) else { return };
+        let Some(times) = times_of(rollout).filter(|times| times.finished_at.is_some()) else {
+            return;
+        };
+        let known = times_of(before).and_then(|times| times.finished_at.as_ref());
+        if self.authority.is_leader() && known != times.finished_at.as_ref() {
+            self.metrics.time_update(times);
         }
     }
 
@@ -357,6 +375,10 @@ impl Engine {
         self.metrics.forget_object(&key.object());
         self.told.remove(key);
     }
+}
+
+fn times_of(rollout: &Rollout) -> Option<&RolloutDurationStatus> {
+    rollout.status.as_ref()?.duration.as_ref()
 }
 
 fn later(at: Timestamp, wait: SignedDuration) -> Timestamp {

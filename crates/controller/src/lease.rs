@@ -103,7 +103,7 @@ impl LeaseKeeper {
                     self.authority.revoke();
                     self.tell(Leading::No);
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "the lease could not be renewed"),
+                Ok(Err(error)) => self.complain(&error),
                 Err(_) => tracing::warn!("the lease was not renewed in time"),
             }
             if renewed.is_some() && !self.authority.is_leader() {
@@ -112,6 +112,20 @@ impl LeaseKeeper {
             }
             tokio::time::sleep(self.config.retry_period).await;
         }
+    }
+
+    fn complain(&self, error: &kube::Error) {
+        let hint = match error {
+            kube::Error::Api(status) if status.code == 404 => {
+                "create the namespace, or name another with POD_NAMESPACE"
+            }
+            kube::Error::Api(status) if status.code == 403 => {
+                "give the controller the role of the install manifests"
+            }
+            _ => "it is tried again",
+        };
+        let (name, namespace) = (&self.name, &self.config.namespace);
+        tracing::warn!(%error, name, namespace, hint, "the lease could not be had or renewed");
     }
 
     fn tell(&self, leading: Leading) {

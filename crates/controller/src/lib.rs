@@ -10,6 +10,7 @@
 //! **Invariant.** No decision about a rollout is made here, no key is planned on a picture older than
 //! its own writes, and no write happens without a held lease.
 
+mod asked;
 mod authority;
 mod cache;
 mod calls;
@@ -26,19 +27,25 @@ mod interest;
 mod job;
 mod key;
 mod lease;
+mod metered;
 mod metrics;
+mod pace;
 mod planner;
 mod quarrel;
 mod queue;
 mod release;
+mod rights;
 mod secrets;
 mod writer;
 
-pub use config::ControllerConfig;
+pub use asked::{Asked, Verb};
+pub use config::{ControllerConfig, Work};
 pub use controller::{Controller, ControllerHandle, StartFailed};
 pub use events::EVIDENCE_ANNOTATION;
 pub use fault::Fault;
 pub use http_caller::{BODY_MAX, ByAddress, HttpCaller, HttpSetUpFailed, RealHttp, TIMEOUT_MAX};
 pub use lease::{LEASE_NAME, LeaderElection, LeaseConfig};
+pub use pace::Pace;
 pub use planner::{Planner, Product};
+pub use rights::{RIGHTS, Reach, Right, right_to};
 pub use writer::FIELD_MANAGER;

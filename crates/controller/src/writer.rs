@@ -5,13 +5,13 @@
 use crate::{
     authority::Authority,
     fault::{Cause, RequestFailed},
-    metrics::Metrics,
+    pace::Throttle,
 };
 use effects::Actor;
 use http::{Request, header};
 use kube::Client;
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use vocab::{ObjectRef, PatchType, Write};
 
 /// Under whose name our fields are kept in managedFields.
@@ -28,7 +28,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Writer {
     client: Client,
     authority: Authority,
-    metrics: Arc<Metrics>,
+    throttle: Throttle,
 }
 
 /// What a write left behind, for the fence.
@@ -52,15 +52,15 @@ pub(crate) enum Expect {
 }
 
 impl Writer {
-    /// A writer on `client` that asks `authority` before each write.
-    pub(crate) fn new(client: Client, authority: Authority, metrics: Arc<Metrics>) -> Self {
-        Self { client, authority, metrics }
+    /// A writer on `client` that waits for `throttle` and asks `authority` before each write.
+    pub(crate) fn new(client: Client, authority: Authority, throttle: Throttle) -> Self {
+        Self { client, authority, throttle }
     }
 
     /// Performs one write.
     pub(crate) async fn write(&self, write: &Write) -> Result<Written, RequestFailed> {
         let target = write.target();
-        let answer = match self.try_write(write, &target).await {
+        let answer = match self.try_write(write).await {
             Err(Cause::Invalid(words)) => Err(self.sort_out(write, &target, words).await),
             answer => answer,
         };
@@ -80,7 +80,7 @@ impl Writer {
             .header(header::USER_AGENT, USER_AGENT)
             .body(Vec::new());
         let answer = match request {
-            Ok(request) => self.send(request, target, "get").await,
+            Ok(request) => self.send(request).await,
             Err(error) => Err(Cause::Invalid(error.to_string())),
         };
         match answer {
@@ -107,28 +107,21 @@ impl Writer {
         if changed { Cause::Conflicted } else { Cause::Invalid(words) }
     }
 
-    async fn try_write(&self, write: &Write, target: &ObjectRef) -> Result<Value, Cause> {
+    async fn try_write(&self, write: &Write) -> Result<Value, Cause> {
+        self.throttle.turn().await;
         self.authority.check().map_err(Cause::Refused)?;
         let request = effects::request(ACTOR, write);
         let request = request.map_err(|error| Cause::Invalid(error.to_string()))?;
-        self.send(request, target, effects::verb(write)).await
+        self.send(request).await
     }
 
-    async fn send(
-        &self,
-        request: Request<Vec<u8>>,
-        target: &ObjectRef,
-        verb: &str,
-    ) -> Result<Value, Cause> {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Value, Cause> {
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request::<Value>(request));
-        let answer = match answer.await {
+        match answer.await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(Cause::from_client(&error)),
             Err(_) => Err(Cause::Unanswered(format!("{} s passed", REQUEST_TIMEOUT.as_secs()))),
-        };
-        let outcome = answer.as_ref().err().map_or("Ok", Cause::code);
-        self.metrics.count_request(target, verb, outcome);
-        answer
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The command line, parsed.
 
+use crate::controller::ControllerArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 /// Progressive delivery for Kubernetes: a drop-in for Argo Rollouts, with a cluster to rehearse on.
 #[derive(Debug, Parser)]
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     /// Plays manifests through the real controller on virtual time.
     Rehearse(RehearseArguments),
     /// Runs the controller against a cluster.
-    Controller(ControllerArguments),
+    Controller(Box<ControllerArguments>),
     #[command(flatten)]
     Client(cli::Command),
 }
@@ -81,46 +82,6 @@ pub(crate) struct RehearseArguments {
     /// Seed of every name and choice, so that a run can be repeated.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ControllerArguments {
-    /// Path to the kubeconfig file; needed outside of a cluster only.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Name of the kubeconfig context to use.
-    #[arg(long)]
-    pub(crate) context: Option<String>,
-    /// Only this namespace; all when absent.
-    #[arg(short, long)]
-    pub(crate) namespace: Option<String>,
-    /// Only objects with this instance id label; objects without one when absent.
-    #[arg(long, default_value = "")]
-    pub(crate) instance_id: String,
-    /// Whether a lease decides which of several controllers acts.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
-    pub(crate) leader_elect: bool,
-    /// How long others respect a lease that is not renewed.
-    #[arg(long = "leader-election-lease-duration", value_name = "TIME", default_value = "15s", value_parser = cli::duration)]
-    pub(crate) lease_duration: Duration,
-    /// How long the leader tries to renew before it gives up leading.
-    #[arg(long = "leader-election-renew-deadline", value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
-    pub(crate) renew_deadline: Duration,
-    /// How long between two attempts to get or to renew the lease.
-    #[arg(long = "leader-election-retry-period", value_name = "TIME", default_value = "2s", value_parser = cli::duration)]
-    pub(crate) retry_period: Duration,
-    /// Port of /metrics on loopback.
-    #[arg(long = "metricsPort", alias = "metricsport", default_value_t = 8090)]
-    pub(crate) metrics_port: u16,
-    /// Port of /healthz and /readyz on loopback.
-    #[arg(long = "healthzPort", default_value_t = 8080)]
-    pub(crate) healthz_port: u16,
-    /// Address those two ports are bound on.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) bind: std::net::IpAddr,
-    /// Prometheus that metrics without an address ask.
-    #[arg(long, env = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS")]
-    pub(crate) prometheus_address: Option<String>,
 }
 
 /// How a result is printed.

@@ -1,10 +1,12 @@
 //! The `ringfence` program: one binary for the demo, the embedded cluster, rehearsals, the controller
-//! and the command line. Called `kubectl-argo-rollouts`, it is that plugin.
+//! and the command line. Called `kubectl-argo-rollouts` it is that plugin, called `rollouts-controller`
+//! that controller.
 
 mod args;
 mod cluster;
 mod controller;
 mod demo;
+mod log;
 mod outside;
 mod rehearse;
 mod screen;
@@ -12,16 +14,19 @@ mod screen;
 use args::{Arguments, Command, Plugin};
 use clap::Parser;
 use cli::{Exit, Failure, Screen, print::Colour, print::Surface};
+use controller::{ControllerArguments, RolloutsController};
+use log::{Format, Level};
 use std::{
     ffi::OsString,
     io::{IsTerminal, stderr, stdout},
     path::Path,
     process::ExitCode,
 };
-use tracing_subscriber::EnvFilter;
 
 /// The name under which upstream's plugin is called.
 const PLUGIN: &str = "kubectl-argo-rollouts";
+/// The name of upstream's controller in its image.
+const CONTROLLER: &str = "rollouts-controller";
 
 fn main() -> ExitCode {
     // Two TLS providers in one process make rustls refuse to choose, so the one we use is named first.
@@ -31,26 +36,32 @@ fn main() -> ExitCode {
     if called.is_some_and(|name| name == PLUGIN) {
         return run_plugin(given);
     }
-    let arguments = Arguments::parse_from(given);
-    log(match arguments.command {
-        Command::Client(_) => "off",
-        _ => "warn",
-    });
-    match arguments.command {
+    if called.is_some_and(|name| name == CONTROLLER) {
+        return control(RolloutsController::parse_from(given).arguments);
+    }
+    run(Arguments::parse_from(given).command)
+}
+
+fn run(command: Command) -> ExitCode {
+    match &command {
+        Command::Client(_) => log::start(Level::Off, Format::Text),
+        Command::Controller(_) => {}
+        _ => log::start(Level::Warn, Format::Text),
+    }
+    match command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
         Command::Client(command) => {
             on_runtime(client(command)).unwrap_or_else(|failure| explain(&failure))
         }
         Command::Demo(arguments) => report(on_runtime(demo::run(arguments))),
         Command::Cluster(arguments) => report(on_runtime(cluster::run(arguments))),
-        Command::Controller(arguments) => report(on_runtime(controller::run(arguments))),
+        Command::Controller(arguments) => control(*arguments),
     }
 }
 
-/// Logs go to standard error: `level` and worse unless `RUST_LOG` says otherwise.
-fn log(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).init();
+fn control(arguments: ControllerArguments) -> ExitCode {
+    log::start(arguments.log_level, arguments.log_format);
+    report(on_runtime(controller::run(arguments)))
 }
 
 /// Upstream's plugin knows one exit code for every failure, wrong arguments included.
@@ -63,7 +74,7 @@ fn run_plugin(given: Vec<OsString>) -> ExitCode {
             return if answer.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    log("off");
+    log::start(Level::Off, Format::Text);
     on_runtime(client(command)).unwrap_or_else(|failure| {
         if explain(&failure) == ExitCode::SUCCESS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     })

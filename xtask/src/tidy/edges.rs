@@ -87,7 +87,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
             "world",
         ],
     ),
-    ("xtask", &["api"]),
+    ("xtask", &["api", "controller"]),
 ];
 
 /// Every arrow that is not allowed, and every crate that has no row.

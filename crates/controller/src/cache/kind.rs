@@ -130,6 +130,11 @@ impl Kind {
         self != Self::ClusterAnalysisTemplate
     }
 
+    /// Whether analysis runs are carried out with it.
+    pub(crate) fn serves_analysis(self) -> bool {
+        matches!(self, Self::AnalysisRun | Self::AnalysisTemplate | Self::ClusterAnalysisTemplate)
+    }
+
     /// Names an object of this kind.
     pub(crate) fn reference(self, namespace: &str, name: &str) -> ObjectRef {
         let (api_version, kind) = self.names();

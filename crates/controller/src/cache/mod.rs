@@ -22,6 +22,7 @@ use vocab::ObjectRef;
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     kinds: BTreeMap<Kind, Objects>,
+    left_out: BTreeSet<Kind>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +71,11 @@ pub(crate) enum News {
 }
 
 impl Cache {
+    /// An empty cache that does without some kinds.
+    pub(crate) fn without(left_out: BTreeSet<Kind>) -> Self {
+        Self { kinds: BTreeMap::new(), left_out }
+    }
+
     /// Takes in what a watch tells and says what changed by it.
     pub(crate) fn apply(&mut self, kind: Kind, news: News) -> Vec<Changed> {
         let objects = self.kinds.entry(kind).or_default();
@@ -111,11 +117,16 @@ impl Cache {
         }
     }
 
-    /// Kinds that are always watched and have neither been listed nor found absent yet.
+    /// Kinds that are watched from the beginning.
+    pub(crate) fn always(&self) -> impl Iterator<Item = Kind> {
+        let watched = Kind::ALL.into_iter().filter(|kind| kind.need() != Need::OnDemand);
+        watched.filter(|kind| !self.left_out.contains(kind))
+    }
+
+    /// Kinds that are watched from the beginning and have neither been listed nor found absent yet.
     pub(crate) fn missing(&self) -> Vec<Kind> {
         let synced = |kind: &Kind| self.kinds.get(kind).is_some_and(|objects| objects.is_synced);
-        let always = Kind::ALL.into_iter().filter(|kind| kind.need() != Need::OnDemand);
-        always.filter(|kind| !synced(kind)).collect()
+        self.always().filter(|kind| !synced(kind)).collect()
     }
 
     /// Whether the watch of a kind is up, so that what is not here is not there.

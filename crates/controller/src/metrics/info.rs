@@ -1,6 +1,7 @@
 //! Gauges that describe single objects, as upstream computes them.
 
-use super::{Sample, as_f64};
+use super::{Sample, text::as_f64};
+use analysis::rules::dry_run_metrics;
 use api::argo::{AnalysisRun, AnalysisTemplateSpec, Metric, Rollout};
 
 /// The states that `rollout_phase` enumerates.
@@ -58,14 +59,15 @@ pub(crate) fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
     info.push(("phase", phase.to_owned()));
     let mut samples = vec![gauge("analysis_run_info", info, 1.0)];
     samples.extend(phases("analysis_run_phase", &own, phase));
+    // As upstream, a rule that matches nothing makes no metric dry.
+    let dry = dry_run_metrics(&run.spec.dry_run, &run.spec.metrics).unwrap_or_default();
     for metric in &run.spec.metrics {
         let mut labels = own.clone();
         labels.push(("metric", metric.name.clone()));
         labels.push(("type", metric_type(metric)));
         samples.push(gauge("analysis_run_metric_type", labels.clone(), 1.0));
         let result = status.metric_results.iter().find(|result| result.name == metric.name);
-        let dry_run = result.is_some_and(|result| result.dry_run);
-        labels.push(("dry_run", dry_run.to_string()));
+        labels.push(("dry_run", dry.contains(&metric.name).to_string()));
         let phase = result.map_or("", |result| result.phase.as_str());
         samples.extend(phases("analysis_run_metric_phase", &labels, phase));
     }
@@ -151,7 +153,7 @@ fn metric_type(metric: &Metric) -> String {
         "influxdb" => "Influxdb",
         "skywalking" => "skywalking",
         "plugin" => "RPCPlugin",
-        _ => "Unknown",
+        _ => "Unknown Provider",
     }
     .to_owned()
 }

@@ -203,6 +203,11 @@ impl Gate {
         self.0.state.lock().unwrap().watched.iter().any(|path| path.contains(part))
     }
 
+    /// The path of every watch so far.
+    pub(crate) fn watched(&self) -> Vec<String> {
+        self.0.state.lock().unwrap().watched.clone()
+    }
+
     /// Waits until that many writes were tried.
     pub(crate) async fn reached(&self, writes: usize) {
         let mut count = self.0.writes.subscribe();

@@ -5,13 +5,17 @@ use std::process::Command;
 
 fn controller(cluster: &Cluster, name: &str) -> Running {
     let mut command = Command::new(PROGRAM);
-    command.env("HOSTNAME", name).args(["controller", "--kubeconfig", &cluster.kubeconfig]).args([
-        "--metricsPort=0",
-        "--healthzPort=0",
-        "--leader-election-lease-duration=2s",
-        "--leader-election-renew-deadline=1s",
-        "--leader-election-retry-period=200ms",
-    ]);
+    command
+        .env("HOSTNAME", name)
+        .env("POD_NAMESPACE", "default")
+        .args(["controller", "--kubeconfig", &cluster.kubeconfig])
+        .args([
+            "--metricsPort=0",
+            "--healthzPort=0",
+            "--leader-election-lease-duration=2s",
+            "--leader-election-renew-deadline=1s",
+            "--leader-election-retry-period=200ms",
+        ]);
     let mut running = Running::start(&mut command, Speaks::Errors);
     running.after("The controller runs");
     running

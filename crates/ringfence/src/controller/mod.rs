@@ -1,0 +1,86 @@
+//! `ringfence controller`: the controller against a cluster.
+//!
+//! Start with [`run`]. The flags are upstream's: those that are heeded are in `args.rs` and
+//! `connection.rs`, those that change nothing in `unheeded.rs`.
+
+mod args;
+mod connection;
+mod pod;
+mod unheeded;
+
+pub(crate) use args::{ControllerArguments, RolloutsController};
+
+use crate::{outside, screen};
+use anyhow::Context;
+use args::Part;
+use clock::Clock;
+use controller::{Controller, ControllerConfig, LeaderElection, LeaseConfig, Pace, Work};
+use kube::Client;
+use std::{net::SocketAddr, process::ExitCode};
+
+/// Runs until asked to end, then gives back the lease.
+pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCode> {
+    let config = arguments.connection.config().await?;
+    let settings = settings(&arguments, &config.default_namespace);
+    let client = Client::try_from(config).context("connecting to the cluster")?;
+    announce(&arguments, &settings);
+    let controller = Controller::start(client, Clock::system(), outside::http()?, settings).await?;
+    screen::note("The controller runs; Ctrl-C ends it.");
+    outside::asked_to_end().await?;
+    controller.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfig {
+    let bind = arguments.bind.unwrap_or_else(pod::usual_address);
+    let only_analysis = arguments.controllers.contains(&Part::Analysis);
+    ControllerConfig {
+        namespace: arguments.namespaced.then(|| namespace.to_owned()),
+        instance_id: Some(arguments.instance_id.clone()).filter(|id| !id.is_empty()),
+        identity: identity(),
+        leader_election: leader_election(arguments),
+        metrics_listen: Some(SocketAddr::new(bind, arguments.metrics_port())),
+        health_listen: Some(SocketAddr::new(bind, arguments.healthz_port)),
+        prometheus_address: arguments.prometheus_address.clone(),
+        workers: arguments.rollout_threads,
+        work: if only_analysis { Work::Analysis } else { Work::Everything },
+        pace: Pace::new(arguments.qps, arguments.burst),
+        ..ControllerConfig::alone()
+    }
+}
+
+fn leader_election(arguments: &ControllerArguments) -> LeaderElection {
+    if !arguments.leader_elect {
+        return LeaderElection::Off;
+    }
+    LeaderElection::Lease(LeaseConfig {
+        namespace: pod::own_namespace(),
+        duration: arguments.lease_duration,
+        renew_deadline: arguments.renew_deadline,
+        retry_period: arguments.retry_period,
+    })
+}
+
+/// Says in the log what was understood, and what was given that changes nothing.
+fn announce(arguments: &ControllerArguments, settings: &ControllerConfig) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = settings.namespace.as_deref().unwrap_or_default(),
+        instance_id = settings.instance_id.as_deref().unwrap_or_default(),
+        metrics_port = arguments.metrics_port(),
+        healthz_port = arguments.healthz_port,
+        work = ?settings.work,
+        "the controller starts"
+    );
+    for remark in arguments.remarks() {
+        tracing::warn!("{remark}");
+    }
+}
+
+/// Unlike that of any other controller: pods that share their host's name may share a process id too,
+/// but did not start in the same nanosecond.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "ringfence".to_owned());
+    let started = Clock::system().now().as_nanosecond();
+    format!("{host}_{}_{started:x}", std::process::id())
+}
