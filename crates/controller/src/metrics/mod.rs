@@ -8,7 +8,7 @@
 
 mod info;
 
-pub(crate) use info::{rollout_samples, run_samples, template_samples};
+pub(crate) use info::{experiment_samples, rollout_samples, run_samples, template_samples};
 
 use std::{
     collections::BTreeMap,
@@ -32,6 +32,10 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("analysis_template_metric_info", "gauge", "Information on metrics in analysis templates."),
     ("argo_rollouts_controller_info", "gauge", "Running controller version"),
     ("controller_clientset_k8s_request_total", "counter", "Number of requests to the API server."),
+    ("experiment_info", "gauge", "Information about Experiment."),
+    ("experiment_phase", "gauge", "State of the experiment (deprecated: experiment_info)."),
+    ("experiment_reconcile", "histogram", "Experiments reconciliation performance."),
+    ("experiment_reconcile_error", "counter", "Error occurring during the experiment"),
     ("ringfence_laws_broken_total", "counter", "Plans that were not carried out."),
     ("ringfence_measurement_calls_total", "counter", "Calls to metric providers by outcome."),
     ("ringfence_reconcile_failures_total", "counter", "Failed reconciles by fault and code."),
@@ -127,20 +131,20 @@ impl Metrics {
     pub(crate) fn count_failure(&self, object: &ObjectRef, fault: &str, code: &str) {
         let labels = vec![("fault", fault.to_owned()), ("code", code.to_owned())];
         self.count("ringfence_reconcile_failures_total", labels);
-        let name = if object.kind == "AnalysisRun" {
-            "analysis_run_reconcile_error"
-        } else {
-            "rollout_reconcile_error"
+        let name = match object.kind.as_str() {
+            "AnalysisRun" => "analysis_run_reconcile_error",
+            "Experiment" => "experiment_reconcile_error",
+            _ => "rollout_reconcile_error",
         };
         self.count(name, owner(object));
     }
 
     /// Records how long one reconcile took.
     pub(crate) fn time_reconcile(&self, object: &ObjectRef, seconds: f64) {
-        let name = if object.kind == "AnalysisRun" {
-            "analysis_run_reconcile"
-        } else {
-            "rollout_reconcile"
+        let name = match object.kind.as_str() {
+            "AnalysisRun" => "analysis_run_reconcile",
+            "Experiment" => "experiment_reconcile",
+            _ => "rollout_reconcile",
         };
         let mut inner = self.lock();
         inner.histograms.entry((name, owner(object))).or_default().record(seconds);
