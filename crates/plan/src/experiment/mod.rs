@@ -17,8 +17,6 @@ mod runs;
 mod services;
 pub(crate) mod subject;
 mod templates;
-#[cfg(test)]
-mod tests;
 mod validate;
 
 use crate::rollout::{Reads, Wait};
