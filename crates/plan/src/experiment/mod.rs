@@ -110,10 +110,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let subject = Subject::of(observed, now);
     let mut draft = Draft::of(&subject);
-    let problems = match subject.has_finished() {
-        true => Vec::new(),
-        false => validate::problems(subject.experiment),
-    };
+    let judged = Some(subject.experiment).filter(|_| !subject.has_finished());
+    let problems = judged.map(validate::problems).unwrap_or_default();
     if problems.is_empty() {
         pass(&subject, &mut draft);
     } else {

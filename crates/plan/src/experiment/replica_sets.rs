@@ -66,17 +66,15 @@ fn free_hash(
 ) -> String {
     let plain = without_hash(&template.template);
     let taken = |hash: &String| {
-        let before = subject.experiment.spec.templates.iter();
-        let mut before = before.take_while(|other| other.name != template.name);
-        subject.observed.hashes.contains(hash)
-            || subject.observed.replica_sets.iter().any(|set| set.hash() == hash)
-            || before.any(|other| {
-                without_hash(&other.template) == plain && {
-                    hash::template_hash(&plain, None) == *hash
-                }
-            })
+        let own = subject.observed.replica_sets.iter().any(|set| set.hash() == hash);
+        own || subject.observed.hashes.contains(hash)
     };
-    let mut collisions = status.collision_count;
+    // Those before it that are alike are made in the same plan.
+    let before = subject.experiment.spec.templates.iter();
+    let before = before.take_while(|other| other.name != template.name);
+    let alike = before.filter(|other| without_hash(&other.template) == plain).count();
+    let alike = i32::try_from(alike).ok().filter(|alike| *alike > 0);
+    let mut collisions = status.collision_count.or(alike);
     loop {
         let hash = hash::template_hash(&plain, collisions);
         if !taken(&hash) || collisions >= Some(MOST_ATTEMPTS) {
@@ -90,8 +88,9 @@ fn free_hash(
 /// A pod template without the hash that it may have brought along from another ReplicaSet.
 fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
     let mut template = template.clone();
-    let labels = template.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut());
-    labels.map(|labels| labels.remove(keys::POD_TEMPLATE_HASH));
+    if let Some(labels) = template.metadata.as_mut().and_then(|found| found.labels.as_mut()) {
+        labels.remove(keys::POD_TEMPLATE_HASH);
+    }
     template
 }
 

@@ -66,7 +66,9 @@ fn check_template(
 /// The hash is put into both later.
 fn selects_its_pods(template: &TemplateSpec) -> bool {
     let mut selector = template.selector.clone();
-    selector.match_labels.as_mut().map(|labels| labels.remove(keys::POD_TEMPLATE_HASH));
+    if let Some(labels) = selector.match_labels.as_mut() {
+        labels.remove(keys::POD_TEMPLATE_HASH);
+    }
     let labels = template.template.metadata.as_ref().and_then(|found| found.labels.as_ref());
     selects(&selector, labels)
 }
