@@ -159,7 +159,7 @@ fn further_destinations_come_and_go_where_a_router_declares_them() {
         carry_out(&back, &mut objects);
         let backends = |objects: &Objects| {
             let routes = objects.values().flatten().filter(|object| object["kind"] != "Ingress");
-            let rules = routes.flat_map(|route| route["spec"]["rules"].as_array().cloned());
+            let rules = routes.filter_map(|route| route["spec"]["rules"].as_array().cloned());
             let count = |rule: &Value| rule["backendRefs"].as_array().map_or(0, Vec::len);
             rules.flatten().map(|rule| count(&rule)).collect::<Vec<_>>()
         };

@@ -72,7 +72,9 @@ fn running(subject: &Subject<'_>, draft: &mut Draft) -> TemplateStatusCode {
     if subject.status.available_at.is_some() {
         let until = subject.ends_at();
         draft.wait(Wait::Duration { until });
-        until.into_iter().for_each(|until| draft.wake_at(until));
+        if let Some(until) = until {
+            draft.wake_at(until);
+        }
     }
     TemplateStatusCode::Running
 }

@@ -118,8 +118,8 @@ fn check_sum(
 pub(super) fn check_analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     for (index, step) in subject.steps().iter().enumerate() {
         let experiment = step.experiment.as_ref();
-        let analyses = experiment.iter().flat_map(|experiment| &experiment.analyses);
-        for (place, asked) in analyses.enumerate() {
+        let all = experiment.iter().flat_map(|experiment| &experiment.analyses);
+        for (place, asked) in all.enumerate() {
             let analysis = RolloutAnalysis {
                 templates: vec![template_ref(&asked.template_name, asked.cluster_scope)],
                 args: asked.args.clone(),

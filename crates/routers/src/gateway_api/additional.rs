@@ -65,8 +65,8 @@ pub(super) fn steer(
         traffic.additional.iter().filter(|(wanted, _)| !found.contains_key(&wanted.service));
     for (destination, weight) in missing {
         let value = reference(destination, *weight, context, target)?;
-        let path = format!("/spec/rules/{index}/backendRefs/-");
-        patch.push(json!({"op": "add", "path": path, "value": value}));
+        let end = format!("/spec/rules/{index}/backendRefs/-");
+        patch.push(json!({"op": "add", "path": end, "value": value}));
     }
     Ok(())
 }
