@@ -13,7 +13,7 @@ fn required(name: &str) -> Value {
     analysis
 }
 
-fn judged(analyses: Value) -> World {
+fn judged(analyses: &Value) -> World {
     let spec = json!({"templates": [template("a")], "analyses": analyses});
     let mut world = World::new(&spec);
     world.put("AnalysisTemplate", rate());
@@ -25,7 +25,7 @@ fn judged(analyses: Value) -> World {
 fn pods_come_time_passes_pods_go() {
     let spec = json!({"templates": [template("a"), template("b")], "duration": "5m"});
     let mut world = World::new(&spec);
-    world.carry_out(&world.plan().clone());
+    world.carry_out(&world.plan());
     assert_eq!(world.size("try-a"), Some(0), "made without pods");
     let set = world.get("ReplicaSet", "try-a");
     let hash = set["metadata"]["labels"]["rollouts-pod-template-hash"].clone();
@@ -118,7 +118,7 @@ fn analyses_begin_once_the_pods_are_available_and_get_their_arguments() {
 
 #[test]
 fn an_experiment_ends_when_a_required_analysis_succeeds() {
-    let mut world = judged(json!([required("one"), analysis("two")]));
+    let mut world = judged(&json!([required("one"), analysis("two")]));
     world.judge("try-one", "Successful");
     world.judge("try-two", "Running");
     world.settle();
@@ -134,7 +134,7 @@ fn an_experiment_ends_when_a_required_analysis_succeeds() {
 #[test]
 fn an_analysis_that_fails_ends_the_experiment_and_the_others() {
     for phase in ["Failed", "Error", "Inconclusive"] {
-        let mut world = judged(json!([analysis("one"), analysis("two")]));
+        let mut world = judged(&json!([analysis("one"), analysis("two")]));
         world.judge("try-one", phase);
         world.settle();
         assert_eq!(world.status()["phase"], phase);
@@ -146,7 +146,7 @@ fn an_analysis_that_fails_ends_the_experiment_and_the_others() {
 
 #[test]
 fn an_experiment_that_is_ended_is_successful_whatever_was_under_way() {
-    let mut world = judged(json!([required("one")]));
+    let mut world = judged(&json!([required("one")]));
     world.edit("Experiment", "try", &json!({"spec": {"terminate": true}}));
     world.settle();
     assert_eq!(world.status()["templateStatuses"][0]["status"], "Successful");
@@ -192,7 +192,7 @@ fn a_name_that_somebody_else_has_is_an_error_and_nobodys_loss() {
 
 #[test]
 fn an_experiment_begins_again_when_its_status_is_taken_away() {
-    let mut world = judged(json!([required("one")]));
+    let mut world = judged(&json!([required("one")]));
     world.judge("try-one", "Failed");
     world.pass(60);
     world.edit("Experiment", "try", &json!({"status": null}));
