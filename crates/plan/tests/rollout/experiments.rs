@@ -1,7 +1,9 @@
 //! Canaries with a step that is an experiment, whose own controller is played here.
 
 use crate::model::{World, rollout, routed};
+use plan::laws::{self, Law};
 use serde_json::{Value, json};
+use vocab::{ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
 fn step() -> Value {
     json!({"experiment": {
@@ -207,4 +209,29 @@ fn only_so_many_experiments_are_kept() {
     world.edit_experiment(&json!({"status": {"phase": "Successful"}}));
     world.settle();
     assert_eq!(world.experiments(), Vec::<String>::new());
+}
+
+#[test]
+fn a_share_for_a_service_without_endpoints_breaks_a_law() {
+    let world = at_the_experiment();
+    let route = world.get("HTTPRoute", "shop");
+    let backend = json!({"name": "try", "port": 8080, "weight": 10});
+    let annotation = json!({"ringfence.dev/additional-backends": "try"});
+    let write = Write::Patch {
+        target: ObjectRef::new("gateway.networking.k8s.io/v1", "HTTPRoute", "default", "shop"),
+        subresource: Subresource::Main,
+        patch_type: PatchType::Json,
+        body: json!([
+            {"op": "add", "path": "/spec/rules/0/backendRefs/-", "value": backend},
+            {"op": "add", "path": "/metadata/annotations", "value": annotation},
+        ]),
+        precondition: Precondition {
+            uid: None,
+            resource_version: route["metadata"]["resourceVersion"].as_str().map(str::to_owned),
+        },
+    };
+    let plan = Plan { writes: vec![write], ..Plan::default() };
+    let broken = laws::check(&world.observed(), &plan, world.now);
+    let found = broken.iter().find(|violation| violation.law == Law::TrafficNeedsEndpoints);
+    assert_eq!(found.unwrap().detail, "try gets 10, and has no endpoints", "{broken:#?}");
 }
