@@ -236,7 +236,7 @@ fn watches(
 
 fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {
     match kind {
-        Kind::Rollout | Kind::AnalysisRun => Some(config.instance_selector()),
+        Kind::Rollout | Kind::AnalysisRun | Kind::Experiment => Some(config.instance_selector()),
         Kind::ReplicaSet | Kind::Pod => Some(POD_TEMPLATE_HASH.to_owned()),
         _ => None,
     }

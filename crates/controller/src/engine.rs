@@ -19,7 +19,7 @@ use crate::{
     interest::Interests,
     job::{Done, Failure, Measuring, Subject, Worker},
     key::Key,
-    metrics::{Metrics, rollout_samples, run_samples, template_samples},
+    metrics::{Metrics, experiment_samples, rollout_samples, run_samples, template_samples},
     queue::Queue,
     release,
 };
@@ -155,8 +155,10 @@ impl Engine {
             let rollouts =
                 self.cache.all(Kind::Rollout).map(|(name, _)| Key::Rollout(name.clone()));
             let runs = self.cache.all(Kind::AnalysisRun).map(|(name, _)| Key::Run(name.clone()));
+            let experiments = self.cache.all(Kind::Experiment);
+            let experiments = experiments.map(|(name, _)| Key::Experiment(name.clone()));
             let gone = release::forgotten(&self.cache).into_iter().map(Key::Rollout);
-            for key in rollouts.chain(runs).chain(gone) {
+            for key in rollouts.chain(experiments).chain(runs).chain(gone) {
                 self.queue.push(key, now);
             }
         }
@@ -209,6 +211,9 @@ impl Engine {
                 self.time_update(changed.before.as_ref(), rollout);
             }
             Some(Kept::AnalysisRun(run)) => self.metrics.set_object(target, run_samples(run)),
+            Some(Kept::Experiment(found)) => {
+                self.metrics.set_object(target, experiment_samples(found));
+            }
             Some(Kept::AnalysisTemplate(template)) => {
                 let samples = template_samples(&template.metadata, &template.spec);
                 self.metrics.set_object(target, samples);
@@ -271,6 +276,12 @@ impl Engine {
                 let measuring = Box::new(self.measuring(&key, &run));
                 let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.run(subject, measuring));
+            }
+            (Key::Experiment(name), Some(Kept::Experiment(found))) => {
+                let gathered = Box::new(gather::experiment(&self.cache, name, &found));
+                self.interests.note(&key, gathered.rests_on.clone());
+                let subject = self.subject(&key);
+                self.spawn(key, move |worker| worker.experiment(subject, gathered));
             }
             (_, Some(Kept::Broken(why))) => self.report_broken(key, &why),
             (Key::Rollout(name), None) => {

@@ -5,11 +5,15 @@
 //!
 //! **Invariant.** Nothing here decides; an absent object is handed on as absent.
 
+mod experiment;
+
+pub(crate) use experiment::{GatheredExperiment, experiment};
+
 use crate::{
     cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
 };
-use api::argo::{AnalysisTemplateSpec, Rollout, keys};
+use api::argo::{AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Rollout, keys};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use plan::rollout::{Observed, Reads, nested_templates, reads};
 use serde_json::Value;
@@ -40,13 +44,14 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     let mut wanted = reads(rollout);
     let namespace = &name.namespace;
     let mut observed = Observed { rollout: Rollout::clone(rollout), ..Observed::default() };
-    templates(cache, namespace, &mut wanted, &mut observed);
+    (observed.templates, observed.cluster_templates) = templates(cache, namespace, &mut wanted);
+    experiments(cache, namespace, &mut wanted, &mut observed);
     for service in &wanted.services {
         let found = cache.get(Kind::Service, &Name::new(namespace, service));
         observed.services.insert(service.clone(), found.and_then(service_of));
         observed.endpoints.insert(service.clone(), endpoints(cache, namespace, service));
     }
-    let unread = objects(cache, &wanted, &mut observed);
+    let unread = objects(cache, &wanted, &mut observed.objects);
     if let Some(workload) = &wanted.workload
         && let Some(Entry { object: Kept::Deployment(found), .. }) = cache.find(workload)
     {
@@ -66,10 +71,15 @@ pub(crate) fn on_demand(rollout: &Rollout) -> BTreeSet<Kind> {
     kinds.filter(|kind| kind.need() == Need::OnDemand).collect()
 }
 
+/// Analysis templates of both scopes, by name.
+type Templates =
+    (BTreeMap<String, Option<AnalysisTemplate>>, BTreeMap<String, Option<ClusterAnalysisTemplate>>);
+
 /// Templates may take in further templates, from either scope.
-fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mut Observed) {
+fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads) -> Templates {
+    let (mut own, mut cluster) = Templates::default();
     loop {
-        let before = observed.templates.len() + observed.cluster_templates.len();
+        let before = own.len() + cluster.len();
         for name in wanted.templates.clone() {
             let found = cache.get(Kind::AnalysisTemplate, &Name::new(namespace, &name));
             let found = found.and_then(|entry| match &entry.object {
@@ -77,7 +87,7 @@ fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mut 
                 _ => None,
             });
             draw_in(found.as_ref().map(|template| &template.spec), wanted);
-            observed.templates.insert(name, found);
+            own.insert(name, found);
         }
         for name in wanted.cluster_templates.clone() {
             let found = cache.get(Kind::ClusterAnalysisTemplate, &Name::new("", &name));
@@ -86,11 +96,27 @@ fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mut 
                 _ => None,
             });
             draw_in(found.as_ref().map(|template| &template.spec), wanted);
-            observed.cluster_templates.insert(name, found);
+            cluster.insert(name, found);
         }
-        let after = observed.templates.len() + observed.cluster_templates.len();
+        let after = own.len() + cluster.len();
         if after == before || after > TEMPLATES_MAX {
-            return;
+            return (own, cluster);
+        }
+    }
+}
+
+/// The rollout's experiments; their services may get traffic, so those are wanted too.
+fn experiments(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mut Observed) {
+    let uid = observed.rollout.metadata.uid.clone();
+    for (_, entry) in cache.in_namespace(Kind::Experiment, namespace) {
+        if let Kept::Experiment(found) = &entry.object
+            && entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref())
+        {
+            let status = found.status.as_ref();
+            let templates = status.into_iter().flat_map(|status| &status.template_statuses);
+            let services = templates.filter_map(|template| template.service_name.clone());
+            wanted.services.extend(services.filter(|name| !name.is_empty()));
+            observed.experiments.push(found.as_ref().clone());
         }
     }
 }
@@ -140,12 +166,16 @@ fn ready_pods(slice: &EndpointSlice) -> impl Iterator<Item = &str> {
 }
 
 /// Fills in the objects that routers read and names those that no watch covers.
-fn objects(cache: &Cache, wanted: &Reads, observed: &mut Observed) -> Vec<ObjectRef> {
+fn objects(
+    cache: &Cache,
+    wanted: &Reads,
+    found: &mut BTreeMap<ObjectRef, Option<Value>>,
+) -> Vec<ObjectRef> {
     let mut unread = Vec::new();
     for target in &wanted.objects {
         let kind = Kind::of(target).filter(|kind| cache.serves(*kind));
         if kind.is_some() {
-            observed.objects.insert(target.clone(), cache.find(target).and_then(as_value));
+            found.insert(target.clone(), cache.find(target).and_then(as_value));
         } else {
             unread.push(target.clone());
         }

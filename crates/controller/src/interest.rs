@@ -70,11 +70,15 @@ impl Interests {
             Kind::Rollout => vec![Key::Rollout(name.clone())],
             Kind::AnalysisRun => {
                 let own = Key::Run(name.clone());
-                owning_rollout(entry, name).into_iter().chain([own]).collect()
+                owning_key(entry, name).into_iter().chain([own]).collect()
+            }
+            Kind::Experiment => {
+                let own = Key::Experiment(name.clone());
+                owning_key(entry, name).into_iter().chain([own]).collect()
             }
             Kind::ReplicaSet if entry.owner.is_none() => all_rollouts(cache, name),
-            Kind::ReplicaSet => owning_rollout(entry, name).into_iter().collect(),
-            Kind::Pod => rollout_of_pod(entry, name, cache).into_iter().collect(),
+            Kind::ReplicaSet | Kind::Service => owning_key(entry, name).into_iter().collect(),
+            Kind::Pod => key_of_pod(entry, name, cache).into_iter().collect(),
             Kind::EndpointSlice => {
                 let service = entry.labels.get(SERVICE_NAME).map(String::as_str);
                 let service = Kind::Service.reference(&name.namespace, service.unwrap_or_default());
@@ -85,9 +89,15 @@ impl Interests {
     }
 }
 
-fn owning_rollout(entry: &Entry, name: &Name) -> Option<Key> {
-    let owner = entry.owner.as_ref().filter(|owner| owner.kind == "Rollout")?;
-    Some(Key::Rollout(Name::new(&name.namespace, &owner.name)))
+/// The rollout or experiment that an object belongs to.
+fn owning_key(entry: &Entry, name: &Name) -> Option<Key> {
+    let owner = entry.owner.as_ref()?;
+    let name = Name::new(&name.namespace, &owner.name);
+    match owner.kind.as_str() {
+        "Rollout" => Some(Key::Rollout(name)),
+        "Experiment" => Some(Key::Experiment(name)),
+        _ => None,
+    }
 }
 
 /// An orphan may be adopted by any rollout of its namespace whose selector matches.
@@ -96,10 +106,10 @@ fn all_rollouts(cache: &Cache, name: &Name) -> Vec<Key> {
     rollouts.map(|(name, _)| Key::Rollout(name.clone())).collect()
 }
 
-fn rollout_of_pod(entry: &Entry, name: &Name, cache: &Cache) -> Option<Key> {
+fn key_of_pod(entry: &Entry, name: &Name, cache: &Cache) -> Option<Key> {
     let owner = entry.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet")?;
     let replica_set = cache.get(Kind::ReplicaSet, &Name::new(&name.namespace, &owner.name))?;
-    owning_rollout(replica_set, name)
+    owning_key(replica_set, name)
 }
 
 #[cfg(test)]
@@ -130,6 +140,23 @@ mod tests {
         let interests = Interests::default();
         assert_eq!(interests.concerned(&set, &cache), web());
         assert_eq!(interests.concerned(&pod, &cache), web());
+    }
+
+    #[test]
+    fn an_experiment_concerns_itself_and_the_rollout_above_and_its_pods_concern_it() {
+        let mut cache = Cache::default();
+        let experiment = put(&mut cache, Kind::Experiment, owned("web-1", "Rollout", "web"));
+        let set = put(&mut cache, Kind::ReplicaSet, owned("web-1-a", "Experiment", "web-1"));
+        let pod = put(&mut cache, Kind::Pod, owned("web-1-a-x", "ReplicaSet", "web-1-a"));
+        let service = put(&mut cache, Kind::Service, owned("web-1-a", "Experiment", "web-1"));
+        let interests = Interests::default();
+        let own = Key::Experiment(Name::new("shop", "web-1"));
+        let mut both = web();
+        both.insert(own.clone());
+        assert_eq!(interests.concerned(&experiment, &cache), both);
+        for change in [set, pod, service] {
+            assert_eq!(interests.concerned(&change, &cache), BTreeSet::from([own.clone()]));
+        }
     }
 
     #[test]

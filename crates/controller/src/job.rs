@@ -9,7 +9,7 @@
 use crate::{
     events::{Identity, Recorder},
     fault::{Cause, Fault, RequestFailed},
-    gather::Gathered,
+    gather::{Gathered, GatheredExperiment},
     key::Key,
     metrics::Metrics,
     planner::Planner,
@@ -116,6 +116,20 @@ impl Worker {
         done
     }
 
+    /// Plans one experiment and carries the plan out.
+    pub(crate) async fn experiment(
+        self,
+        subject: Subject,
+        gathered: Box<GatheredExperiment>,
+    ) -> Done {
+        let mut done = Done::default();
+        if let Err(failure) = self.try_experiment(&subject, gathered, &mut done).await {
+            self.tell(&subject, &failure).await;
+            done.failure = Some(failure);
+        }
+        done
+    }
+
     /// Plans one analysis run, or takes in what its metrics answered, and carries the plan out.
     pub(crate) async fn run(self, subject: Subject, measuring: Box<Measuring>) -> Done {
         let mut done = Done::default();
@@ -189,6 +203,24 @@ impl Worker {
         self.carry_out(subject, plan, done).await
     }
 
+    async fn try_experiment(
+        &self,
+        subject: &Subject,
+        mut gathered: Box<GatheredExperiment>,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        for target in std::mem::take(&mut gathered.unread) {
+            let found = self.writer.get(&target).await?;
+            gathered.observed.objects.insert(target, found);
+        }
+        let observed = &gathered.observed;
+        let now = self.clock.now();
+        let plan = caught(|| self.planner.experiment(observed, now))?;
+        self.obey_laws(&caught(|| self.planner.experiment_violations(observed, &plan, now))?)?;
+        done.wake = plan.wake;
+        self.carry_out(subject, plan, done).await
+    }
+
     async fn try_run(
         &self,
         subject: &Subject,
@@ -236,7 +268,8 @@ impl Worker {
     ) -> Result<(), Failure> {
         for mut write in plan.writes.into_iter().chain(plan.status) {
             self.stamp(&mut write);
-            if subject.is_unwritable() && write.creates("AnalysisRun") {
+            let noted = write.creates("AnalysisRun") || write.creates("Experiment");
+            if subject.is_unwritable() && noted {
                 self.writer.write(&empty_status(&subject.key.object())).await?;
             }
             if let Some(quarrel) = self.quarrels().check(&write, self.clock.now()) {
@@ -273,10 +306,10 @@ impl Worker {
         self.quarrels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks analysis runs as belonging to this instance.
+    /// Marks analysis runs and experiments as belonging to this instance.
     fn stamp(&self, write: &mut Write) {
         if let (Some(id), Write::Create { object }) = (&self.instance_id, write)
-            && object["kind"] == "AnalysisRun"
+            && ["AnalysisRun", "Experiment"].iter().any(|kind| object["kind"] == *kind)
         {
             object["metadata"]["labels"][CONTROLLER_INSTANCE_ID] = json!(id);
         }
@@ -399,9 +432,11 @@ fn reasons_patch(object: &ObjectRef, failure: &Failure) -> Write {
 }
 
 fn status_patch(object: &ObjectRef, status: &Value) -> Write {
+    // Of the kinds that are reconciled only this one has the subresource.
+    let has_subresource = object.kind == "Rollout";
     Write::Patch {
         target: object.clone(),
-        subresource: Subresource::Status,
+        subresource: if has_subresource { Subresource::Status } else { Subresource::Main },
         patch_type: PatchType::Merge,
         body: json!({"status": status}),
         precondition: Precondition::default(),

@@ -32,6 +32,8 @@ pub(crate) enum Key {
     Rollout(Name),
     /// An AnalysisRun.
     Run(Name),
+    /// An Experiment.
+    Experiment(Name),
 }
 
 impl Key {
@@ -40,6 +42,7 @@ impl Key {
         let (kind, name) = match self {
             Self::Rollout(name) => ("Rollout", name),
             Self::Run(name) => ("AnalysisRun", name),
+            Self::Experiment(name) => ("Experiment", name),
         };
         ObjectRef::new(api::argo::API_VERSION, kind, &name.namespace, &name.name)
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use plan::{
     analysis_run::{self, AnalysisPlan, Answers},
+    experiment,
     laws::{self, Violation},
     rollout,
 };
@@ -28,6 +29,21 @@ pub trait Planner: std::fmt::Debug + Send + Sync {
         } else {
             analysis_run::absorb(observed, answers, now)
         }
+    }
+
+    /// What to do about an experiment.
+    fn experiment(&self, observed: &experiment::Observed, now: Timestamp) -> Plan {
+        experiment::plan(observed, now)
+    }
+
+    /// The laws that a plan for an experiment breaks; such a plan is not carried out.
+    fn experiment_violations(
+        &self,
+        observed: &experiment::Observed,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Vec<Violation> {
+        laws::check_experiment(observed, plan, now)
     }
 
     /// The laws that a plan for a rollout breaks; such a plan is not carried out.

@@ -59,6 +59,19 @@ pub const RIGHTS: &[Right] = &[
         &[Get, List, Watch, Create, Patch, Delete],
         "runs are made, told to end, and collected",
     ),
+    right(
+        ARGO,
+        "experiments",
+        &[Get, List, Watch, Create, Patch, Delete],
+        "experiments are worked on, and made by steps of rollouts",
+    ),
+    right(ARGO, "experiments/status", &[Patch], "the status says how far an experiment is"),
+    right(
+        ARGO,
+        "experiments/finalizers",
+        &[Update],
+        "ReplicaSets, services and runs hold back the deletion of their experiment",
+    ),
     right(ARGO, "analysistemplates", &[List, Watch], "runs are made from templates"),
     Right {
         reach: Reach::Cluster,
@@ -91,8 +104,8 @@ pub const RIGHTS: &[Right] = &[
     right(
         "",
         "services",
-        &[Get, List, Watch, Patch],
-        "selectors of services name the version they lead to",
+        &[Get, List, Watch, Create, Patch, Delete],
+        "selectors of services name the version they lead to; experiments have services of their own",
     ),
     right(
         "discovery.k8s.io",

@@ -1,8 +1,9 @@
 //! What no plan may do, checked on every plan before it is carried out.
 //!
-//! Start with [`check`]. The laws know the outcome that must never be, not how plans are made: they read
+//! Start with [`check`] for rollouts and [`check_experiment`] for experiments. The laws know the outcome that must never be, not how plans are made: they read
 //! the plan as the API server would and hold the result against what was observed.
 
+mod experiment;
 mod form;
 mod steps;
 mod traffic;
@@ -77,6 +78,15 @@ pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation>
     traffic::check(&case, &mut violations);
     steps::check(&case, &mut violations);
     violations
+}
+
+/// Every law that a plan for an experiment breaks.
+pub fn check_experiment(
+    observed: &crate::experiment::Observed,
+    plan: &Plan,
+    now: Timestamp,
+) -> Vec<Violation> {
+    experiment::check(observed, plan, now)
 }
 
 fn violation(law: Law, detail: impl Into<String>) -> Violation {

@@ -10,7 +10,7 @@ use kube::{
 /// A word that names no kind.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no resource `{0}` here; there are rollout, analysisrun, analysistemplate, replicaset, \
+    "there is no resource `{0}` here; there are rollout, analysisrun, analysistemplate, experiment, replicaset, \
          deployment, httproute, ingress, service, pod, configmap, secret and horizontalpodautoscaler"
 )]
 pub(crate) struct UnknownResource(String);
@@ -19,10 +19,11 @@ pub(crate) struct UnknownResource(String);
 type Kind = (&'static str, &'static str, &'static str);
 
 /// Every kind with the words for it, without a plural's `s`.
-const KINDS: [(&[&str], Kind); 12] = [
+const KINDS: [(&[&str], Kind); 13] = [
     (&["rollout", "ro"], ("argoproj.io", "v1alpha1", "Rollout")),
     (&["analysisrun", "ar"], ("argoproj.io", "v1alpha1", "AnalysisRun")),
     (&["analysistemplate", "at"], ("argoproj.io", "v1alpha1", "AnalysisTemplate")),
+    (&["experiment", "exp"], ("argoproj.io", "v1alpha1", "Experiment")),
     (&["replicaset", "r"], ("apps", "v1", "ReplicaSet")),
     (&["deployment", "deploy"], ("apps", "v1", "Deployment")),
     (&["httproute"], ("gateway.networking.k8s.io", "v1", "HTTPRoute")),

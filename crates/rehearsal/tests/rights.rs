@@ -8,12 +8,15 @@ use rehearsal::{Conditions, Election, Seat, load, rehearse_under};
 use std::{collections::BTreeSet, path::Path};
 
 /// Scenarios that between them use every right.
-const PLAYED: [&str; 15] = [
+const PLAYED: [&str; 18] = [
     "a-token-stays-secret",
     "abort-returns-traffic-first",
     "another-namespace",
     "blue-green-judged-passes",
     "errors-caught-in-the-background",
+    "experiment-by-itself",
+    "experiment-ends-when-the-release-is-aborted",
+    "experiment-gets-a-share-of-the-route",
     "good-canary-by-pods",
     "nginx-canary-promotes",
     "nginx-somebody-edits-the-canary-ingress",
@@ -27,14 +30,24 @@ const PLAYED: [&str; 15] = [
 ];
 
 /// Rights that no rehearsal uses, and why they are needed all the same.
-const UNPLAYED: [(&str, &str); 1] = [(
-    "update rollouts/finalizers.argoproj.io",
-    "asked for by the admission plugin OwnerReferencesPermissionEnforcement, not by a request",
-)];
+const UNPLAYED: [(&str, &str); 2] = [
+    ("update rollouts/finalizers.argoproj.io", BY_ADMISSION),
+    ("update experiments/finalizers.argoproj.io", BY_ADMISSION),
+];
+const BY_ADMISSION: &str =
+    "asked for by the admission plugin OwnerReferencesPermissionEnforcement, not by a request";
 
 /// Kinds whose first patch meets a conflict, after which the object is read.
-const CONTENDED: [&str; 7] =
-    ["analysisruns", "httproutes", "ingresses", "pods", "replicasets", "rollouts", "services"];
+const CONTENDED: [&str; 8] = [
+    "analysisruns",
+    "experiments",
+    "httproutes",
+    "ingresses",
+    "pods",
+    "replicasets",
+    "rollouts",
+    "services",
+];
 
 /// Two controllers, so that they contend for the lease too.
 fn asked(scenario: &str) -> BTreeSet<Asked> {

@@ -99,6 +99,8 @@ pub struct Steering {
 pub struct Observation {
     /// The canary's weight in the objects.
     pub canary_weight: vocab::Weight,
+    /// The weights of further services that a rollout has put there.
+    pub additional: BTreeMap<String, vocab::Weight>,
     /// Whether the data plane has confirmed it; `None` when the backend cannot tell.
     pub verified: Option<bool>,
 }

@@ -95,7 +95,7 @@ impl Router for Nginx {
                 greatest = greatest.max(share(parts, now, wanted, max_weight(context.config)));
             }
         }
-        Ok(Observation { canary_weight: greatest, verified: None })
+        Ok(Observation { canary_weight: greatest, additional: BTreeMap::new(), verified: None })
     }
 
     fn steer(

@@ -114,7 +114,8 @@ fn stable(name: &str) -> Value {
 }
 
 fn traffic(weight: u32) -> Traffic {
-    let destination = |service: &str| Destination { service: service.to_owned(), pod_hash: None };
+    let destination =
+        |service: &str| Destination { service: service.to_owned(), pod_hash: None, port: None };
     Traffic {
         stable: destination("stable"),
         canary: destination("canary"),

@@ -62,7 +62,8 @@ fn with<T>(config: &Value, act: impl FnOnce(&Context<'_>) -> T) -> T {
 }
 
 fn traffic(weight: u32) -> Traffic {
-    let destination = |service: &str| Destination { service: service.to_owned(), pod_hash: None };
+    let destination =
+        |service: &str| Destination { service: service.to_owned(), pod_hash: None, port: None };
     Traffic {
         stable: destination("stable"),
         canary: destination("canary"),
@@ -119,6 +120,51 @@ fn what_is_steered_is_observed_and_not_written_again() {
             assert_eq!(steer(&objects), [], "{} at {weight}", router.name());
             let seen = with(config, |context| router.observe(context, &objects).unwrap());
             assert_eq!(seen.canary_weight.parts(), weight, "{}", router.name());
+        }
+    });
+}
+
+#[test]
+fn further_destinations_come_and_go_where_a_router_declares_them() {
+    each(|router, config, mut objects| {
+        let further = |service: &str| Destination {
+            service: service.to_owned(),
+            pod_hash: None,
+            port: Some(8080),
+        };
+        let untouched = objects.clone();
+        for weights in [&[("try-a", 10)][..], &[("try-a", 20), ("try-b", 5)], &[("try-b", 5)], &[]]
+        {
+            let mut wanted = traffic(30);
+            let of = |(name, weight): &(&str, u32)| (further(name), Weight::max_of(*weight));
+            wanted.additional = weights.iter().map(of).collect();
+            let steer =
+                |objects: &Objects| with(config, |context| router.steer(context, objects, &wanted));
+            if !router.capabilities().additional_destinations && !weights.is_empty() {
+                assert!(steer(&objects).is_err(), "{}", router.name());
+                continue;
+            }
+            carry_out(&steer(&objects).unwrap(), &mut objects);
+            assert_eq!(steer(&objects), Ok(Vec::new()), "{} at {weights:?}", router.name());
+            let seen = with(config, |context| router.observe(context, &objects).unwrap());
+            assert_eq!(seen.canary_weight.parts(), 30, "{}", router.name());
+            let seen: Vec<(&str, u32)> = seen
+                .additional
+                .iter()
+                .map(|(name, weight)| (name.as_str(), weight.parts()))
+                .collect();
+            assert_eq!(seen, weights, "{}", router.name());
+        }
+        let back = with(config, |context| router.steer(context, &objects, &traffic(0)).unwrap());
+        carry_out(&back, &mut objects);
+        let backends = |objects: &Objects| {
+            let routes = objects.values().flatten().filter(|object| object["kind"] != "Ingress");
+            let rules = routes.filter_map(|route| route["spec"]["rules"].as_array().cloned());
+            let count = |rule: &Value| rule["backendRefs"].as_array().map_or(0, Vec::len);
+            rules.flatten().map(|rule| count(&rule)).collect::<Vec<_>>()
+        };
+        if router.capabilities().additional_destinations {
+            assert_eq!(backends(&objects), backends(&untouched), "{}", router.name());
         }
     });
 }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
 /// A share of traffic in whole parts of a maximum (100 unless the rollout says otherwise).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Weight(u32);
 
@@ -81,6 +83,8 @@ pub struct Destination {
     pub service: String,
     /// The revision behind it.
     pub pod_hash: Option<PodHash>,
+    /// The Service's port, for routers that have to name one.
+    pub port: Option<i32>,
 }
 
 /// The split a router shall carry out, or was seen to carry out.
@@ -101,7 +105,8 @@ pub struct Traffic {
 impl Traffic {
     /// What is left for stable after the canary and every further destination.
     pub fn stable_weight(&self) -> Weight {
-        let taken: u32 = self.additional.values().map(|weight| weight.parts()).sum();
-        Weight(self.max.parts().saturating_sub(self.canary_weight.parts() + taken))
+        let further = self.additional.values().map(|weight| weight.parts());
+        let taken = further.fold(self.canary_weight.parts(), u32::saturating_add);
+        Weight(self.max.parts().saturating_sub(taken))
     }
 }

@@ -1,6 +1,6 @@
 //! The kinds that are cached, and how each is parsed and slimmed.
 
-use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout};
+use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     core::v1::{Pod, Service},
@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Deployment,
     /// EndpointSlices, to see which pods a service reaches.
     EndpointSlice,
+    /// `argoproj.io` Experiment.
+    Experiment,
     /// Gateway API routes.
     HttpRoute,
     /// Ingresses, for rollouts that NGINX splits.
@@ -63,6 +65,8 @@ pub(crate) enum Kept {
     Deployment(Arc<Deployment>),
     /// An EndpointSlice.
     EndpointSlice(Arc<EndpointSlice>),
+    /// An Experiment.
+    Experiment(Arc<Experiment>),
     /// An object that is handed on as it came.
     Raw(Arc<Value>),
     /// A Pod.
@@ -79,12 +83,13 @@ pub(crate) enum Kept {
 
 impl Kind {
     /// All kinds, in order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::AnalysisRun,
         Self::AnalysisTemplate,
         Self::ClusterAnalysisTemplate,
         Self::Deployment,
         Self::EndpointSlice,
+        Self::Experiment,
         Self::HttpRoute,
         Self::Ingress,
         Self::Pod,
@@ -107,6 +112,7 @@ impl Kind {
             Self::ClusterAnalysisTemplate => (api::argo::API_VERSION, "ClusterAnalysisTemplate"),
             Self::Deployment => ("apps/v1", "Deployment"),
             Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice"),
+            Self::Experiment => (api::argo::API_VERSION, "Experiment"),
             Self::HttpRoute => ("gateway.networking.k8s.io/v1", "HTTPRoute"),
             Self::Ingress => ("networking.k8s.io/v1", "Ingress"),
             Self::Pod => ("v1", "Pod"),
@@ -119,7 +125,7 @@ impl Kind {
     /// Whether the controller can do without.
     pub(crate) fn need(self) -> Need {
         match self {
-            Self::HttpRoute | Self::ClusterAnalysisTemplate => Need::Optional,
+            Self::HttpRoute | Self::ClusterAnalysisTemplate | Self::Experiment => Need::Optional,
             Self::Ingress => Need::OnDemand,
             _ => Need::Required,
         }
@@ -165,6 +171,7 @@ impl Kind {
             Self::ClusterAnalysisTemplate => parse(value, Kept::ClusterAnalysisTemplate),
             Self::Deployment => parse(value, Kept::Deployment),
             Self::EndpointSlice => parse(value, Kept::EndpointSlice),
+            Self::Experiment => parse(value, Kept::Experiment),
             Self::HttpRoute | Self::Ingress => Kept::Raw(Arc::new(value)),
             Self::Pod => parse(value, Kept::Pod),
             Self::ReplicaSet => parse(value, Kept::ReplicaSet),

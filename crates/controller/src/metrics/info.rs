@@ -2,7 +2,7 @@
 
 use super::{Sample, text::as_f64};
 use analysis::rules::dry_run_metrics;
-use api::argo::{AnalysisRun, AnalysisTemplateSpec, Metric, Rollout};
+use api::argo::{AnalysisPhase, AnalysisRun, AnalysisTemplateSpec, Experiment, Metric, Rollout};
 
 /// The states that `rollout_phase` enumerates.
 const ROLLOUT_PHASES: [&str; 6] =
@@ -72,6 +72,17 @@ pub(crate) fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
         samples.extend(phases("analysis_run_metric_phase", &labels, phase));
     }
     samples
+}
+
+/// The gauges of one experiment.
+pub(crate) fn experiment_samples(experiment: &Experiment) -> Vec<Sample> {
+    let own = labels(&experiment.metadata);
+    let phase = experiment.status.as_ref().and_then(|status| status.phase);
+    let phase = phase.map_or("", AnalysisPhase::as_str);
+    let mut info = own.clone();
+    info.push(("phase", phase.to_owned()));
+    let info = gauge("experiment_info", info, 1.0);
+    std::iter::once(info).chain(phases("experiment_phase", &own, phase)).collect()
 }
 
 /// The gauges of one analysis template of either scope.

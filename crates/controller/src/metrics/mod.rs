@@ -10,7 +10,7 @@ mod families;
 mod info;
 mod text;
 
-pub(crate) use info::{rollout_samples, run_samples, template_samples};
+pub(crate) use info::{experiment_samples, rollout_samples, run_samples, template_samples};
 
 use crate::asked::{Asked, Verb};
 use api::argo::RolloutDurationStatus;
@@ -99,20 +99,20 @@ impl Metrics {
     pub(crate) fn count_failure(&self, object: &ObjectRef, fault: &str, code: &str) {
         let labels = vec![("fault", fault.to_owned()), ("code", code.to_owned())];
         self.count("ringfence_reconcile_failures_total", labels);
-        let name = if object.kind == "AnalysisRun" {
-            "analysis_run_reconcile_error"
-        } else {
-            "rollout_reconcile_error"
+        let name = match object.kind.as_str() {
+            "AnalysisRun" => "analysis_run_reconcile_error",
+            "Experiment" => "experiment_reconcile_error",
+            _ => "rollout_reconcile_error",
         };
         self.count(name, owner(object));
     }
 
     /// Records how long one reconcile took.
     pub(crate) fn time_reconcile(&self, object: &ObjectRef, seconds: f64) {
-        let name = if object.kind == "AnalysisRun" {
-            "analysis_run_reconcile"
-        } else {
-            "rollout_reconcile"
+        let name = match object.kind.as_str() {
+            "AnalysisRun" => "analysis_run_reconcile",
+            "Experiment" => "experiment_reconcile",
+            _ => "rollout_reconcile",
         };
         self.record((name, owner(object)), seconds);
     }
@@ -210,6 +210,7 @@ fn family_of(object: &ObjectRef) -> Option<&'static str> {
     match object.kind.as_str() {
         "Rollout" => Some("rollout_"),
         "AnalysisRun" => Some("analysis_run_"),
+        "Experiment" => Some("experiment_"),
         _ => None,
     }
 }

@@ -51,7 +51,8 @@ fn target(write: &Write) -> Option<&ObjectRef> {
     }
 }
 
-fn carries_precondition(write: &Write) -> bool {
+/// Whether a write happens only to what was observed.
+pub(super) fn carries_precondition(write: &Write) -> bool {
     let versioned = |precondition: &Precondition| precondition.resource_version.is_some();
     match write {
         Write::Create { .. } => true,
@@ -69,7 +70,8 @@ fn is_own(case: &Case<'_>, write: &Write) -> bool {
             let owner = object["metadata"]["ownerReferences"][0]["uid"].as_str();
             let kind = object["kind"].as_str().unwrap_or_default();
             let is_routed = || reads(case.subject.rollout).objects.contains(&ObjectRef::of(object));
-            let is_right = ["ReplicaSet", "AnalysisRun"].contains(&kind) || is_routed();
+            let is_right =
+                ["ReplicaSet", "AnalysisRun", "Experiment"].contains(&kind) || is_routed();
             is_right && owner == uid && uid.is_some()
         }
         Write::Patch { target, .. } => is_own_target(case, target) || is_named(case, target),
@@ -82,7 +84,8 @@ fn is_own(case: &Case<'_>, write: &Write) -> bool {
     }
 }
 
-/// Objects of the rollout: itself, its ReplicaSets or those nobody owns, their pods, its analysis runs.
+/// Objects of the rollout: itself, its ReplicaSets or those nobody owns, their pods, its analysis runs and
+/// experiments.
 fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
     let observed = case.subject.observed;
     let uid = case.subject.rollout.metadata.uid.as_deref();
@@ -97,6 +100,12 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
             let runs = observed.analysis_runs.iter();
             runs.filter(|run| run.metadata.name.as_deref() == Some(&target.name))
                 .any(|run| sets::controller_uid(&run.metadata) == uid)
+        }
+        "Experiment" => {
+            let mut found = observed.experiments.iter().map(|found| &found.metadata);
+            found.any(|found| {
+                found.name.as_deref() == Some(&target.name) && sets::controller_uid(found) == uid
+            })
         }
         "Pod" => {
             let mut pods = observed.pods.iter();

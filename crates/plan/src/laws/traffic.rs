@@ -24,7 +24,9 @@ pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
     }
     let before = View::of(&case.subject);
     let routed = before.as_ref().and_then(|view| view.weight.as_ref().ok().copied());
-    let steered = weight_after(case).or(routed);
+    let planned = view_after(case);
+    check_further(case, before.as_ref(), planned.as_ref(), violations);
+    let steered = planned.and_then(|view| view.weight.ok()).or(routed);
     if let (Some(before), Some(after)) = (routed, steered) {
         check_endpoints(case, before, after, violations);
         check_stable(case, before.min(after), violations);
@@ -47,8 +49,8 @@ fn check_sum(case: &Case<'_>, weights: &TrafficWeights, violations: &mut Vec<Vio
     }
 }
 
-/// The canary's weight once the plan is carried out, if the plan writes a route.
-fn weight_after(case: &Case<'_>) -> Option<i32> {
+/// The split once the plan is carried out, if the plan writes a route.
+fn view_after(case: &Case<'_>) -> Option<View> {
     let observed = case.subject.observed;
     let mut objects = observed.objects.clone();
     let mut written = false;
@@ -65,7 +67,23 @@ fn weight_after(case: &Case<'_>) -> Option<i32> {
     }
     let after = Observed { objects, ..observed.clone() };
     let subject = resolve::resolve(&after, case.subject.now).ok().filter(|_| written)?;
-    View::of(&subject)?.weight.ok()
+    View::of(&subject)
+}
+
+/// A destination beside stable and canary gains traffic only while it shows endpoints.
+fn check_further(
+    case: &Case<'_>,
+    before: Option<&View>,
+    after: Option<&View>,
+    violations: &mut Vec<Violation>,
+) {
+    for (service, weight) in after.iter().flat_map(|view| &view.further) {
+        let had = before.and_then(|view| view.further.get(service)).copied();
+        if had.unwrap_or_default() < *weight && visible(case, service) == 0 {
+            let detail = format!("{service} gets {weight}, and has no endpoints");
+            violations.push(violation(Law::TrafficNeedsEndpoints, detail));
+        }
+    }
 }
 
 fn apply(object: &mut Value, patch_type: PatchType, body: &Value) {

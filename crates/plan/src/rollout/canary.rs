@@ -7,7 +7,7 @@ use super::{
     analysis,
     analysis_run::Part,
     draft::Draft,
-    old_sets, pause, promote, roles, scaling,
+    experiment, old_sets, pause, promote, roles, scaling,
     scaling::Scaled,
     services,
     sets::{self, SetExt},
@@ -29,6 +29,7 @@ pub(crate) fn pass(subject: &Subject<'_>, draft: &mut Draft) {
     old_sets::retain(subject, draft);
     services::reconcile_canary(subject, view.as_ref(), draft);
     traffic::steer(subject, view.as_ref(), draft);
+    experiment::reconcile(subject, draft);
     analysis::reconcile(subject, draft);
     if !draft.pause.adds() && scaling::reconcile_canary(subject, view.as_ref(), draft) == Scaled::No
     {
@@ -98,6 +99,7 @@ fn advance(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draft) {
 
 fn complete(subject: &Subject<'_>, step: &CanaryStep, draft: &mut Draft) {
     draft.status.canary.current_step_analysis_run_status = None;
+    draft.status.canary.current_experiment = None;
     draft.pause.remove(keys::PAUSE_CANARY_STEP);
     let (number, count) = (subject.step_index() + 1, subject.step_count());
     let message = format!("Rollout step {number}/{count} completed ({})", describe(step));
@@ -121,6 +123,7 @@ fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -
         StepKind::Analysis(_) => analysis::current(subject, Part::Step)
             .filter(|run| is_of_step(subject, run))
             .is_some_and(|run| analysis::phase(run) == AnalysisPhase::Successful),
+        StepKind::Experiment(_) => experiment::has_succeeded(subject),
         // Validation has refused the others; they never pass in silence.
         _ => false,
     }
@@ -134,6 +137,7 @@ fn is_of_step(subject: &Subject<'_>, run: &api::argo::AnalysisRun) -> bool {
 fn explain_step(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep, draft: &mut Draft) {
     match step.kind() {
         StepKind::Analysis(_) => analysis::explain(subject, Part::Step, draft),
+        StepKind::Experiment(_) => experiment::explain(subject, draft),
         StepKind::SetWeight(_) | StepKind::SetCanaryScale(_) => explain_size(subject, view, draft),
         _ => {}
     }
@@ -172,6 +176,7 @@ fn describe(step: &CanaryStep) -> String {
             None => "pause".to_owned(),
         },
         StepKind::Analysis(_) => "analysis".to_owned(),
+        StepKind::Experiment(_) => "experiment".to_owned(),
         StepKind::SetCanaryScale(scale) => match (scale.weight, scale.replicas) {
             (Some(weight), _) => format!("setCanaryScale{{weight: {weight}}}"),
             (None, _) if scale.match_traffic_weight => {

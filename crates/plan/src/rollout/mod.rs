@@ -6,18 +6,21 @@
 //!
 //! **Invariant.** Nothing here remembers anything: the same observation and time give the same plan.
 
-mod analysis;
+pub(crate) mod analysis;
 mod analysis_run;
 mod blue_green;
 mod canary;
 pub(crate) mod conditions;
+mod destinations;
 mod draft;
 mod duration;
-mod hash;
+mod experiment;
+mod experiment_spec;
+pub(crate) mod hash;
 mod old_sets;
 pub(crate) mod pause;
 mod phase;
-mod pods;
+pub(crate) mod pods;
 mod progress;
 mod promote;
 pub(crate) mod reads;
@@ -34,14 +37,17 @@ pub(crate) mod subject;
 pub(crate) mod targets;
 mod templates_equal;
 pub(crate) mod traffic;
-mod validate;
+pub(crate) mod validate;
+mod validate_experiment;
 mod waits;
 mod weights;
 
 pub use reads::{Reads, nested_templates, reads};
 pub use waits::Wait;
 
-use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Rollout, keys};
+use api::argo::{
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, keys,
+};
 use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
@@ -62,7 +68,7 @@ pub struct Observed {
     pub rollout: Rollout,
     /// ReplicaSets of the namespace that have the hash label, that the rollout owns, or that its selector matches.
     pub replica_sets: Vec<ReplicaSet>,
-    /// The services of [`Reads::services`]; absent ones as `None`.
+    /// The services of [`Reads::services`] and those of its experiments; absent ones as `None`.
     pub services: BTreeMap<String, Option<Service>>,
     /// Ready endpoints per service and pod template hash, according to the EndpointSlices.
     pub endpoints: BTreeMap<String, BTreeMap<String, i32>>,
@@ -70,6 +76,8 @@ pub struct Observed {
     pub objects: routers::Objects,
     /// Analysis runs that the rollout owns.
     pub analysis_runs: Vec<AnalysisRun>,
+    /// Experiments that the rollout owns.
+    pub experiments: Vec<Experiment>,
     /// Analysis templates of the namespace by name; absent ones as `None`.
     pub templates: BTreeMap<String, Option<AnalysisTemplate>>,
     /// Cluster analysis templates by name; absent ones as `None`.

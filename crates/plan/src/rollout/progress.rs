@@ -11,7 +11,7 @@ use super::{
     sets::{SetExt, total_available},
     subject::Subject,
 };
-use api::argo::{RolloutCondition, RolloutStatus, keys};
+use api::argo::{CanaryStep, RolloutCondition, RolloutStatus, keys};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use vocab::EventType;
@@ -170,8 +170,10 @@ fn is_timed_out(subject: &Subject<'_>, status: &RolloutStatus) -> bool {
 /// Whether time does not count against the rollout: it is at a step without a known end, paused, judged, or
 /// complete but for old pods that are kept for a while.
 fn is_exempt(subject: &Subject<'_>) -> bool {
-    let step =
-        subject.current_step().is_some_and(|step| step.pause.is_some() || step.analysis.is_some());
+    let endless = |step: &CanaryStep| {
+        step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some()
+    };
+    let step = subject.current_step().is_some_and(endless);
     let paused =
         subject.condition(keys::CONDITION_PAUSED).is_some_and(|found| found.status == TRUE);
     let complete = subject.new_set().is_some_and(|set| set.available() >= set.wanted());

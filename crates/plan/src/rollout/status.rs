@@ -154,8 +154,8 @@ pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     draft.status.reasons.clone_from(&reasons);
     let status = patch(subject, &draft.status);
     // Right before the status that notes them: were a write between the two refused again and again, one run
-    // would be made after the other.
-    draft.writes.sort_by_key(|write| write.creates("AnalysisRun"));
+    // or experiment would be made after the other.
+    draft.writes.sort_by_key(|write| write.creates("AnalysisRun") || write.creates("Experiment"));
     Plan { writes: draft.writes, status, events: draft.events, reasons, wake: draft.wake }
 }
 

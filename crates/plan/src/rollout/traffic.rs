@@ -5,6 +5,7 @@
 //! weight counts as in force only when the objects read back show it and no data plane denies it.
 
 use super::{
+    destinations::{self, Further},
     draft::Draft,
     reads,
     replicas::{pods_before, pods_for},
@@ -31,6 +32,8 @@ pub(crate) struct View {
     routers: Vec<&'static dyn Router>,
     /// The canary's weight, or why it cannot be told.
     pub(crate) weight: Result<i32, Reason>,
+    /// What further services get.
+    pub(crate) further: BTreeMap<String, Weight>,
     exact: bool,
     verified: Option<bool>,
 }
@@ -43,7 +46,14 @@ impl View {
         if routers.is_empty() {
             return None;
         }
-        let mut view = Self { config, routers, weight: Ok(0), exact: true, verified: None };
+        let mut view = Self {
+            config,
+            routers,
+            weight: Ok(0),
+            further: BTreeMap::new(),
+            exact: true,
+            verified: None,
+        };
         view.look(subject);
         Some(view)
     }
@@ -71,7 +81,14 @@ impl View {
             .iter()
             .filter_map(|observation| observation.verified)
             .reduce(|all, one| all && one);
-        let traffic = traffic(subject, greatest, "");
+        for (service, weight) in seen.iter().flat_map(|observation| &observation.additional) {
+            let greatest = self.further.entry(service.clone()).or_insert(Weight::ZERO);
+            *greatest = (*greatest).max(*weight);
+        }
+        let further = self.further.iter().map(|(service, weight)| {
+            (Destination { service: service.clone(), pod_hash: None, port: None }, *weight)
+        });
+        let traffic = traffic(subject, greatest, "", further.collect());
         self.exact = self.writes(subject, &traffic).is_ok_and(|writes| writes.is_empty());
     }
 
@@ -86,9 +103,21 @@ impl View {
         Ok(writes)
     }
 
-    /// Whether exactly this weight is in force, as far as anybody can tell.
+    /// Whether exactly this weight is in force and stable has all the rest, as far as anybody can tell.
     pub(crate) fn is_in_force(&self, weight: i32) -> bool {
-        self.weight == Ok(weight) && self.exact && self.verified != Some(false)
+        self.shows(weight, &Further::new())
+    }
+
+    /// Whether exactly this split is in force, as far as anybody can tell.
+    fn shows(&self, weight: i32, further: &Further) -> bool {
+        let same = self.weight == Ok(weight) && self.gives(further);
+        same && self.exact && self.verified != Some(false)
+    }
+
+    /// Whether further services get what they should.
+    fn gives(&self, further: &Further) -> bool {
+        let wanted = further.iter().map(|(destination, weight)| (&destination.service, weight));
+        wanted.eq(self.further.iter())
     }
 
     /// The split in force for sizing.
@@ -140,11 +169,20 @@ pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draf
         Ok(weight) => *weight,
         Err(reason) => return report(subject, reason, draft),
     };
-    let desired = weights::desired(subject, view, draft);
+    let mut desired = weights::desired(subject, view, draft);
+    let mut further = destinations::wanted(subject, draft);
     if !may_move(subject, &desired, in_force, draft) {
-        return;
+        // What an experiment gets or gives back does not wait for the canary.
+        desired.weight = in_force;
+        if view.gives(&further) {
+            return;
+        }
     }
-    match view.writes(subject, &traffic(subject, desired.weight, &desired.canary_hash)) {
+    if destinations::total(&further).saturating_add(desired.weight) > subject.max_weight() {
+        further.clear();
+    }
+    let wanted = traffic(subject, desired.weight, &desired.canary_hash, further.clone());
+    match view.writes(subject, &wanted) {
         Ok(writes) => {
             let settled = writes.is_empty();
             for Steering { write, told } in writes {
@@ -153,7 +191,8 @@ pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draf
                     draft.note(subject, reason, message);
                 }
             }
-            record(subject, view, &desired, settled, draft);
+            let verified = if settled { view.verified } else { view.verified.map(|_| false) };
+            record(subject, view, (&desired, &further), verified, draft);
         }
         Err(reason) => report(subject, &reason, draft),
     }
@@ -245,16 +284,21 @@ fn endpoints(subject: &Subject<'_>, service: &str, hash: &str, needed: i32) -> O
 }
 
 /// Puts the split into the status and tells people when it changed.
-fn record(subject: &Subject<'_>, view: &View, desired: &Desired, settled: bool, draft: &mut Draft) {
+fn record(
+    subject: &Subject<'_>,
+    view: &View,
+    (desired, further): (&Desired, &Further),
+    verified: Option<bool>,
+    draft: &mut Draft,
+) {
     let destination = |weight: i32, service: Option<&String>, hash: &str| WeightDestination {
         weight,
         service_name: service.cloned(),
         pod_template_hash: Some(hash.to_owned()).filter(|hash| !hash.is_empty()),
     };
     let canary = subject.canary();
-    let stable_weight = subject.max_weight() - desired.weight;
+    let stable_weight = subject.max_weight() - desired.weight - destinations::total(further);
     let stable_hash = subject.stable_set().map_or("", SetExt::hash);
-    let verified = if settled { view.verified } else { view.verified.map(|_| false) };
     let weights = TrafficWeights {
         canary: destination(
             desired.weight,
@@ -266,17 +310,16 @@ fn record(subject: &Subject<'_>, view: &View, desired: &Desired, settled: bool, 
             canary.and_then(|canary| canary.stable_service.as_ref()),
             stable_hash,
         ),
-        additional: Vec::new(),
+        additional: destinations::in_status(further),
         verified,
     };
     // Upstream also tells of weights that stay while a hash changes, in a sentence without an end.
-    let before = subject.status.canary.weights.as_ref().map(|before| before.canary.weight);
-    if let Some(detail) = change(before, desired.weight) {
+    if let Some(detail) = change(subject.status.canary.weights.as_ref(), &weights) {
         let message = format!("Traffic weight updated {detail}");
         let evidence = capacity(subject, desired);
         draft.event(subject, EventType::Normal, ("TrafficWeightUpdated", message), evidence);
     }
-    if !view.is_in_force(desired.weight) {
+    if !view.shows(desired.weight, further) {
         let in_force = view.weight.as_ref().ok().copied();
         draft.wait(Wait::Weight { in_force, wanted: desired.weight });
         draft.wake_at(subject.now + VERIFY_AGAIN);
@@ -303,18 +346,28 @@ fn capacity(subject: &Subject<'_>, desired: &Desired) -> BTreeMap<String, String
     evidence
 }
 
-fn change(before: Option<i32>, after: i32) -> Option<String> {
-    match before {
-        None => Some(format!("to {after}")),
-        Some(before) if before != after => Some(format!("from {before} to {after}")),
-        Some(_) => None,
-    }
+fn change(before: Option<&TrafficWeights>, after: &TrafficWeights) -> Option<String> {
+    let weight = after.canary.weight;
+    let Some(before) = before else { return Some(format!("to {weight}")) };
+    let moved = before.canary.weight != weight;
+    let canary = moved.then(|| format!("from {} to {weight}", before.canary.weight));
+    let others = before.additional != after.additional;
+    let others =
+        others.then(|| format!("additional: {}", destinations::describe(&after.additional)));
+    let details: Vec<String> = canary.into_iter().chain(others).collect();
+    (!details.is_empty()).then(|| details.join(", "))
 }
 
-fn traffic(subject: &Subject<'_>, canary_weight: i32, canary_hash: &str) -> Traffic {
+fn traffic(
+    subject: &Subject<'_>,
+    canary_weight: i32,
+    canary_hash: &str,
+    additional: Further,
+) -> Traffic {
     let destination = |service: Option<&String>, hash: &str| Destination {
         service: service.cloned().unwrap_or_default(),
         pod_hash: Some(PodHash(hash.to_owned())).filter(|hash| !hash.0.is_empty()),
+        port: None,
     };
     let canary = subject.canary();
     let stable_hash = subject.stable_set().map_or("", SetExt::hash);
@@ -322,12 +375,13 @@ fn traffic(subject: &Subject<'_>, canary_weight: i32, canary_hash: &str) -> Traf
         stable: destination(canary.and_then(|canary| canary.stable_service.as_ref()), stable_hash),
         canary: destination(canary.and_then(|canary| canary.canary_service.as_ref()), canary_hash),
         canary_weight: to_weight(canary_weight),
-        additional: BTreeMap::new(),
+        additional,
         max: to_weight(subject.max_weight()),
     }
 }
 
-fn to_weight(parts: i32) -> Weight {
+/// A weight of the spec as the routers have it.
+pub(crate) fn to_weight(parts: i32) -> Weight {
     Weight::max_of(u32::try_from(parts).unwrap_or(0))
 }
 

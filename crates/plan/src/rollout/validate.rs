@@ -7,6 +7,7 @@ use super::{
     analysis_run::{self, Hashes},
     reads, sets,
     subject::{Subject, int_or_percent, selects},
+    validate_experiment,
 };
 use analysis::validate::provider_names;
 use api::argo::{
@@ -28,11 +29,13 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    fn invalid(path: impl Into<String>, value: &Value, detail: &str) -> Self {
+    /// A value that is wrong.
+    pub(crate) fn invalid(path: impl Into<String>, value: &Value, detail: &str) -> Self {
         Self { path: path.into(), text: format!("Invalid value: {value}: {detail}") }
     }
 
-    fn required(path: impl Into<String>, detail: &str) -> Self {
+    /// A value that is missing.
+    pub(crate) fn required(path: impl Into<String>, detail: &str) -> Self {
         let separator = if detail.is_empty() { "" } else { ": " };
         Self { path: path.into(), text: format!("Required value{separator}{detail}") }
     }
@@ -65,6 +68,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
         let found = reads::object_problems(subject.rollout, &subject.observed.objects);
         problems.extend(found.iter().map(Problem::of_router));
         analyses(subject, &mut problems);
+        validate_experiment::check_analyses(subject, &mut problems);
     }
     problems
 }
@@ -207,6 +211,7 @@ fn canary(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pro
     routing(subject, canary, problems);
     for (index, step) in canary.steps.iter().enumerate() {
         check_step(subject, step, &format!("{PATH}.steps[{index}]"), problems);
+        validate_experiment::check(subject, canary, (index, step), problems);
         if let Some((field, value, detail)) = unroutable(canary, step) {
             let path = format!("{PATH}.steps[{index}].{field}");
             problems.push(Problem::invalid(path, &value, detail));
@@ -347,7 +352,6 @@ fn unroutable(
 /// The field of a step that this program does not carry out yet.
 fn unsupported_step(step: &CanaryStep) -> Option<&'static str> {
     match step.kind() {
-        StepKind::Experiment(_) => Some("experiment"),
         StepKind::SetHeaderRoute(_) => Some("setHeaderRoute"),
         StepKind::SetMirrorRoute(_) => Some("setMirrorRoute"),
         StepKind::Plugin(_) => Some("plugin"),
@@ -355,6 +359,7 @@ fn unsupported_step(step: &CanaryStep) -> Option<&'static str> {
         | StepKind::Pause(_)
         | StepKind::SetCanaryScale(_)
         | StepKind::Analysis(_)
+        | StepKind::Experiment(_)
         | StepKind::Empty
         | StepKind::Ambiguous => None,
     }

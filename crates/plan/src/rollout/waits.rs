@@ -63,6 +63,20 @@ pub enum Wait {
         /// Where each metric stands: `success-rate: Running, 1 failed`.
         metrics: BTreeMap<String, String>,
     },
+    /// An experiment is under way.
+    Experiment {
+        /// The experiment.
+        experiment: String,
+        /// Its phase.
+        phase: String,
+        /// Where each template and analysis stands.
+        parts: BTreeMap<String, String>,
+    },
+    /// The time of an experiment has not passed.
+    Duration {
+        /// When it ends; only by its analyses or by a person when absent.
+        until: Option<Timestamp>,
+    },
     /// A pause is under way.
     Pause {
         /// Why it pauses.
@@ -183,11 +197,14 @@ impl Wait {
         match self {
             Self::InvalidSpec { .. } => 0,
             Self::UserPause | Self::Pause { .. } => 1,
-            Self::PrePromotion { .. } | Self::PostPromotion { .. } | Self::Analysis { .. } => 2,
+            Self::PrePromotion { .. }
+            | Self::PostPromotion { .. }
+            | Self::Analysis { .. }
+            | Self::Experiment { .. } => 2,
             Self::Pods { .. } | Self::Stable { .. } => 3,
             Self::Router(_) => 4,
             Self::Endpoints { .. } | Self::Service { .. } => 5,
-            Self::Weight { .. } | Self::OldPods { .. } => 6,
+            Self::Weight { .. } | Self::OldPods { .. } | Self::Duration { .. } => 6,
             Self::Traffic { .. } | Self::ScaleDownDelay { .. } => 7,
         }
     }
@@ -216,6 +233,20 @@ impl Wait {
                 format!("{left} pods of older versions must go first"),
                 [("left", left.to_string())],
             ),
+            Self::Experiment { experiment, phase, parts } => {
+                let mut reason = Reason::new(
+                    "WaitingForExperiment",
+                    format!("experiment {experiment} is {phase}{}", causes(parts)),
+                    [("experiment", experiment.clone()), ("phase", phase.clone())],
+                );
+                reason.evidence.extend(parts.clone());
+                reason
+            }
+            Self::Duration { until } => {
+                let end = until.map_or_else(|| "it is ended".to_owned(), seconds_text);
+                let message = format!("the experiment runs until {end}");
+                Reason::new("WaitingForDuration", message, [("until", end)])
+            }
             _ => self.decision(),
         }
     }

@@ -53,7 +53,6 @@ fn steps_are_refused_one_by_one() {
 #[test]
 fn a_step_that_is_not_supported_yet_is_named_by_the_path_it_is_written_at() {
     for (field, value) in [
-        ("experiment", json!({"templates": []})),
         ("setHeaderRoute", json!({"name": "x"})),
         ("setMirrorRoute", json!({"name": "x"})),
         ("plugin", json!({"name": "x"})),
@@ -63,6 +62,47 @@ fn a_step_that_is_not_supported_yet_is_named_by_the_path_it_is_written_at() {
             &format!("spec.strategy.canary.steps[1].{field}: Forbidden: not supported yet"),
         );
     }
+}
+
+#[test]
+fn an_experiment_step_is_checked_whole() {
+    let step = json!({"experiment": {
+        "duration": "soon",
+        "templates": [
+            {"name": "a", "specRef": "canary", "weight": 95},
+            {"name": "a", "specRef": "newest"},
+        ],
+        "analyses": [{"name": "", "templateName": "rate"}],
+    }});
+    check(
+        &routed(&json!([{"setWeight": 10}, step])),
+        "spec.strategy.steps[1].experiment.templates[0].weight: Invalid value: 95: \
+         no container of the pod template has a port that traffic could go to; \
+         spec.strategy.steps[1].experiment.templates[1].name: Duplicate value: \"a\"; \
+         spec.strategy.steps[1].experiment.templates[1].specRef: Invalid value: \"newest\": \
+         Invalid template step SpecRef: must be canary or stable; \
+         spec.strategy.steps[1].experiment.templates: Invalid value: 95: \
+         the weights of its templates and the canary's 10 add up to more than 100; \
+         spec.strategy.steps[1].experiment.analyses[0].name: Required value; \
+         spec.strategy.steps[1].experiment.duration: Invalid value: \"soon\": time: invalid duration \"soon\"",
+    );
+}
+
+#[test]
+fn weights_of_an_experiment_need_a_router_that_gives_them() {
+    let step =
+        json!({"experiment": {"templates": [{"name": "a", "specRef": "canary", "weight": 0}]}});
+    check(
+        &json!({"canary": {"steps": [step]}}),
+        "spec.strategy.steps[0].experiment.templates[0].weight: Invalid value: 0: \
+         Experiment template weight cannot be set unless TrafficRouting is enabled",
+    );
+    check(
+        &json!({"canary": {"stableService": "stable", "canaryService": "canary",
+            "trafficRouting": {"nginx": {"stableIngress": "shop"}}, "steps": [step]}}),
+        "spec.strategy.steps[0].experiment.templates[0].weight: Invalid value: 0: \
+         Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time",
+    );
 }
 
 #[test]

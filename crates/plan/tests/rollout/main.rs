@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a model that lacks what a story needs is a broken test")]
 
 mod blue_green;
+mod experiments;
 mod invalid;
 mod laws;
 mod model;

@@ -154,10 +154,12 @@ impl World {
             services: reads
                 .services
                 .iter()
+                .cloned()
+                .chain(self.services_of_experiments())
                 .map(|name| {
                     (
                         name.clone(),
-                        find("Service", name)
+                        find("Service", &name)
                             .map(|service| serde_json::from_value::<Service>(service).unwrap()),
                     )
                 })
@@ -167,6 +169,10 @@ impl World {
                 .objects
                 .iter()
                 .map(|target| (target.clone(), find(&target.kind, &target.name)))
+                .collect(),
+            experiments: typed("Experiment")
+                .into_iter()
+                .map(|found| serde_json::from_value(found).unwrap())
                 .collect(),
             analysis_runs: typed("AnalysisRun")
                 .into_iter()
@@ -185,6 +191,12 @@ impl World {
             rollout,
             ..Observed::default()
         }
+    }
+
+    fn services_of_experiments(&self) -> Vec<String> {
+        let templates = |found: &Value| found["status"]["templateStatuses"].as_array().cloned();
+        let templates = self.of_kind("Experiment").filter_map(templates).flatten();
+        templates.filter_map(|found| found["serviceName"].as_str().map(str::to_owned)).collect()
     }
 
     /// Performs a write; `false` when its precondition no longer holds or the object is there already.
@@ -240,6 +252,21 @@ impl World {
         }
         object["metadata"]["resourceVersion"] = json!(version);
         true
+    }
+
+    /// What another controller does to the only experiment.
+    pub(crate) fn edit_experiment(&mut self, body: &Value) {
+        let name = self.experiments().pop().unwrap();
+        let target = ObjectRef::new("argoproj.io/v1alpha1", "Experiment", "default", &name);
+        let how = (&target, Subresource::Main, PatchType::Merge);
+        assert!(self.patch(how, body, &Precondition::default()));
+    }
+
+    /// Names of the experiments, in order.
+    pub(crate) fn experiments(&self) -> Vec<String> {
+        let kind = "Experiment".to_owned();
+        let all = self.objects.keys().filter(|(found, _)| *found == kind);
+        all.map(|(_, name)| name.clone()).collect()
     }
 
     /// What a person or a client does to the rollout.

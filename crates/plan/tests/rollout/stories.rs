@@ -260,15 +260,13 @@ fn template_and_size_may_change_at_once() {
 
 #[test]
 fn what_is_wrong_is_said_and_nothing_else_happens() {
-    let mut world = World::new(rollout(
-        2,
-        &routed(&json!([{"setWeight": 120}, {"experiment": {"templates": []}}])),
-    ));
+    let mut world =
+        World::new(rollout(2, &routed(&json!([{"setWeight": 120}, {"plugin": {"name": "x"}}]))));
     world.run_for(60);
     assert_eq!(
         world.outcome().message,
         "InvalidSpec: The Rollout \"shop\" is invalid: spec.strategy.steps[0].setWeight: Invalid value: 120: \
-         SetWeight needs to be between 0 and 100; spec.strategy.canary.steps[1].experiment: Forbidden: not supported yet"
+         SetWeight needs to be between 0 and 100; spec.strategy.canary.steps[1].plugin: Forbidden: not supported yet"
     );
     assert_eq!(world.objects.len(), 1);
     world.edit(&json!({"spec": {"strategy": {"canary": {"steps": [{"setWeight": 20}]}}}}));

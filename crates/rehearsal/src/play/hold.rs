@@ -3,8 +3,9 @@
 use super::{LineFailed, Player, blast_radius};
 use crate::{
     expect::{Found, compare, is},
+    scene::RolloutName,
     script::{Expectation, Line, When},
-    stage::Stage,
+    stage::{NAMESPACE, Stage},
     timeline::clock_words,
 };
 use jiff::Timestamp;
@@ -64,7 +65,7 @@ impl Player {
         place: &str,
     ) -> Result<Found, LineFailed> {
         let recorder = &self.stage.recorder;
-        recorder.stand(place, self.rollout()?, what, self.stage.clock.now());
+        recorder.stand(place, &self.about(what)?, what, self.stage.clock.now());
         sleep(span).await;
         Ok(recorder.stand_down(place).map_or(Ok(()), |broken| Err(self.told(broken))))
     }
@@ -75,7 +76,7 @@ impl Player {
         line: &Line,
         place: &str,
     ) -> Result<(), LineFailed> {
-        self.stage.recorder.stand(place, self.rollout()?, what, self.stage.clock.now());
+        self.stage.recorder.stand(place, &self.about(what)?, what, self.stage.clock.now());
         self.always.push((line.clone(), place.to_owned()));
         Ok(())
     }
@@ -111,7 +112,16 @@ impl Player {
             let found = self.stage.recorder.weights(self.rollout()?);
             return Ok(is(found == *wanted, || format!("{found:?}")));
         }
-        Ok(self.stage.recorder.check(self.rollout()?, what)?)
+        Ok(self.stage.recorder.check(&self.about(what)?, what)?)
+    }
+
+    /// The rollout that an expectation is about; a field of another object needs none.
+    fn about(&self, what: &Expectation) -> Result<RolloutName, LineFailed> {
+        let nowhere = || RolloutName { namespace: NAMESPACE.to_owned(), name: String::new() };
+        match (&self.rollout, what) {
+            (None, Expectation::Field { .. }) => Ok(nowhere()),
+            _ => self.rollout().cloned(),
+        }
     }
 }
 

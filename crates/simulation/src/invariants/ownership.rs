@@ -17,7 +17,14 @@ const PATHS: &[(&str, &[&str])] = &[
             "/metadata/annotations/argo-rollouts.argoproj.io~1managed-by-rollouts",
         ],
     ),
-    ("httproutes", &["/spec/rules/*/backendRefs/*/weight"]),
+    (
+        "httproutes",
+        &[
+            "/spec/rules/*/backendRefs/*/weight",
+            "/metadata/annotations/ringfence.dev~1additional-backends",
+        ],
+    ),
+    ("experiments", &["/status", "/spec/terminate"]),
     (
         "ingresses",
         &[
@@ -55,9 +62,10 @@ const PATHS: &[(&str, &[&str])] = &[
     ("leases", &[""]),
 ];
 /// Kinds that a controller may create.
-const CREATED: &[&str] = &["replicasets", "analysisruns", "ingresses", "events", "leases"];
+const CREATED: &[&str] =
+    &["replicasets", "analysisruns", "experiments", "services", "ingresses", "events", "leases"];
 /// Kinds that a controller may delete.
-const DELETED: &[&str] = &["replicasets", "analysisruns", "pods"];
+const DELETED: &[&str] = &["replicasets", "analysisruns", "experiments", "services", "pods"];
 /// Parts of the metadata that the server keeps.
 const SERVERS: &[&str] =
     &["/metadata/resourceVersion", "/metadata/generation", "/metadata/managedFields"];
@@ -95,7 +103,10 @@ impl Invariant for OwnFieldsOnly {
 
 fn is_own(resource: &str, path: &str) -> bool {
     let mut paths = PATHS.iter().filter(|(of, _)| *of == resource).flat_map(|(_, paths)| *paths);
-    paths.any(|own| is_below(path, own))
+    // Backends of an experiment come and go whole; those that stay are compared one by one.
+    let is_list = resource == "httproutes" && is_below(path, "/spec/rules/*/backendRefs");
+    let changes_length = is_list && path.ends_with("/backendRefs");
+    changes_length || paths.any(|own| is_below(path, own))
 }
 
 fn is_below(path: &str, own: &str) -> bool {

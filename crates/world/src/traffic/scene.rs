@@ -7,13 +7,19 @@ use crate::{
     control::endpoints::SERVICE_NAME,
     objects::{controller_of, labels_of, name_of, namespace_of},
 };
-use k8s_openapi::api::{core::v1::Pod, discovery::v1::Endpoint};
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    discovery::v1::Endpoint,
+};
 use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Labels that tell a pod's template, the first one found counts.
 const HASH_LABELS: [&str; 2] = ["rollouts-pod-template-hash", "pod-template-hash"];
+
+/// The annotation that ties a service to its experiment.
+const EXPERIMENT_NAME: &str = "experiment.argoproj.io/name";
 
 /// One way in for users: a route, an Ingress, or a Service that neither leads to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,7 +70,7 @@ pub(super) fn read(cluster: &Cluster) -> Vec<Front> {
         let key =
             (namespace_of(&service.metadata).to_owned(), name_of(&service.metadata).to_owned());
         let selects = service.spec.as_ref().is_some_and(|spec| spec.selector.is_some());
-        if selects && !routed.contains(&key) {
+        if selects && !routed.contains(&key) && !is_of_experiment(service) {
             let backend = backend(cluster, &key.0, &key.1, 1.0);
             fronts.push(Front {
                 name: format!("{}/{}", key.0, key.1),
@@ -82,6 +88,12 @@ fn services_under_test(rollout: &DynamicObject) -> impl Iterator<Item = (String,
     let names = [&strategy["blueGreen"]["previewService"], &strategy["canary"]["canaryService"]];
     let namespace = namespace_of(&rollout.metadata);
     names.into_iter().filter_map(Value::as_str).map(|name| (namespace.to_owned(), name.to_owned()))
+}
+
+/// Users get to an experiment by a route or not at all.
+fn is_of_experiment(service: &Service) -> bool {
+    let annotations = service.metadata.annotations.as_ref();
+    annotations.is_some_and(|annotations| annotations.contains_key(EXPERIMENT_NAME))
 }
 
 fn route_front(cluster: &Cluster, route: &DynamicObject) -> Front {

@@ -10,14 +10,19 @@
 //!       namespace: default         # the rollout's namespace unless given
 //! ```
 //!
-//! In every rule that names both the stable and the canary service their two weights are set; nothing
-//! else of the route is touched. A route counts as verified when each of its parents has accepted the
+//! In every rule that names both the stable and the canary service their two weights are set, and further
+//! destinations come and go as backends of their own; nothing else of the route is touched. A route counts as verified when each of its parents has accepted the
 //! generation in question; parents that report nothing leave it open.
+
+mod additional;
 
 use crate::{Capabilities, Context, Objects, Observation, Router, Steering};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vocab::{ObjectRef, PatchType, Precondition, Reason, Subresource, Traffic, Weight, Write};
+use std::collections::BTreeMap;
+use vocab::{
+    Destination, ObjectRef, PatchType, Precondition, Reason, Subresource, Traffic, Weight, Write,
+};
 
 /// The router of `trafficRouting.plugins["argoproj-labs/gatewayAPI"]`.
 pub struct GatewayApi;
@@ -60,7 +65,12 @@ impl Router for GatewayApi {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { weights: true, max_weight: true, ..Capabilities::default() }
+        Capabilities {
+            weights: true,
+            max_weight: true,
+            additional_destinations: true,
+            ..Capabilities::default()
+        }
     }
 
     fn is_configured(&self, config: &Value) -> bool {
@@ -103,15 +113,23 @@ impl Router for GatewayApi {
     }
 
     fn observe(&self, context: &Context<'_>, objects: &Objects) -> Result<Observation, Reason> {
-        let mut greatest = Weight::ZERO;
-        let mut verified = None;
+        let max = max_weight(context.config);
+        let mut seen = Observation {
+            canary_weight: Weight::ZERO,
+            additional: BTreeMap::new(),
+            verified: None,
+        };
         for (target, route) in self.routes(context, objects)? {
-            for pair in pairs(context, &target, route)? {
-                greatest = greatest.max(pair.canary_share(max_weight(context.config)));
+            for pair in pairs(context, &target, route, &BTreeMap::new())? {
+                seen.canary_weight = seen.canary_weight.max(pair.share(pair.canary.parts(), max));
+                for (name, backend) in &pair.further {
+                    let share = seen.additional.entry(name.clone()).or_insert(Weight::ZERO);
+                    *share = (*share).max(pair.share(backend.parts(), max));
+                }
             }
-            verified = weaker(verified, acceptance(route));
+            seen.verified = weaker(seen.verified, acceptance(route));
         }
-        Ok(Observation { canary_weight: greatest, verified })
+        Ok(seen)
     }
 
     fn steer(
@@ -120,20 +138,16 @@ impl Router for GatewayApi {
         objects: &Objects,
         traffic: &Traffic,
     ) -> Result<Vec<Steering>, Reason> {
-        if !traffic.additional.is_empty() {
-            return Err(Reason::new(
-                "Unsupported",
-                "the Gateway API router splits between stable and canary only".to_owned(),
-                [],
-            ));
-        }
         let mut writes = Vec::new();
         for (target, route) in self.routes(context, objects)? {
             let mut patch = Vec::new();
-            for pair in pairs(context, &target, route)? {
+            for pair in pairs(context, &target, route, &traffic.additional)? {
                 pair.stable.set(context.stable_service, traffic.stable_weight(), &mut patch);
                 pair.canary.set(context.canary_service, traffic.canary_weight, &mut patch);
+                let at = (context, &target);
+                additional::steer(pair.rule, &pair.further, traffic, at, &mut patch)?;
             }
+            additional::annotate(route, traffic, &mut patch);
             if !patch.is_empty() {
                 writes.push(Steering { write: write(target, route, patch), told: None });
             }
@@ -172,6 +186,7 @@ impl Config {
 /// One backend and where it stands in the route.
 struct Backend {
     path: String,
+    place: usize,
     weight: Option<u64>,
 }
 
@@ -192,37 +207,50 @@ impl Backend {
     }
 }
 
-/// The two backends of one rule.
+/// The two backends of one rule, and those that a rollout has put beside them.
 struct Pair {
+    rule: usize,
     stable: Backend,
     canary: Backend,
+    further: BTreeMap<String, Backend>,
 }
 
 impl Pair {
-    /// The canary's share of what both get, rounded up so that a little traffic is never taken for none.
-    fn canary_share(&self, max: Weight) -> Weight {
-        let total = self.stable.parts() + self.canary.parts();
+    /// The share of so many parts of what all of them get, rounded up so that a little traffic is never taken
+    /// for none.
+    fn share(&self, parts: u64, max: Weight) -> Weight {
+        let all = [&self.stable, &self.canary].into_iter().chain(self.further.values());
+        let total: u64 = all.map(Backend::parts).fold(0, u64::saturating_add);
         if total == 0 {
             return Weight::ZERO;
         }
-        let share = (self.canary.parts() * u64::from(max.parts())).div_ceil(total);
+        let share = parts.saturating_mul(u64::from(max.parts())).div_ceil(total);
         Weight::max_of(u32::try_from(share).unwrap_or(u32::MAX)).min(max)
     }
 }
 
-fn pairs(context: &Context<'_>, target: &ObjectRef, route: &Value) -> Result<Vec<Pair>, Reason> {
+/// The rules that name both services, each with the further backends that are there or wanted.
+fn pairs(
+    context: &Context<'_>,
+    target: &ObjectRef,
+    route: &Value,
+    wanted: &BTreeMap<Destination, Weight>,
+) -> Result<Vec<Pair>, Reason> {
+    let mut names = additional::managed(route);
+    names.extend(wanted.keys().map(|destination| destination.service.clone()));
     let rules = route["spec"]["rules"].as_array().map_or(&[][..], Vec::as_slice);
     let find = |index: usize, rule: &Value, service: &str| {
         let backends = rule["backendRefs"].as_array()?;
         let place =
             backends.iter().position(|backend| is_service(backend, service, context, target))?;
         let path = format!("/spec/rules/{index}/backendRefs/{place}");
-        Some(Backend { path, weight: backends[place]["weight"].as_u64() })
+        Some(Backend { path, place, weight: backends[place]["weight"].as_u64() })
     };
     let pair = |(index, rule): (usize, &Value)| {
         let stable = find(index, rule, context.stable_service)?;
         let canary = find(index, rule, context.canary_service)?;
-        Some(Pair { stable, canary })
+        let further = additional::of_rule((index, rule), &names, context, target);
+        Some(Pair { rule: index, stable, canary, further })
     };
     let found: Vec<Pair> = rules.iter().enumerate().filter_map(pair).collect();
     if found.is_empty() {
@@ -303,8 +331,6 @@ fn invalid_at(path: &str, problem: &str) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
-    use vocab::Destination;
 
     fn config() -> Value {
         json!({"plugins": {PLUGIN_KEY: {"httpRoute": "shop"}}})
@@ -342,7 +368,7 @@ mod tests {
 
     fn traffic(weight: u32) -> Traffic {
         let destination =
-            |service: &str| Destination { service: service.to_owned(), pod_hash: None };
+            |service: &str| Destination { service: service.to_owned(), pod_hash: None, port: None };
         Traffic {
             stable: destination("stable"),
             canary: destination("canary"),
@@ -368,7 +394,11 @@ mod tests {
             .unwrap();
             assert_eq!(
                 seen,
-                Observation { canary_weight: Weight::max_of(expected), verified: None }
+                Observation {
+                    canary_weight: Weight::max_of(expected),
+                    additional: BTreeMap::new(),
+                    verified: None
+                }
             );
         }
     }

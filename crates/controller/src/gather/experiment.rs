@@ -1,0 +1,97 @@
+//! Gathering what a plan for an experiment rests on.
+
+use super::{names, objects, templates};
+use crate::{
+    cache::{Cache, Entry, Kept, Kind},
+    key::Name,
+};
+use api::argo::{Experiment, Rollout, keys};
+use plan::{
+    experiment::{Observed, names as own_names, owning_rollout, reads},
+    rollout,
+};
+use std::{collections::BTreeSet, sync::Arc};
+use vocab::ObjectRef;
+
+/// What was gathered for one experiment.
+#[derive(Debug)]
+pub(crate) struct GatheredExperiment {
+    /// The planner's input, but for `unread`.
+    pub(crate) observed: Observed,
+    /// Objects that have to be read from the server into `observed.objects`.
+    pub(crate) unread: Vec<ObjectRef>,
+    /// Everything the plan rests on by name.
+    pub(crate) rests_on: BTreeSet<ObjectRef>,
+}
+
+/// Gathers for one experiment.
+pub(crate) fn experiment(
+    cache: &Cache,
+    name: &Name,
+    experiment: &Arc<Experiment>,
+) -> GatheredExperiment {
+    let mut wanted = reads(experiment);
+    let namespace = &name.namespace;
+    let mut observed =
+        Observed { experiment: Experiment::clone(experiment), ..Observed::default() };
+    (observed.templates, observed.cluster_templates) = templates(cache, namespace, &mut wanted);
+    observed.rollout = rollout_above(cache, namespace, experiment);
+    let above = observed.rollout.as_ref().map(rollout::reads).unwrap_or_default();
+    wanted.objects = above.objects;
+    wanted.services = own_names(experiment).services;
+    let unread = objects(cache, &wanted, &mut observed.objects);
+    children(cache, namespace, &mut observed);
+    let mut rests_on = names(namespace, &wanted);
+    let above = owning_rollout(experiment).map(|name| Kind::Rollout.reference(namespace, name));
+    rests_on.extend(above);
+    GatheredExperiment { observed, unread, rests_on }
+}
+
+fn rollout_above(cache: &Cache, namespace: &str, experiment: &Experiment) -> Option<Rollout> {
+    let name = Name::new(namespace, owning_rollout(experiment)?);
+    match &cache.get(Kind::Rollout, &name)?.object {
+        Kept::Rollout(rollout) => Some(rollout.as_ref().clone()),
+        _ => None,
+    }
+}
+
+/// What the experiment owns, and what has a name that it would take.
+fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
+    let uid = observed.experiment.metadata.uid.clone();
+    let own = observed.experiment.metadata.name.clone().unwrap_or_default();
+    let wanted = own_names(&observed.experiment);
+    let is_own =
+        |entry: &Entry| entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref());
+    let mut sets = BTreeSet::new();
+    for (name, entry) in cache.in_namespace(Kind::ReplicaSet, namespace) {
+        if let Kept::ReplicaSet(set) = &entry.object
+            && (is_own(entry) || wanted.replica_sets.contains(&name.name))
+        {
+            observed.replica_sets.push(set.as_ref().clone());
+            sets.insert(name.name.as_str());
+        } else {
+            observed.hashes.extend(entry.labels.get(keys::POD_TEMPLATE_HASH).cloned());
+        }
+    }
+    for (name, entry) in cache.in_namespace(Kind::Service, namespace) {
+        if let Kept::Service(service) = &entry.object
+            && (is_own(entry) || wanted.services.contains(&name.name))
+        {
+            observed.services.push(service.as_ref().clone());
+        }
+    }
+    for (name, entry) in cache.in_namespace(Kind::AnalysisRun, namespace) {
+        if let Kept::AnalysisRun(run) = &entry.object
+            && (is_own(entry) || name.name.starts_with(&own))
+        {
+            observed.analysis_runs.push(run.as_ref().clone());
+        }
+    }
+    for (_, entry) in cache.in_namespace(Kind::Pod, namespace) {
+        if let Kept::Pod(pod) = &entry.object
+            && entry.owner.as_ref().is_some_and(|owner| sets.contains(owner.name.as_str()))
+        {
+            observed.pods.push(pod.as_ref().clone());
+        }
+    }
+}
