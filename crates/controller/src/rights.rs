@@ -65,7 +65,6 @@ pub const RIGHTS: &[Right] = &[
         &[Get, List, Watch, Create, Patch, Delete],
         "experiments are worked on, and made by steps of rollouts",
     ),
-    right(ARGO, "experiments/status", &[Patch], "the status says how far an experiment is"),
     right(
         ARGO,
         "experiments/finalizers",
