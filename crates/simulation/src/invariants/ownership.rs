@@ -83,7 +83,10 @@ impl Invariant for OwnFieldsOnly {
             return Vec::new();
         }
         let name = format!("{} {}", step.resource, step.object.name());
-        let is_among = |kinds: &[&str]| kinds.contains(&step.resource.as_str());
+        let is_among = |kinds: &[&str]| {
+            kinds.contains(&step.resource.as_str())
+                && (step.resource != "services" || is_of_an_experiment(step.object.value()))
+        };
         match before.before(step) {
             _ if step.kind == EventKind::Deleted => {
                 (!is_among(DELETED)).then(|| format!("{name} is deleted")).into_iter().collect()
@@ -99,6 +102,12 @@ impl Invariant for OwnFieldsOnly {
             }
         }
     }
+}
+
+/// Only experiments have services of their own.
+fn is_of_an_experiment(service: &Value) -> bool {
+    let owners = service["metadata"]["ownerReferences"].as_array();
+    owners.into_iter().flatten().any(|owner| owner["kind"] == "Experiment")
 }
 
 fn is_own(resource: &str, path: &str) -> bool {

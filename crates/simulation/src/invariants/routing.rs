@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn weight_before_pods_is_found() {
         let tale = Tale::of(routed(5)).others("httproutes", route(100, 0));
-        let tale = tale.others("endpointslices", slice("web-stable", 5));
+        let tale = tale.others("endpointslices", slice("web-stable", 5)).after(1);
         let early = tale.clone().ours("httproutes", route(80, 20));
         check(&early, &["I2: web-canary gets 20 instead of 0 and has 0 pods of 1 it needs"]);
         let ready = tale.others("endpointslices", slice("web-canary", 1));
@@ -167,7 +167,7 @@ mod tests {
         let mut rollout = routed(5);
         let routing = json!({"nginx": {"stableIngress": "web"}});
         rollout["spec"]["strategy"]["canary"]["trafficRouting"] = routing;
-        let tale = Tale::of(rollout).others("endpointslices", slice("web-stable", 5));
+        let tale = Tale::of(rollout).others("endpointslices", slice("web-stable", 5)).after(1);
         let tale = tale.ours("ingresses", weighted(0));
         check(&tale, &[]);
         let early = tale.clone().ours("ingresses", weighted(20));
