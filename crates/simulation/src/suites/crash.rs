@@ -28,6 +28,7 @@ pub(super) const TWICE: Suite = Suite {
 const FREE_ORDER: &[(&str, &str)] = &[
     ("argo_3372", "the stable pods and those of the third version get ready in either order"),
     ("argo_3669", "the rollback may find all users at the service that is switched to it already"),
+    ("argo_4390", "users come back in as many steps as looks were taken while stable grows"),
     ("route-comes-late", "a route that is gone for a second may not be seen to be gone"),
     ("route-is-deleted", "whoever creates the route anew sets weights too"),
 ];
