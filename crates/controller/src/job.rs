@@ -27,6 +27,7 @@ use plan::{
 use serde_json::{Value, json};
 use std::{
     any::Any,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -109,11 +110,8 @@ impl Worker {
     /// Plans one rollout and carries the plan out.
     pub(crate) async fn rollout(self, subject: Subject, gathered: Box<Gathered>) -> Done {
         let mut done = Done::default();
-        if let Err(failure) = self.try_rollout(&subject, gathered, &mut done).await {
-            self.tell(&subject, &failure).await;
-            done.failure = Some(failure);
-        }
-        done
+        let outcome = self.try_rollout(&subject, gathered, &mut done).await;
+        self.finished(&subject, outcome, done).await
     }
 
     /// Plans one experiment and carries the plan out.
@@ -123,21 +121,23 @@ impl Worker {
         gathered: Box<GatheredExperiment>,
     ) -> Done {
         let mut done = Done::default();
-        if let Err(failure) = self.try_experiment(&subject, gathered, &mut done).await {
-            self.tell(&subject, &failure).await;
-            done.failure = Some(failure);
-        }
-        done
+        let outcome = self.try_experiment(&subject, gathered, &mut done).await;
+        self.finished(&subject, outcome, done).await
     }
 
     /// Plans one analysis run, or takes in what its metrics answered, and carries the plan out.
     pub(crate) async fn run(self, subject: Subject, measuring: Box<Measuring>) -> Done {
         let mut done = Done::default();
-        if let Err(failure) = self.try_run(&subject, measuring, &mut done).await {
-            self.tell(&subject, &failure).await;
-            done.failure = Some(failure);
+        let outcome = self.try_run(&subject, measuring, &mut done).await;
+        self.finished(&subject, outcome, done).await
+    }
+
+    /// Tells of a failure, if it came to one.
+    async fn finished(&self, subject: &Subject, outcome: Result<(), Failure>, done: Done) -> Done {
+        if let Err(failure) = &outcome {
+            self.tell(subject, failure).await;
         }
-        done
+        Done { failure: outcome.err(), ..done }
     }
 
     /// Reads objects that the watches do not show although they were written.
@@ -191,12 +191,9 @@ impl Worker {
         mut gathered: Box<Gathered>,
         done: &mut Done,
     ) -> Result<(), Failure> {
-        for target in std::mem::take(&mut gathered.unread) {
-            let found = self.writer.get(&target).await?;
-            gathered.observed.objects.insert(target, found);
-        }
-        let observed = &gathered.observed;
-        let now = self.clock.now();
+        let Gathered { observed, unread, .. } = &mut *gathered;
+        self.read(std::mem::take(unread), &mut observed.objects).await?;
+        let (observed, now) = (&gathered.observed, self.clock.now());
         let plan = caught(|| self.planner.rollout(observed, now))?;
         self.obey_laws(&caught(|| self.planner.violations(observed, &plan, now))?)?;
         done.wake = plan.wake;
@@ -209,12 +206,9 @@ impl Worker {
         mut gathered: Box<GatheredExperiment>,
         done: &mut Done,
     ) -> Result<(), Failure> {
-        for target in std::mem::take(&mut gathered.unread) {
-            let found = self.writer.get(&target).await?;
-            gathered.observed.objects.insert(target, found);
-        }
-        let observed = &gathered.observed;
-        let now = self.clock.now();
+        let GatheredExperiment { observed, unread, .. } = &mut *gathered;
+        self.read(std::mem::take(unread), &mut observed.objects).await?;
+        let (observed, now) = (&gathered.observed, self.clock.now());
         let plan = caught(|| self.planner.experiment(observed, now))?;
         self.obey_laws(&caught(|| self.planner.experiment_violations(observed, &plan, now))?)?;
         done.wake = plan.wake;
@@ -238,6 +232,19 @@ impl Worker {
         self.carry_out(subject, planned.plan, done).await?;
         done.calls = planned.calls;
         done.used = used;
+        Ok(())
+    }
+
+    /// Reads what no watch covers.
+    async fn read(
+        &self,
+        unread: Vec<ObjectRef>,
+        objects: &mut BTreeMap<ObjectRef, Option<Value>>,
+    ) -> Result<(), Failure> {
+        for target in unread {
+            let found = self.writer.get(&target).await?;
+            objects.insert(target, found);
+        }
         Ok(())
     }
 
