@@ -62,14 +62,7 @@ impl<'a> Subject<'a> {
 
     /// The reference that makes an object the experiment's own.
     pub(crate) fn owner(&self) -> OwnerReference {
-        OwnerReference {
-            api_version: api::argo::API_VERSION.to_owned(),
-            kind: "Experiment".to_owned(),
-            name: self.name().to_owned(),
-            uid: self.experiment.metadata.uid.clone().unwrap_or_default(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }
+        sets::owner("Experiment", &self.experiment.metadata)
     }
 
     /// Whether an object belongs to the experiment.

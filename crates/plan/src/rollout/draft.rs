@@ -111,13 +111,8 @@ impl Draft {
 
     /// Adds a write unless its object is written already.
     pub(crate) fn write(&mut self, write: Write) -> bool {
-        let target = match &write {
-            Write::Create { .. } => None,
-            Write::Patch { target, .. }
-            | Write::Delete { target, .. }
-            | Write::Evict { target, .. } => Some(target.clone()),
-        };
-        let first = target.is_none_or(|target| self.touched.insert(target));
+        let is_new = matches!(write, Write::Create { .. });
+        let first = is_new || self.touched.insert(write.target());
         if first {
             self.writes.push(write);
         }

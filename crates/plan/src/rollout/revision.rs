@@ -179,14 +179,7 @@ fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> Repl
 
 /// The reference that makes an object the rollout's own.
 pub(crate) fn owner(subject: &Subject<'_>) -> OwnerReference {
-    OwnerReference {
-        api_version: api::argo::API_VERSION.to_owned(),
-        kind: "Rollout".to_owned(),
-        name: subject.name().to_owned(),
-        uid: subject.rollout.metadata.uid.clone().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
+    sets::owner("Rollout", &subject.rollout.metadata)
 }
 
 fn copied_annotations(subject: &Subject<'_>) -> BTreeMap<String, String> {

@@ -5,7 +5,10 @@
 use super::replicas::Count;
 use api::argo::keys;
 use jiff::Timestamp;
-use k8s_openapi::{api::apps::v1::ReplicaSet, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::apps::v1::ReplicaSet,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
 use vocab::{ObjectRef, Precondition};
 
 /// What the planner asks of a ReplicaSet; absent numbers count as zero, absent texts as empty.
@@ -98,6 +101,18 @@ impl SetExt for ReplicaSet {
 /// The conditions under which what was observed of an object still holds.
 pub(crate) fn precondition(metadata: &ObjectMeta) -> Precondition {
     Precondition { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() }
+}
+
+/// The reference of an object to the one that controls it, which is of the Argo kind named.
+pub(crate) fn owner(kind: &str, owner: &ObjectMeta) -> OwnerReference {
+    OwnerReference {
+        api_version: api::argo::API_VERSION.to_owned(),
+        kind: kind.to_owned(),
+        name: owner.name.clone().unwrap_or_default(),
+        uid: owner.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
 }
 
 /// The revision in an object's annotations, zero when there is none.

@@ -10,14 +10,7 @@ use vocab::{ObjectRef, PatchType, Plan, Precondition, Propagation, Subresource, 
 fn world() -> World {
     let mut world = World::of_rollout(&json!({"templates": [template("a")]}));
     world.settle();
-    let backends = json!([
-        {"name": "stable", "weight": 90}, {"name": "canary", "weight": 0}, {"name": "try-a", "weight": 10}]);
-    let annotation = json!({"annotations": {"ringfence.dev/additional-backends": "try-a"}});
-    world.edit(
-        "HTTPRoute",
-        "shop",
-        &json!({"metadata": annotation, "spec": {"rules": [{"backendRefs": backends}]}}),
-    );
+    world.lead_users_to("try-a");
     world
 }
 

@@ -83,6 +83,15 @@ impl World {
         self.objects.get_mut(&(kind.to_owned(), name.to_owned())).unwrap()
     }
 
+    /// A tenth of the users of the route.
+    pub(crate) fn lead_users_to(&mut self, service: &str) {
+        let backends = json!([
+            {"name": "stable", "weight": 90}, {"name": "canary", "weight": 0}, {"name": service, "weight": 10}]);
+        let annotation = json!({"annotations": {"ringfence.dev/additional-backends": service}});
+        let body = json!({"metadata": annotation, "spec": {"rules": [{"backendRefs": backends}]}});
+        self.edit("HTTPRoute", "shop", &body);
+    }
+
     /// What somebody else does to an object.
     pub(crate) fn edit(&mut self, kind: &str, name: &str, body: &Value) {
         self.version += 1;

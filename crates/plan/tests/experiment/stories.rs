@@ -266,14 +266,7 @@ fn pods_stay_while_a_route_leads_to_them() {
     let spec = json!({"templates": [template("a")], "duration": "1m", "scaleDownDelaySeconds": 0});
     let mut world = World::of_rollout(&spec);
     world.settle();
-    let backends = json!([
-        {"name": "stable", "weight": 90}, {"name": "canary", "weight": 0}, {"name": "try-a", "weight": 10}]);
-    let annotation = json!({"annotations": {"ringfence.dev/additional-backends": "try-a"}});
-    world.edit(
-        "HTTPRoute",
-        "shop",
-        &json!({"metadata": annotation, "spec": {"rules": [{"backendRefs": backends}]}}),
-    );
+    world.lead_users_to("try-a");
     world.pass(120);
     assert_eq!(world.status()["phase"], "Successful");
     assert_eq!(world.size("try-a"), Some(1));
