@@ -1,6 +1,8 @@
 //! What a stage stands on: a cluster, and the time that passes there.
 
-use crate::{conditions::Conditions, elsewhere::Elsewhere, prepared, stage::SetUpFailed};
+use crate::{
+    conditions::Conditions, elsewhere::Elsewhere, prepared, recorder::Recorder, stage::SetUpFailed,
+};
 use apiserver::Server;
 use axum::Router;
 use clock::Clock;
@@ -24,8 +26,10 @@ pub(crate) struct Ground {
     pub(crate) client: Client,
     /// How long after a route first leads somewhere its users come, so that all of its endpoints are there.
     pub(crate) arrival: Duration,
+    /// What follows the objects.
+    pub(crate) recorder: Recorder,
     /// What is there because of us, to end with us.
-    _ours: Option<(Arc<Server>, WorldHandle)>,
+    ours: Option<(Arc<Server>, WorldHandle)>,
 }
 
 impl Ground {
@@ -33,9 +37,14 @@ impl Ground {
     pub(crate) async fn embedded(seed: u64, conditions: &Conditions) -> Result<Self, SetUpFailed> {
         let clock = Clock::starting_at(EPOCH.parse().unwrap_or(Timestamp::UNIX_EPOCH));
         let server = prepared::server(clock, seed).await?;
-        if let Some(witness) = conditions.witness.clone() {
-            server.set_witness(Box::new(move |change, now| witness(change, now)));
-        }
+        let recorder = Recorder::default();
+        let (heard, witness) = (recorder.clone(), conditions.witness.clone());
+        server.set_witness(Box::new(move |change, now| {
+            heard.hear(change);
+            if let Some(witness) = &witness {
+                witness(change, now);
+            }
+        }));
         let client = server.client();
         let config = WorldConfig {
             serve_pods: ServePods::None,
@@ -49,7 +58,8 @@ impl Ground {
             router: server.router(),
             client,
             arrival: Duration::ZERO,
-            _ours: Some((server, world)),
+            recorder,
+            ours: Some((server, world)),
         })
     }
 
@@ -57,6 +67,12 @@ impl Ground {
     pub(crate) fn elsewhere(place: &Elsewhere, conditions: &Conditions) -> Self {
         let (clock, router) = (Clock::system(), place.router());
         let client = Gate::open(clock, 0).client(router.clone(), "rehearsal");
-        Self { clock, router, client, arrival: conditions.settle, _ours: None }
+        let (arrival, recorder) = (conditions.settle, Recorder::default());
+        Self { clock, router, client, arrival, recorder, ours: None }
+    }
+
+    /// Whether the recorder hears of changes without watching.
+    pub(crate) fn tells_of_changes(&self) -> bool {
+        self.ours.is_some()
     }
 }

@@ -3,7 +3,7 @@
 mod hold;
 
 use crate::{
-    conditions::{Conditions, Refusals, Trace},
+    conditions::{Conditions, Election, Refusals, Trace},
     elsewhere::Elsewhere,
     expect::{is_observed, observed_phase},
     ground::Ground,
@@ -108,7 +108,8 @@ enum LineFailed {
 /// [`PlayFailed`] when a line cannot be carried out. An expectation that does not come true is no
 /// error: the report says so.
 pub fn rehearse(play: &Play) -> Result<Report, PlayFailed> {
-    rehearse_under(play, &Conditions::default()).map(|(report, _)| report)
+    let alone = Conditions { election: Election::None, ..Conditions::default() };
+    rehearse_under(play, &alone).map(|(report, _)| report)
 }
 
 /// Plays a script under conditions; says also what the controllers did.
@@ -165,6 +166,7 @@ async fn perform(
     let script_ended = player.stage.clock.now();
     sleep(conditions.afterwards).await;
     let trace = player.stage.trace(script_ended);
+    player.stage.traffic.end_scrapes();
     Ok((player.report(began).await, trace))
 }
 

@@ -1,12 +1,12 @@
 //! Following every object, in the order in which the server took the changes.
 //!
-//! Kinds are watched one by one, and their news arrive in any order. [`Recorder`] gathers what arrived at
-//! one moment and goes through it by resource version, so that what must always hold is held against
-//! every state the cluster was in, however short.
+//! An API server of our own tells of each change; elsewhere kinds are watched one by one, and their news
+//! arrive in any order. [`Recorder`] gathers what arrived at one moment and goes through it by resource
+//! version, so that what must always hold is held against every state the cluster was in, however short.
 
 use crate::{
     expect::{Found, check},
-    resources::UnknownResource,
+    resources::{UnknownResource, followed_kind},
     scene::{Id, RolloutName, Scene},
     script::Expectation,
 };
@@ -20,12 +20,12 @@ use kube::{
     core::ApiResource,
     runtime::{WatchStreamExt, watcher},
 };
-use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use store::{Change, EventKind, Object};
 use tokio::{sync::Notify, time::sleep};
 
 /// How long news of one moment may take to arrive from all kinds.
@@ -50,7 +50,7 @@ struct Standing {
 #[derive(Debug, Default)]
 struct State {
     /// News not gone through, by resource version.
-    waiting: BTreeMap<(u64, Id), Option<Value>>,
+    waiting: BTreeMap<(u64, Id), Option<Arc<Object>>>,
     scene: Scene,
     standing: Vec<Standing>,
     /// Weights that routes gave canaries, by the rollout's uid.
@@ -59,6 +59,14 @@ struct State {
 }
 
 impl Recorder {
+    /// Takes note of a change of which the server tells.
+    pub(crate) fn hear(&self, change: &Change) {
+        let Some(kind) = followed_kind(change) else { return };
+        let id = (kind.to_owned(), change.namespace.clone(), change.name.clone());
+        let object = (change.kind != EventKind::Deleted).then(|| Arc::clone(&change.object));
+        self.note(change.resource_version, id, object);
+    }
+
     /// Follows one kind for ever.
     pub(crate) async fn follow(self, client: Client, kind: ApiResource) {
         let api: Api<DynamicObject> = Api::all_with(client, &kind);
@@ -71,17 +79,22 @@ impl Recorder {
                 Ok(watcher::Event::Delete(object)) => (object, false),
                 _ => continue,
             };
-            self.hear(&kind.kind, &object, is_there);
+            self.see(&kind.kind, &object, is_there);
         }
     }
 
-    fn hear(&self, kind: &str, object: &DynamicObject, is_there: bool) {
+    fn see(&self, kind: &str, object: &DynamicObject, is_there: bool) {
         let metadata = &object.metadata;
         let version = metadata.resource_version.as_deref().unwrap_or_default();
+        let version = version.parse().unwrap_or(0);
         let namespace = metadata.namespace.clone().unwrap_or_default();
         let id = (kind.to_owned(), namespace, metadata.name.clone().unwrap_or_default());
-        let object = is_there.then(|| serde_json::to_value(object).unwrap_or_default());
-        self.lock().waiting.insert((version.parse().unwrap_or(0), id), object);
+        let value = || serde_json::to_value(object).unwrap_or_default();
+        self.note(version, id, is_there.then(|| Arc::new(Object::new(value(), version))));
+    }
+
+    fn note(&self, version: u64, id: Id, object: Option<Arc<Object>>) {
+        self.lock().waiting.insert((version, id), object);
         self.news.notify_one();
     }
 

@@ -6,6 +6,7 @@ use kube::{
     api::DynamicObject,
     core::{ApiResource, GroupVersionKind},
 };
+use store::Change;
 
 /// A word that names no kind.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,13 @@ const KINDS: [(&[&str], Kind); 13] = [
     (&["secret"], ("", "v1", "Secret")),
     (&["horizontalpodautoscaler", "hpa"], ("autoscaling", "v2", "HorizontalPodAutoscaler")),
 ];
+
+/// The kind of what has changed, if a script may name it.
+pub(crate) fn followed_kind(change: &Change) -> Option<&'static str> {
+    let found = change.object.value()["kind"].as_str()?;
+    let is_it = |kind: &Kind| kind.0 == change.resource.group && kind.2 == found;
+    KINDS.iter().map(|(_, kind)| kind).find(|kind| is_it(kind)).map(|(_, _, kind)| *kind)
+}
 
 /// Every kind that a script may name.
 pub(crate) fn every_kind() -> impl Iterator<Item = ApiResource> {

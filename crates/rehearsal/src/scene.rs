@@ -13,7 +13,8 @@ use k8s_openapi::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+use store::Object;
 
 /// The label that ties pods to a version.
 const HASH: &str = "rollouts-pod-template-hash";
@@ -39,11 +40,11 @@ impl RolloutName {
 
 /// Every object, as of one moment.
 #[derive(Debug, Default)]
-pub(crate) struct Scene(BTreeMap<Id, Value>);
+pub(crate) struct Scene(BTreeMap<Id, Arc<Object>>);
 
 impl Scene {
     /// Learns that an object is so now, or is gone.
-    pub(crate) fn learn(&mut self, id: Id, object: Option<Value>) {
+    pub(crate) fn learn(&mut self, id: Id, object: Option<Arc<Object>>) {
         match object {
             Some(object) => drop(self.0.insert(id, object)),
             None => drop(self.0.remove(&id)),
@@ -52,7 +53,8 @@ impl Scene {
 
     /// One object as it is written.
     pub(crate) fn raw(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
-        self.0.get(&(kind.to_owned(), namespace.to_owned(), name.to_owned()))
+        let id = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        self.0.get(&id).map(|object| object.value())
     }
 
     /// All objects of a kind in a namespace as they are written.
@@ -62,7 +64,7 @@ impl Scene {
         namespace: &'a str,
     ) -> impl Iterator<Item = &'a Value> {
         let is_meant = move |id: &Id| id.0 == kind && id.1 == namespace;
-        self.0.iter().filter(move |(id, _)| is_meant(id)).map(|(_, object)| object)
+        self.0.iter().filter(move |(id, _)| is_meant(id)).map(|(_, object)| object.value())
     }
 
     /// The rollout.
@@ -102,7 +104,7 @@ impl Scene {
     /// Every rollout.
     pub(crate) fn rollouts(&self) -> impl Iterator<Item = Rollout> {
         let rollouts = self.0.iter().filter(|(id, _)| id.0 == "Rollout");
-        rollouts.filter_map(|(_, object)| read(object))
+        rollouts.filter_map(|(_, object)| read(object.value()))
     }
 
     /// The canary's share of the route in hundredths, once the rollout steers it.
@@ -283,7 +285,8 @@ mod tests {
         ]}]}});
         let mut scene = Scene::default();
         let mut tell = |kind: &str, name: &str, object: Value| {
-            scene.learn((kind.to_owned(), "default".to_owned(), name.to_owned()), Some(object));
+            let id = (kind.to_owned(), "default".to_owned(), name.to_owned());
+            scene.learn(id, Some(Arc::new(Object::new(object, 1))));
         };
         tell("Rollout", "web", rollout.clone());
         tell("Service", "stable", service("a"));

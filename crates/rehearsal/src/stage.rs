@@ -88,7 +88,7 @@ impl Stage {
             traffic,
             timeline: Timeline::starting_at(clock.now()),
             taken_back: TakenBack::default(),
-            recorder: Recorder::default(),
+            recorder: ground.recorder.clone(),
             stirred: Arc::default(),
             seats: Vec::new(),
             ground,
@@ -142,7 +142,8 @@ impl Stage {
         tasks.spawn(follow(client.clone(), self.stirred.clone(), move |rollout: Rollout| {
             taken_back.observe(&rollout);
         }));
-        for kind in every_kind() {
+        let unheard = (!self.ground.tells_of_changes()).then(every_kind);
+        for kind in unheard.into_iter().flatten() {
             tasks.spawn(self.recorder.clone().follow(client.clone(), kind));
         }
         tasks.spawn(self.recorder.clone().record(self.clock, self.stirred.clone()));

@@ -4,10 +4,9 @@ use crate::{
     divergence::Divergence,
     ending::differences,
     invariants,
-    run::{Ran, Reference, SETTLES_WITHIN},
+    run::{Ran, Reference},
     weights::weights,
 };
-use jiff::Timestamp;
 use rehearsal::Unmet;
 
 /// How many more writes what goes wrong may cost at least; a fifth more in long stories.
@@ -42,12 +41,11 @@ pub fn examine(ran: &Ran, reference: &Reference, against: Against) -> Vec<Diverg
     found
 }
 
-/// I10: hours after the script nothing is written any more.
+/// I10: some time after the script nothing is written any more.
 fn restless(ran: &Ran) -> Option<Divergence> {
-    let quiet_from = ran.trace.script_ended.checked_add(SETTLES_WITHIN).unwrap_or(Timestamp::MAX);
-    let late: Vec<_> = ran.writes().filter(|write| write.at > quiet_from).collect();
+    let late: Vec<_> = ran.writes().filter(|write| write.at > ran.quiet_from).collect();
     let last = late.last()?;
-    let found = format!("{} writes hours after the end, the last to {}", late.len(), last.path);
+    let found = format!("{} writes long after the end, the last to {}", late.len(), last.path);
     Some(Divergence::Breach { invariant: "I10", at: last.at.to_string(), found })
 }
 

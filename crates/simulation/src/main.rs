@@ -11,9 +11,6 @@ use simulation::{
 };
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
-/// In CI every so manieth story is played.
-const CI_STORIES: usize = 4;
-
 /// Plays scenarios with everything going wrong, on virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "sim")]
@@ -126,9 +123,7 @@ fn chosen_stories(arguments: &Arguments) -> Result<Vec<Story>> {
     let mut stories = stories(&arguments.scenarios, arguments.seed)?;
     match &arguments.scenario {
         Some(part) => stories.retain(|story| story.name.contains(part)),
-        None if arguments.ci => {
-            stories = sample(stories, CI_STORIES);
-        }
+        None if arguments.ci => stories = sample(stories),
         None => {}
     }
     if stories.is_empty() {

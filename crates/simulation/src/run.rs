@@ -19,7 +19,9 @@ use std::{
 /// How long the cluster is left alone after the script at least.
 const AFTERWARDS: Duration = Duration::from_hours(2);
 /// How long after the script the controller may still have something to do; old pods may be kept an hour.
-pub(crate) const SETTLES_WITHIN: Duration = Duration::from_mins(90);
+const SETTLES_WITHIN: Duration = Duration::from_mins(90);
+/// How much longer than its reference a run may take to settle that goes wrong for seconds.
+const SETTLES_LATER: Duration = Duration::from_mins(5);
 /// The controller dies at every so manieth event that it writes down.
 const EVENTS_TO_A_DEATH: usize = 16;
 
@@ -32,6 +34,8 @@ pub struct Ran {
     pub trace: Trace,
     /// What happened.
     pub history: History,
+    /// From when on nothing may be written any more.
+    pub quiet_from: Timestamp,
 }
 
 /// A run in which nothing went wrong, and what others are held against.
@@ -45,6 +49,8 @@ pub struct Reference {
     pub weights: Weights,
     /// The controller's requests, without those for events.
     pub writes: usize,
+    /// How long after the script the last object changed.
+    settled: Duration,
 }
 
 /// Plays a story under conditions.
@@ -55,12 +61,18 @@ pub fn run(story: &Story, conditions: Conditions) -> Result<Ran, String> {
     let chronicler = Chronicler::default();
     let conditions = Conditions {
         witness: Some(chronicler.witness()),
-        afterwards: conditions.afterwards.max(AFTERWARDS),
+        afterwards: if conditions.afterwards.is_zero() {
+            AFTERWARDS
+        } else {
+            conditions.afterwards
+        },
         ..conditions
     };
     let (report, trace) =
         rehearse_under(&story.play, &conditions).map_err(|failed| chain(&failed))?;
-    Ok(Ran { report, trace, history: chronicler.history() })
+    let settles = SETTLES_WITHIN.min(conditions.afterwards.saturating_sub(SETTLES_LATER));
+    let quiet_from = trace.script_ended.checked_add(settles).unwrap_or(Timestamp::MAX);
+    Ok(Ran { report, trace, history: chronicler.history(), quiet_from })
 }
 
 impl Reference {
@@ -73,7 +85,16 @@ impl Reference {
         let ending = ran.ending();
         let weights = weights(&ran.history);
         let writes = ran.writes().count();
-        Ok(Self { ran, ending, weights, writes })
+        let changed = ran.history.steps.iter().rev().find(|step| step.resource != "leases");
+        let settled = changed.map(|step| step.at.duration_since(ran.trace.script_ended));
+        let settled = settled.and_then(|span| Duration::try_from(span).ok()).unwrap_or_default();
+        Ok(Self { ran, ending, weights, writes, settled })
+    }
+
+    /// How long a cluster is left alone in which a controller is away for seconds: until the last change of
+    /// the reference, a while in which what is late may still happen, and one in which nothing may.
+    pub(crate) fn rest(&self) -> Duration {
+        self.settled + SETTLES_LATER * 2
     }
 
     /// How many writes a controller makes, events among them but no renewals of a lease.

@@ -16,8 +16,6 @@ use std::{
     sync::{LazyLock, Mutex, OnceLock},
 };
 
-/// Every so manieth story is played.
-const STORIES: usize = 4;
 /// Decides what is left to chance.
 const SEED: u64 = 1;
 
@@ -93,7 +91,7 @@ fn play_once_more() -> Result<(), Failed> {
 }
 
 fn know(season: &Season) -> Result<Vec<Known>, String> {
-    season.know(&sample(told_stories()?, STORIES))
+    season.know(&sample(told_stories()?))
 }
 
 fn told_stories() -> Result<Vec<Story>, String> {

@@ -14,7 +14,7 @@ pub(super) const ADVERSARIES: Suite = Suite {
     name: "T10",
     about: "others scale, revert, evict, delete and annotate while a release goes on",
     cases,
-    runs: Runs { ci: 25, whole: 400 },
+    runs: Runs { ci: 25, whole: 220 },
 };
 
 fn cases(_: &Story, _: &Reference, _: u64) -> Vec<Case> {

@@ -24,7 +24,7 @@ pub(super) const CLOCKS: Suite = Suite {
     name: "T7",
     about: "the controller's clock is ahead or behind, all along or since it was started again",
     cases,
-    runs: Runs { ci: 25, whole: 400 },
+    runs: Runs { ci: 25, whole: 220 },
 };
 
 fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {

@@ -3,7 +3,7 @@
 use super::{Case, PATIENCE, Runs, Suite, chance::Chance, one};
 use crate::{examine::Against, run::Reference, story::Story};
 use faults::{Cut, Moment};
-use rehearsal::Seat;
+use rehearsal::{Conditions, Seat};
 
 /// How many pairs of crashes are made up for each story.
 const PAIRS: usize = 40;
@@ -21,7 +21,7 @@ pub(super) const TWICE: Suite = Suite {
     name: "T2",
     about: "the controller dies at a write, is started again, and dies at another",
     cases: pairs,
-    runs: Runs { ci: 20, whole: 300 },
+    runs: Runs { ci: 20, whole: 180 },
 };
 
 /// Stories in which more than one sequence of weights is right after a crash.
@@ -34,7 +34,7 @@ const FREE_ORDER: &[(&str, &str)] = &[
 ];
 
 fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
-    reference.deaths().into_iter().map(|cut| case(story, &[cut])).collect()
+    reference.deaths().into_iter().map(|cut| case(story, reference, &[cut])).collect()
 }
 
 fn pairs(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
@@ -48,10 +48,10 @@ fn pairs(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
         let first = cut(writes);
         [first, cut((writes + 3).saturating_sub(first.write))]
     };
-    (0..PAIRS.min(writes * writes)).map(|_| case(story, &pair())).collect()
+    (0..PAIRS.min(writes * writes)).map(|_| case(story, reference, &pair())).collect()
 }
 
-fn case(story: &Story, cuts: &[Cut]) -> Case {
+fn case(story: &Story, reference: &Reference, cuts: &[Cut]) -> Case {
     let word = |cut: &Cut| {
         let moment = if cut.moment == Moment::Before { "before" } else { "after" };
         format!("{moment}-{}", cut.write)
@@ -60,5 +60,6 @@ fn case(story: &Story, cuts: &[Cut]) -> Case {
     let seat = Seat { cuts: cuts.to_vec(), ..Seat::default() };
     let is_free = FREE_ORDER.iter().any(|(free, _)| story.name.starts_with(free));
     let against = if is_free { Against::SameEnding } else { Against::SameStory };
-    Case::new(name, one(seat, PATIENCE), against)
+    let conditions = Conditions { afterwards: reference.rest(), ..one(seat, PATIENCE) };
+    Case::new(name, conditions, against)
 }

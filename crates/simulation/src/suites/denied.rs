@@ -16,7 +16,7 @@ pub(super) const DENIED: Suite = Suite {
     name: "T9",
     about: "a verb on a kind is forbidden or a kind is absent, for a while or all along",
     cases,
-    runs: Runs { ci: 25, whole: 400 },
+    runs: Runs { ci: 25, whole: 220 },
 };
 
 fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {

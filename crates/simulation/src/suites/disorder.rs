@@ -22,7 +22,7 @@ pub(super) const HIDDEN: Suite = Suite {
     name: "T4",
     about: "states that are overwritten soon are never seen, for one kind or for all",
     cases: hidden,
-    runs: Runs { ci: 20, whole: 300 },
+    runs: Runs { ci: 20, whole: 180 },
 };
 
 /// Events come twice, late, out of order across kinds, or not at all until the list is read again.
@@ -30,7 +30,7 @@ pub(super) const DISORDER: Suite = Suite {
     name: "T5",
     about: "events come twice, late and out of order, and streams expire or break off",
     cases: disordered,
-    runs: Runs { ci: 25, whole: 400 },
+    runs: Runs { ci: 25, whole: 220 },
 };
 
 fn hidden(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {

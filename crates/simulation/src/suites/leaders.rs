@@ -17,7 +17,7 @@ pub(super) const LEADERS: Suite = Suite {
     name: "T8",
     about: "of two controllers the one that leads dies, freezes or is cut off at a write",
     cases,
-    runs: Runs { ci: 20, whole: 250 },
+    runs: Runs { ci: 20, whole: 150 },
 };
 
 fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {

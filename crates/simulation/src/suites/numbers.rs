@@ -20,7 +20,7 @@ pub(super) const NUMBERS: Suite = Suite {
     name: "T13",
     about: "metric providers are down, slow, flapping, or answer nothing or nonsense",
     cases,
-    runs: Runs { ci: 25, whole: 300 },
+    runs: Runs { ci: 25, whole: 180 },
 };
 
 /// What a provider answers.

@@ -17,7 +17,7 @@ pub(super) const RANDOM: Suite = Suite {
     name: "T15",
     about: "trouble of all sorts for minutes, then quiet: everything settles and stays so",
     cases,
-    runs: Runs { ci: 30, whole: 500 },
+    runs: Runs { ci: 30, whole: 280 },
 };
 
 fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {

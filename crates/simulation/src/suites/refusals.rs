@@ -27,7 +27,7 @@ pub(super) const REFUSED: Suite = Suite {
     name: "T6",
     about: "a request, or a burst of them, is refused, lost, late, or carried out without an answer",
     cases,
-    runs: Runs { ci: 40, whole: 900 },
+    runs: Runs { ci: 40, whole: 450 },
 };
 
 fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {

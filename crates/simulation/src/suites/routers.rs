@@ -21,7 +21,7 @@ pub(super) const ROUTERS: Suite = Suite {
     name: "T12",
     about: "the data plane follows late, and somebody edits, deletes and recreates routes",
     cases,
-    runs: Runs { ci: 20, whole: 250 },
+    runs: Runs { ci: 20, whole: 150 },
 };
 
 fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {

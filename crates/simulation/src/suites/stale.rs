@@ -20,7 +20,7 @@ pub(super) const STALE: Suite = Suite {
     name: "T3",
     about: "watches of one kind fall silent for a while, or a restarted controller is shown the past",
     cases,
-    runs: Runs { ci: 30, whole: 500 },
+    runs: Runs { ci: 30, whole: 280 },
 };
 
 fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {

@@ -24,22 +24,16 @@ const REWRITES: [(&str, Rewrite); 4] = [
 /// Conditions that upstream does not have.
 const OURS: [&str; 3] = ["Ready", "Reconciling", "Stalled"];
 
-/// A story in which a version comes and goes within the time in which nobody leads.
-const TOO_QUICK: &str = "argo_3354";
-
 /// Another identity takes over after each write, and finds a status as others write it.
 pub(super) const UPGRADE: Suite = Suite {
     name: "T16",
     about: "a controller of another version takes over after a write and finds a status unlike its own",
     cases,
-    runs: Runs { ci: 25, whole: 400 },
+    runs: Runs { ci: 25, whole: 220 },
 };
 
-fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
+fn cases(_: &Story, reference: &Reference, _: u64) -> Vec<Case> {
     let mut cases = Vec::new();
-    if story.name.starts_with(TOO_QUICK) {
-        return cases;
-    }
     for (write, at) in (1..).zip(reference.times_of_work()) {
         for (word, rewrite) in REWRITES {
             let seat = Seat { cuts: vec![Cut { write, moment: Moment::After }], ..Seat::default() };

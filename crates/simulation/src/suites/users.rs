@@ -34,7 +34,7 @@ pub(super) const USERS: Suite = Suite {
     name: "T11",
     about: "somebody does something after a line of the script, or two things after two lines",
     cases,
-    runs: Runs { ci: 50, whole: 900 },
+    runs: Runs { ci: 50, whole: 450 },
 };
 
 fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {

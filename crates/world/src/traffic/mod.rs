@@ -160,6 +160,11 @@ impl TrafficHandle {
         self.settled().faults.clear();
     }
 
+    /// Keeps no numbers of what comes from now on, for nobody will ask for them.
+    pub fn end_scrapes(&self) {
+        lock(&self.model).end_scrapes();
+    }
+
     /// What users have met so far.
     pub fn totals(&self) -> Totals {
         self.settled().totals.clone()

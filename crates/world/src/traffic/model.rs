@@ -74,8 +74,20 @@ impl Model {
         }
     }
 
-    /// Counts everything up to `now`, with a scrape at each interval on the way.
+    /// Scrapes no more.
+    pub(super) fn end_scrapes(&mut self) {
+        self.sinks.series = None;
+    }
+
+    /// Counts everything up to `now`, with a scrape at each interval on the way if anybody keeps them.
     pub(super) fn advance(&mut self, now: Timestamp) {
+        if self.sinks.series.is_some() {
+            self.scrape_until(now);
+        }
+        self.count_to(now);
+    }
+
+    fn scrape_until(&mut self, now: Timestamp) {
         let oldest = now.checked_sub(self.sinks.retention).unwrap_or(Timestamp::MIN);
         if self.next_scrape < oldest {
             let missed = spans::between(self.next_scrape, oldest).as_nanos()
@@ -89,7 +101,6 @@ impl Model {
             self.scrape(self.next_scrape);
             self.next_scrape = spans::after(self.next_scrape, self.sinks.interval);
         }
-        self.count_to(now);
     }
 
     fn scrape(&self, at: Timestamp) {
