@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask differential --peer BINARY [--seeds A..B] [-o json] | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +26,10 @@ fn main() -> Result<()> {
         ["tidy"] => demand("untidy", &tidy::complaints(&root())?),
         ["conformance", rest @ ..] => hand_over("conformance", "dev", rest),
         ["control-plane", rest @ ..] => hand_over("control-plane", "dev", rest),
+        ["differential", rest @ ..] => {
+            build("ringfence")?;
+            hand_over("differential", "dev", rest)
+        }
         ["sim", rest @ ..] => hand_over("simulation", profile_of_season(rest), rest),
         _ => bail!(USAGE),
     }
@@ -37,6 +41,14 @@ fn hand_over(package: &str, profile: &str, args: &[&str]) -> Result<()> {
     command.args(["run", "--quiet", "--profile", profile, "--package", package, "--"]).args(args);
     let status = command.current_dir(root()).status().context("cannot run cargo")?;
     if status.success() { Ok(()) } else { bail!("{package} failed") }
+}
+
+/// Builds a program that a chore runs.
+fn build(package: &str) -> Result<()> {
+    let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    command.args(["build", "--quiet", "--package", package]);
+    let status = command.current_dir(root()).status().context("cannot run cargo")?;
+    if status.success() { Ok(()) } else { bail!("{package} cannot be built") }
 }
 
 /// One case is played again in the build that is there already; a season is worth a faster one.

@@ -1,0 +1,70 @@
+//! One case: objects and what people do to them, all of it decided by a seed.
+
+use crate::{
+    act::{self, Act},
+    chance::Chance,
+    manifest::{self, Kind},
+};
+use serde_json::Value;
+
+/// What is applied and done to both controllers.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What everything else follows from.
+    pub seed: u64,
+    /// The name of the Rollout, with which all other names begin.
+    pub name: String,
+    /// The way in which it is rolled out.
+    pub kind: Kind,
+    /// The objects that are applied first, the Rollout last, without a namespace.
+    pub objects: Vec<Value>,
+    /// What is done then.
+    pub acts: Vec<Act>,
+}
+
+impl Case {
+    /// The case of a seed.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut chance = Chance::of(seed);
+        let kind = chance.one([Kind::Canary, Kind::Nginx, Kind::BlueGreen]);
+        let name = format!("c{seed:05}");
+        let objects = manifest::objects(&mut chance, &name, kind);
+        let acts = act::sequence(&mut chance, kind, &name);
+        Self { seed, name, kind, objects, acts }
+    }
+
+    /// The Rollout.
+    pub fn rollout(&self) -> &Value {
+        self.objects.last().unwrap_or(&Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_seed_always_makes_the_same_case() {
+        let text = |seed| format!("{:?}", Case::of_seed(seed));
+        assert_eq!(text(42), text(42));
+        assert_ne!(text(42), text(43));
+    }
+
+    #[test]
+    fn all_ways_of_rolling_out_are_among_a_few_seeds() {
+        let kinds: BTreeSet<_> =
+            (0..30).map(|seed| format!("{:?}", Case::of_seed(seed).kind)).collect();
+        assert_eq!(kinds.len(), 3);
+    }
+
+    #[test]
+    fn names_of_a_case_begin_with_the_name_of_its_rollout() {
+        for seed in 0..100 {
+            let case = Case::of_seed(seed);
+            let names = case.objects.iter().map(|object| object["metadata"]["name"].as_str());
+            assert!(names.flatten().all(|name| name.starts_with(&case.name)), "seed {seed}");
+            assert_eq!(case.rollout()["kind"], "Rollout");
+        }
+    }
+}

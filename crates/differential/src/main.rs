@@ -1,0 +1,166 @@
+//! `differential`: the controller against another one, seed by seed.
+
+use clap::{Parser, ValueEnum};
+use differential::{
+    Binary, Case, Controllers, Handover, Outcome, Program, Report, Side, Stage, StageError, play,
+    takeover,
+};
+use futures::{StreamExt, stream};
+use std::{
+    env::current_exe,
+    io::{Write, stderr, stdout},
+    ops::Range,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Plays random rollouts with two controllers and compares what clients see.
+#[derive(Parser)]
+struct Args {
+    /// Argo Rollouts' own controller.
+    #[arg(long, value_name = "BINARY")]
+    peer: PathBuf,
+    /// The controller it is compared with; `ringfence` beside this program when absent.
+    #[arg(long, value_name = "BINARY")]
+    ours: Option<PathBuf>,
+    /// Which seeds, the last not included.
+    #[arg(long, value_name = "A..B", default_value = "0..500", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// How many cases are played at the same time.
+    #[arg(long, default_value_t = 24)]
+    parallel: usize,
+    /// Where the controllers' logs go.
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
+    /// Play half of each case with the peer, hand it over to ours, and back.
+    #[arg(long)]
+    takeover: bool,
+    /// Print the cases and play nothing.
+    #[arg(long)]
+    list: bool,
+    /// How the result is written.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number"));
+    match text.split_once("..") {
+        Some((first, end)) => Ok(number(first)?..number(end)?),
+        None => number(text).map(|seed| seed..seed + 1),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Two TLS providers in one process make rustls refuse to choose, so the one we use is named first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let args = Args::parse();
+    if args.list {
+        args.seeds.for_each(list);
+        return ExitCode::SUCCESS;
+    }
+    let ended = if args.takeover { hand_over(&args).await } else { run(&args).await };
+    match ended {
+        Ok((text, true)) => {
+            let _ = writeln!(stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Ok((text, false)) => {
+            let _ = writeln!(stdout(), "{text}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            let _ = writeln!(stderr(), "error: {}", chain(&error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn list(seed: u64) {
+    let case = Case::of_seed(seed);
+    let _ = writeln!(stdout(), "seed {seed}: {}", case.rollout()["spec"]);
+    for (place, act) in case.acts.iter().enumerate() {
+        let _ = writeln!(stdout(), "  {place}: {act}");
+    }
+}
+
+/// What is printed, and whether all is well.
+async fn run(args: &Args) -> Result<(String, bool), StageError> {
+    let stage = Stage::set().await?;
+    let _controllers = start(args, &stage)?;
+    let stage = &stage;
+    let played = stream::iter(args.seeds.clone()).map(|seed| async move {
+        let outcome = play(stage, &Case::of_seed(seed)).await;
+        tell(&outcome);
+        outcome
+    });
+    let report = Report::of(played.buffer_unordered(args.parallel.max(1)).collect().await);
+    let text = if args.output == Output::Json { report.json().to_string() } else { report.text() };
+    Ok((text, report.differing() == 0))
+}
+
+/// What is printed, and whether nothing was changed that should not be.
+async fn hand_over(args: &Args) -> Result<(String, bool), StageError> {
+    let stage = Stage::set().await?;
+    let cases: Vec<Case> = args.seeds.clone().map(Case::of_seed).collect();
+    let controllers = Controllers {
+        peer: Binary::at(&args.peer),
+        ours: Binary::at(&ours(args)?),
+        logs: args.logs.clone(),
+    };
+    let handovers = takeover(&stage, &cases, &controllers).await?;
+    let busy = handovers.iter().filter(|handover| !handover.writes.is_empty()).count();
+    let mut lines: Vec<String> = handovers.iter().map(told).collect();
+    lines.push(format!("{} handovers, {busy} with writes", handovers.len()));
+    Ok((lines.join("\n"), busy == 0))
+}
+
+fn told(handover: &Handover) -> String {
+    let Handover { to, seed, state, changes, writes } = handover;
+    let mut lines = vec![format!("seed {seed} to {}: {state}: {} writes", to.name(), writes.len())];
+    lines.extend(writes.iter().map(|write| format!("  {write}")));
+    lines.extend(changes.iter().map(|change| format!("  {change}")));
+    lines.join("\n")
+}
+
+/// Our controller.
+fn ours(args: &Args) -> Result<PathBuf, StageError> {
+    let beside = || current_exe().map(|path| path.with_file_name("ringfence"));
+    Ok(args.ours.clone().map_or_else(beside, Ok)?)
+}
+
+fn start(args: &Args, stage: &Stage) -> Result<[Program; 2], StageError> {
+    let ours = ours(args)?;
+    let program = |side: Side, path: &Path| {
+        let log = match &args.logs {
+            Some(folder) => folder.join(format!("{}.log", side.name())),
+            None => PathBuf::from("/dev/null"),
+        };
+        Program::start(&Binary::at(path), &stage.kubeconfig(), side.name(), &log)
+    };
+    Ok([program(Side::Peer, &args.peer)?, program(Side::Ours, &ours)?])
+}
+
+/// Tells how a case ended, in one line or with all that differs.
+fn tell(outcome: &Outcome) {
+    let Outcome { seed, acts, after, differences, .. } = outcome;
+    let restless = if outcome.restless { ", not quiet" } else { "" };
+    let mut lines = match after {
+        None => vec![format!("seed {seed}: equal after {acts} acts{restless}")],
+        Some(after) => vec![format!("seed {seed}: differs after {after}{restless}")],
+    };
+    lines.extend(differences.iter().map(|difference| format!("  {difference}")));
+    let _ = writeln!(stderr(), "{}", lines.join("\n"));
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
+}

@@ -1,0 +1,237 @@
+//! What a client sees of one case, without what is different every time: times, hashes and names that
+//! are made from them.
+//!
+//! A hash becomes its place in the order in which versions came, `<1>`, `<2>`; a time becomes `<time>`;
+//! the name of the Rollout becomes `it`.
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeSet, sync::LazyLock};
+
+/// The label with a version's hash.
+const HASH: &str = "rollouts-pod-template-hash";
+/// What we add to upstream's annotations begins with this.
+const OUR_ADDITIONS: &str = "ringfence.dev/";
+/// The conditions that we add to upstream's.
+const OUR_CONDITIONS: [&str; 3] = ["Ready", "Reconciling", "Stalled"];
+/// Of whose events a picture is made; the others are told by Kubernetes.
+const TOLD_OF: [&str; 2] = ["Rollout", "AnalysisRun"];
+
+static TIME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").ok());
+
+/// The objects of one case, in the order in which they were first seen.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Where they are.
+    pub namespace: String,
+    /// The name of the Rollout.
+    pub name: String,
+    /// What there is now.
+    pub now: Vec<Value>,
+    /// The hashes of all versions that there ever were, in the order in which they came.
+    pub hashes: Vec<String>,
+}
+
+/// The label that says which of the two controllers an object is for.
+const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
+
+/// What a client sees.
+pub fn picture(objects: &Objects) -> Value {
+    let of_kind =
+        |kind: &'static str| objects.now.iter().filter(move |object| object["kind"] == kind);
+    let named = |kind: &'static str, shown: fn(&Value) -> Value| -> Map<String, Value> {
+        of_kind(kind).map(|object| (name(object).to_owned(), shown(object))).collect()
+    };
+    let seen = json!({
+        "rollout": of_kind("Rollout").next().map(rollout),
+        "replicaSets": named("ReplicaSet", replica_set),
+        "pods": pods(of_kind("Pod")),
+        "services": named("Service", |object| kept(object, &["/spec/selector"])),
+        "ingresses": named("Ingress", |object| kept(object, &["/spec"])),
+        "runs": named("AnalysisRun", |object| kept(object, &["/spec", "/status"])),
+        "events": events(of_kind("Event")),
+        "reasonsInOrder": of_kind("Event").filter(|event| is_told(event)).map(|event| event["reason"].clone()).collect::<Vec<_>>(),
+    });
+    plain(&seen, objects)
+}
+
+fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// Metadata that clients look at, and these places.
+fn kept(object: &Value, places: &[&str]) -> Value {
+    let metadata = &object["metadata"];
+    let mut shown = json!({
+        "labels": metadata["labels"],
+        "annotations": metadata["annotations"],
+        "finalizers": metadata["finalizers"],
+        "owners": owners(metadata),
+        "deleting": !metadata["deletionTimestamp"].is_null(),
+    });
+    for place in places {
+        shown[place.trim_start_matches('/').replace('/', ".")] =
+            object.pointer(place).cloned().unwrap_or_default();
+    }
+    shown
+}
+
+fn owners(metadata: &Value) -> Vec<Value> {
+    let owners = metadata["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let shown = |owner: &Value| {
+        json!([owner["kind"], owner["name"], owner["controller"], owner["blockOwnerDeletion"]])
+    };
+    owners.iter().map(shown).collect()
+}
+
+fn rollout(object: &Value) -> Value {
+    let mut shown = kept(object, &["/spec/paused", "/spec/replicas", "/spec/restartAt"]);
+    let mut status = object["status"].clone();
+    if let Some(status) = status.as_object_mut() {
+        status.shift_remove("reasons");
+        let conditions = status.shift_remove("conditions").unwrap_or_default();
+        status.insert("conditions".to_owned(), by_type(&conditions));
+    }
+    shown["status"] = status;
+    shown
+}
+
+/// Conditions under their type; their order means nothing.
+fn by_type(conditions: &Value) -> Value {
+    let conditions = conditions.as_array().map(Vec::as_slice).unwrap_or_default();
+    let typed = conditions.iter().map(|condition| {
+        let mut shown = condition.clone();
+        let kind = shown.as_object_mut().and_then(|fields| fields.shift_remove("type"));
+        (kind.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(), shown)
+    });
+    typed.filter(|(kind, _)| !OUR_CONDITIONS.contains(&kind.as_str())).collect::<Map<_, _>>().into()
+}
+
+fn replica_set(object: &Value) -> Value {
+    let mut shown = kept(
+        object,
+        &["/spec/replicas", "/spec/minReadySeconds", "/spec/selector", "/spec/template"],
+    );
+    for count in ["replicas", "readyReplicas", "availableReplicas"] {
+        shown[count] = object["status"][count].clone();
+    }
+    shown
+}
+
+/// For each version how many pods there are of each look.
+fn pods<'a>(pods: impl Iterator<Item = &'a Value>) -> Value {
+    let mut looks = Map::new();
+    for pod in pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()) {
+        let hash = pod["metadata"]["labels"][HASH].as_str().unwrap_or_default();
+        let look = json!([
+            pod["metadata"]["labels"],
+            pod["metadata"]["annotations"],
+            pod["status"]["phase"]
+        ]);
+        let counts = looks.entry(hash).or_insert_with(|| json!({}));
+        let count = counts[look.to_string()].as_u64().unwrap_or_default();
+        counts[look.to_string()] = json!(count + 1);
+    }
+    looks.into()
+}
+
+fn is_told(event: &Value) -> bool {
+    event["involvedObject"]["kind"].as_str().is_some_and(|kind| TOLD_OF.contains(&kind))
+}
+
+/// How often each sentence was told.
+fn events<'a>(events: impl Iterator<Item = &'a Value>) -> Value {
+    let mut counts = Map::new();
+    for event in events.filter(|event| is_told(event)) {
+        let text = |field: &str| event[field].as_str().unwrap_or_default();
+        let of = event["involvedObject"]["kind"].as_str().unwrap_or_default();
+        let line = format!("{of} {} {}: {}", text("type"), text("reason"), text("message"));
+        let before = counts.get(&line).and_then(Value::as_u64).unwrap_or_default();
+        counts.insert(line, json!(before + event["count"].as_u64().unwrap_or(1)));
+    }
+    counts.into()
+}
+
+/// Without nulls, times, hashes and what we add.
+fn plain(value: &Value, objects: &Objects) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(key, value)| {
+                !value.is_null() && !key.starts_with(OUR_ADDITIONS) && *key != INSTANCE
+            });
+            let kept: Map<_, _> = kept
+                .map(|(key, value)| (plain_text(key, objects), plain(value, objects)))
+                .collect();
+            Value::Object(kept)
+        }
+        Value::Array(items) => items.iter().map(|item| plain(item, objects)).collect(),
+        Value::String(text) => Value::String(plain_text(text, objects)),
+        other => other.clone(),
+    }
+}
+
+fn plain_text(text: &str, objects: &Objects) -> String {
+    let mut plain = text.to_owned();
+    let mut known = BTreeSet::new();
+    for (place, hash) in objects.hashes.iter().enumerate() {
+        if known.insert(hash) {
+            plain = plain.replace(hash.as_str(), &format!("<{}>", place + 1));
+        }
+    }
+    if !objects.name.is_empty() {
+        plain = plain.replace(&format!("{}/{}", objects.namespace, objects.name), "it");
+        plain = plain.replace(&objects.name, "it");
+    }
+    TIME.as_ref().map_or(plain.clone(), |time| time.replace_all(&plain, "<time>").into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(now: Value) -> Objects {
+        let hashes = vec!["aaa111".to_owned(), "bbb222".to_owned()];
+        Objects {
+            namespace: "here".to_owned(),
+            name: "c00001".to_owned(),
+            now: now.as_array().cloned().unwrap_or_default(),
+            hashes,
+        }
+    }
+
+    #[test]
+    fn hashes_times_and_names_are_the_same_every_time() {
+        let seen = picture(&objects(json!([{
+            "kind": "Rollout", "metadata": {"name": "c00001"},
+            "status": {"currentPodHash": "bbb222", "abortedAt": "2026-01-02T03:04:05Z", "reasons": [1],
+                "conditions": [{"type": "Ready"}, {"type": "Healthy", "message": "c00001-aaa111"}]},
+        }])));
+        let status = &seen["rollout"]["status"];
+        let expected = json!({"currentPodHash": "<2>", "abortedAt": "<time>",
+            "conditions": {"Healthy": {"message": "it-<1>"}}});
+        assert_eq!(*status, expected);
+    }
+
+    #[test]
+    fn sentences_are_counted_and_kept_in_order() {
+        let event = |kind: &str, reason: &str| {
+            json!({"kind": "Event", "involvedObject": {"kind": kind},
+            "type": "Normal", "reason": reason, "message": "m", "count": 2})
+        };
+        let seen = picture(&objects(json!([
+            event("Rollout", "B"),
+            event("Pod", "X"),
+            event("Rollout", "A")
+        ])));
+        assert_eq!(seen["reasonsInOrder"], json!(["B", "A"]));
+        assert_eq!(seen["events"], json!({"Rollout Normal B: m": 2, "Rollout Normal A: m": 2}));
+    }
+
+    #[test]
+    fn our_annotations_are_additions() {
+        let seen = picture(&objects(json!([{"kind": "Service", "metadata": {"name": "c00001-one",
+            "annotations": {"ringfence.dev/a": "b", "x": "y"}}}])));
+        assert_eq!(seen["services"]["it-one"]["annotations"], json!({"x": "y"}));
+    }
+}

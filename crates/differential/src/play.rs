@@ -1,0 +1,193 @@
+//! One case, played on both sides at the same time.
+
+use crate::{
+    act::Act,
+    case::Case,
+    compare::{Difference, compare},
+    deliberate::{self, Deliberate},
+    manifest::METRICS,
+    picture::picture,
+    stage::{Side, Stage},
+};
+use actions::Subject;
+use effects::Actor;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use vocab::{ObjectRef, PatchType, Precondition, Propagation, Subresource, Write};
+
+/// Nothing may have changed for so long before two sides are compared; longer than every short duration.
+pub(crate) const QUIET: Duration = Duration::from_millis(3_800);
+/// A side that has not become quiet after this is compared as it is.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How often it is looked whether all is quiet.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The label that says which controller a Rollout is for.
+const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
+
+const ACTOR: Actor = Actor { field_manager: "differential", user_agent: "differential" };
+
+/// How one case ended.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// How many acts were compared.
+    pub acts: usize,
+    /// The act after which something differed that should not.
+    pub after: Option<String>,
+    /// What differed that should not; the case ends there.
+    pub differences: Vec<Difference>,
+    /// What differed on purpose, by name.
+    pub deliberate: Vec<&'static str>,
+    /// Whether a side did not become quiet.
+    pub restless: bool,
+}
+
+/// Plays a case and clears up behind it.
+pub async fn play(stage: &Stage, case: &Case) -> Outcome {
+    let mut outcome = Outcome { seed: case.seed, ..Outcome::default() };
+    for (place, act) in case.acts.iter().enumerate() {
+        let mut said = Vec::new();
+        let (now, begin) = (Timestamp::now(), Instant::now());
+        for side in Side::BOTH {
+            said.push(perform(stage, case, side, (act, now)).await.err());
+        }
+        outcome.restless |= !settle(stage, &case.name, &Side::BOTH, begin).await;
+        outcome.acts = place + 1;
+        let found = differences(stage, case, &said, &mut outcome.deliberate);
+        if !found.is_empty() {
+            outcome.after = Some(format!("{place}: {act}"));
+            outcome.differences = found;
+            break;
+        }
+    }
+    for side in Side::BOTH {
+        clear(stage, case, side).await;
+    }
+    outcome
+}
+
+/// What differs and should not.
+fn differences(
+    stage: &Stage,
+    case: &Case,
+    said: &[Option<String>],
+    known: &mut Vec<&'static str>,
+) -> Vec<Difference> {
+    let [peer, ours] =
+        Side::BOTH.map(|side| picture(&stage.sight.objects(side.name(), &case.name)));
+    let mut found = compare(&peer, &ours);
+    if let [peer, ours] = said
+        && peer != ours
+    {
+        let [peer, ours] = [peer, ours].map(|said| said.as_ref().map(|said| json!(said)));
+        found.push(Difference { place: "act".to_owned(), peer, ours });
+    }
+    found.retain(|difference| match deliberate::find(case, difference, (&peer, &ours)) {
+        None => true,
+        Some(Deliberate { name, .. }) => {
+            if !known.contains(name) {
+                known.push(name);
+            }
+            false
+        }
+    });
+    found
+}
+
+/// Does one thing on one side.
+pub(crate) async fn perform(
+    stage: &Stage,
+    case: &Case,
+    side: Side,
+    (act, now): (&Act, Timestamp),
+) -> Result<(), String> {
+    for write in writes(stage, case, side, (act, now))? {
+        effects::perform(&stage.client, ACTOR, &write).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn writes(
+    stage: &Stage,
+    case: &Case,
+    side: Side,
+    (act, now): (&Act, Timestamp),
+) -> Result<Vec<Write>, String> {
+    if *act == Act::Apply {
+        let placed = case.objects.iter().map(|object| placed(stage, object, side));
+        return Ok(placed.map(|object| Write::Create { object }).collect());
+    }
+    let objects = stage.sight.objects(side.name(), &case.name).now;
+    let rollout =
+        objects.iter().find(|object| object["kind"] == "Rollout").ok_or("there is no rollout")?;
+    if let Act::Edit(spec) = act {
+        return Ok(vec![Write::Patch {
+            target: ObjectRef::of(rollout),
+            subresource: Subresource::Main,
+            patch_type: PatchType::Merge,
+            body: json!({ "spec": spec }),
+            precondition: Precondition::default(),
+        }]);
+    }
+    let replica_sets: Vec<Value> =
+        objects.iter().filter(|object| object["kind"] == "ReplicaSet").cloned().collect();
+    let subject = Subject { rollout, replica_sets: &replica_sets, workload: None };
+    let action = act.action(now).ok_or("nothing to do")?;
+    action.writes(subject).map_err(|refused| refused.to_string())
+}
+
+/// An object of a case as it is applied on a side.
+fn placed(stage: &Stage, object: &Value, side: Side) -> Value {
+    let address = format!("http://{}", stage.metrics.address);
+    let text = object.to_string().replace(METRICS, &address);
+    let mut object: Value = serde_json::from_str(&text).unwrap_or_default();
+    object["metadata"]["namespace"] = json!(side.name());
+    if object["kind"] == "Rollout" {
+        object["metadata"]["labels"] = json!({ INSTANCE: side.name() });
+    }
+    object
+}
+
+/// Waits until nothing of the case has changed for a while and the controllers have seen what was done.
+pub(crate) async fn settle(stage: &Stage, name: &str, sides: &[Side], begin: Instant) -> bool {
+    while begin.elapsed() < PATIENCE {
+        sleep(LOOK_EVERY).await;
+        let quiet = |side: &Side| {
+            let side = *side;
+            let changed = stage.sight.changed(side.name(), name).unwrap_or(begin).max(begin);
+            changed.elapsed() >= QUIET && observed(stage, name, side)
+        };
+        if sides.iter().all(quiet) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the controller of a side has seen the specification as it is now.
+fn observed(stage: &Stage, name: &str, side: Side) -> bool {
+    let objects = stage.sight.objects(side.name(), name).now;
+    objects.iter().filter(|object| object["kind"] == "Rollout").any(|rollout| {
+        let seen = &rollout["status"]["observedGeneration"];
+        let seen = seen.as_str().map(str::to_owned).unwrap_or_else(|| seen.to_string());
+        seen == rollout["metadata"]["generation"].to_string()
+    })
+}
+
+/// Deletes everything of a case on a side.
+pub(crate) async fn clear(stage: &Stage, case: &Case, side: Side) {
+    for object in case.objects.iter().rev() {
+        let target = ObjectRef::of(&placed(stage, object, side));
+        let delete = Write::Delete {
+            target,
+            propagation: Propagation::Background,
+            precondition: Precondition::default(),
+        };
+        // What was never made need not be deleted.
+        let _ = effects::perform(&stage.client, ACTOR, &delete).await;
+    }
+    stage.sight.forget(side.name(), &case.name);
+}

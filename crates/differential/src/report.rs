@@ -1,0 +1,102 @@
+//! Many outcomes, put together.
+
+use crate::play::Outcome;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How many seeds are named for a class.
+const NAMED: usize = 8;
+
+/// What came out of a run.
+#[derive(Debug, Default)]
+pub struct Report {
+    outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    /// Puts outcomes together.
+    pub fn of(mut outcomes: Vec<Outcome>) -> Self {
+        outcomes.sort_by_key(|outcome| outcome.seed);
+        Self { outcomes }
+    }
+
+    /// How many seeds differ and should not.
+    pub fn differing(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).count()
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let mut deliberate: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for outcome in &self.outcomes {
+            for name in &outcome.deliberate {
+                deliberate.entry(name).or_default().push(outcome.seed);
+            }
+        }
+        json!({
+            "seeds": self.outcomes.len(),
+            "acts": self.outcomes.iter().map(|outcome| outcome.acts).sum::<usize>(),
+            "equal": self.outcomes.len() - self.differing(),
+            "differing": self.differing(),
+            "restless": self.outcomes.iter().filter(|outcome| outcome.restless).map(|outcome| outcome.seed).collect::<Vec<_>>(),
+            "deliberate": deliberate,
+            "classes": self.classes().into_iter().map(|(class, seeds)| json!({ "class": class, "seeds": seeds })).collect::<Vec<_>>(),
+        })
+    }
+
+    /// For people: the classes of differences, the most frequent first.
+    pub fn text(&self) -> String {
+        let mut lines = vec![format!("{} seeds, {} differ", self.outcomes.len(), self.differing())];
+        for (class, seeds) in self.classes() {
+            let named: Vec<String> = seeds.iter().take(NAMED).map(u64::to_string).collect();
+            lines.push(format!("{:5} × {class}\n        seeds {}", seeds.len(), named.join(" ")));
+        }
+        lines.join("\n")
+    }
+
+    /// Which seeds show which class, the most frequent first.
+    fn classes(&self) -> Vec<(String, Vec<u64>)> {
+        let mut classes: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for outcome in &self.outcomes {
+            for difference in &outcome.differences {
+                let seeds = classes.entry(difference.class()).or_default();
+                if seeds.last() != Some(&outcome.seed) {
+                    seeds.push(outcome.seed);
+                }
+            }
+        }
+        let mut classes: Vec<_> = classes.into_iter().collect();
+        classes.sort_by_key(|(_, seeds)| std::cmp::Reverse(seeds.len()));
+        classes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Difference;
+
+    fn outcome(seed: u64, places: &[&str]) -> Outcome {
+        let difference =
+            |place: &&str| Difference { place: (*place).to_owned(), peer: None, ours: None };
+        Outcome {
+            seed,
+            acts: 1,
+            differences: places.iter().map(difference).collect(),
+            ..Outcome::default()
+        }
+    }
+
+    #[test]
+    fn the_most_frequent_class_comes_first() {
+        let report = Report::of(vec![
+            outcome(1, &["a"]),
+            outcome(3, &["b"]),
+            outcome(2, &["b"]),
+            outcome(4, &[]),
+        ]);
+        let json = report.json();
+        assert_eq!((json["equal"].clone(), json["differing"].clone()), (json!(1), json!(3)));
+        assert_eq!(json["classes"][0]["seeds"], json!([2, 3]));
+    }
+}
