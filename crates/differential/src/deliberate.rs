@@ -24,7 +24,20 @@ struct Situation<'a> {
 }
 
 /// Everything that differs on purpose.
-pub const DELIBERATE: &[Deliberate] = &[];
+pub const DELIBERATE: &[Deliberate] = &[Deliberate {
+    name: "added-to-informer",
+    reason: "it is told of every rollout whenever a controller starts, and says nothing of the rollout",
+    seed: 0,
+    applies: |at| at.tells_of("RolloutAddedToInformer"),
+}];
+
+impl Situation<'_> {
+    /// Whether it is about an event with that reason.
+    fn tells_of(&self, reason: &str) -> bool {
+        let rest = self.difference.place.strip_prefix("events.");
+        rest.is_some_and(|rest| rest.contains(&format!(" {reason}: ")))
+    }
+}
 
 /// Why a difference is meant, if it is.
 pub(crate) fn find(

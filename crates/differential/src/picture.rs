@@ -49,7 +49,7 @@ pub fn picture(objects: &Objects) -> Value {
         "pods": pods(of_kind("Pod")),
         "services": named("Service", |object| kept(object, &["/spec/selector"])),
         "ingresses": named("Ingress", |object| kept(object, &["/spec"])),
-        "runs": named("AnalysisRun", |object| kept(object, &["/spec", "/status"])),
+        "runs": named("AnalysisRun", |object| filled(&kept(object, &["/spec", "/status"]))),
         "events": events(of_kind("Event")),
         "reasonsInOrder": of_kind("Event").filter(|event| is_told(event)).map(|event| event["reason"].clone()).collect::<Vec<_>>(),
     });
@@ -85,16 +85,45 @@ fn owners(metadata: &Value) -> Vec<Value> {
     owners.iter().map(shown).collect()
 }
 
+/// Without empty objects, which the peer writes for fields that nobody set.
+fn filled(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().map(|(key, value)| (key.clone(), filled(value)));
+            let kept = kept.filter(|(_, value)| value.as_object().is_none_or(|fields| !fields.is_empty()));
+            Value::Object(kept.collect())
+        }
+        Value::Array(items) => items.iter().map(filled).collect(),
+        other => other.clone(),
+    }
+}
+
 fn rollout(object: &Value) -> Value {
     let mut shown = kept(object, &["/spec/paused", "/spec/replicas", "/spec/restartAt"]);
     let mut status = object["status"].clone();
     if let Some(status) = status.as_object_mut() {
         status.shift_remove("reasons");
+        // How long things took is never the same twice.
+        if let Some(lasted) = status.get_mut("duration").and_then(Value::as_object_mut) {
+            lasted.values_mut().for_each(|lasted| *lasted = json!("<time>"));
+        }
+        // An empty object says as much as none.
+        status.retain(|_, value| value.as_object().is_none_or(|fields| !fields.is_empty()));
+        // The peer writes defaults into the specification, which counts as a generation.
+        if status.get("observedGeneration").map(text_of)
+            == Some(object["metadata"]["generation"].to_string())
+        {
+            status.insert("observedGeneration".to_owned(), json!("as it is now"));
+        }
         let conditions = status.shift_remove("conditions").unwrap_or_default();
         status.insert("conditions".to_owned(), by_type(&conditions));
     }
     shown["status"] = status;
     shown
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Conditions under their type; their order means nothing.
@@ -172,6 +201,9 @@ fn plain(value: &Value, objects: &Objects) -> Value {
 }
 
 fn plain_text(text: &str, objects: &Objects) -> String {
+    if text == objects.namespace {
+        return "here".to_owned();
+    }
     let mut plain = text.to_owned();
     let mut known = BTreeSet::new();
     for (place, hash) in objects.hashes.iter().enumerate() {

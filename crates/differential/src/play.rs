@@ -21,8 +21,12 @@ use vocab::{ObjectRef, PatchType, Precondition, Propagation, Subresource, Write}
 pub(crate) const QUIET: Duration = Duration::from_millis(3_800);
 /// A side that has not become quiet after this is compared as it is.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// How long a difference must last to count.
+const GRACE: Duration = Duration::from_secs(12);
 /// How often it is looked whether all is quiet.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long controllers take to see what a Rollout refers to.
+const SEEN_WITHIN: Duration = Duration::from_millis(700);
 /// The label that says which controller a Rollout is for.
 const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
@@ -51,12 +55,12 @@ pub async fn play(stage: &Stage, case: &Case) -> Outcome {
     for (place, act) in case.acts.iter().enumerate() {
         let mut said = Vec::new();
         let (now, begin) = (Timestamp::now(), Instant::now());
-        for side in Side::BOTH {
-            said.push(perform(stage, case, side, (act, now)).await.err());
-        }
+        let [peer, ours] = Side::BOTH.map(|side| perform(stage, case, side, (act, now)));
+        let (peer, ours) = tokio::join!(peer, ours);
+        said.extend([peer.err(), ours.err()]);
         outcome.restless |= !settle(stage, &case.name, &Side::BOTH, begin).await;
         outcome.acts = place + 1;
-        let found = differences(stage, case, &said, &mut outcome.deliberate);
+        let found = lasting(stage, case, &said, &mut outcome.deliberate).await;
         if !found.is_empty() {
             outcome.after = Some(format!("{place}: {act}"));
             outcome.differences = found;
@@ -67,6 +71,23 @@ pub async fn play(stage: &Stage, case: &Case) -> Outcome {
         clear(stage, case, side).await;
     }
     outcome
+}
+
+/// What differs and should not, and still does after a while: a controller may tell its events late.
+async fn lasting(
+    stage: &Stage,
+    case: &Case,
+    said: &[Option<String>],
+    known: &mut Vec<&'static str>,
+) -> Vec<Difference> {
+    let begin = Instant::now();
+    loop {
+        let found = differences(stage, case, said, known);
+        if found.is_empty() || begin.elapsed() > GRACE {
+            return found;
+        }
+        sleep(LOOK_EVERY * 5).await;
+    }
 }
 
 /// What differs and should not.
@@ -105,6 +126,10 @@ pub(crate) async fn perform(
     (act, now): (&Act, Timestamp),
 ) -> Result<(), String> {
     for write in writes(stage, case, side, (act, now))? {
+        // A controller that has not seen a template yet would call the specification invalid.
+        if matches!(&write, Write::Create { object } if object["kind"] == "Rollout") {
+            sleep(SEEN_WITHIN).await;
+        }
         effects::perform(&stage.client, ACTOR, &write).await.map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -145,7 +170,7 @@ fn placed(stage: &Stage, object: &Value, side: Side) -> Value {
     let text = object.to_string().replace(METRICS, &address);
     let mut object: Value = serde_json::from_str(&text).unwrap_or_default();
     object["metadata"]["namespace"] = json!(side.name());
-    if object["kind"] == "Rollout" {
+    if object["apiVersion"] == "argoproj.io/v1alpha1" {
         object["metadata"]["labels"] = json!({ INSTANCE: side.name() });
     }
     object
