@@ -5,6 +5,7 @@ use crate::{
     chance::Chance,
     manifest::{self, Kind},
 };
+use actions::Action;
 use serde_json::Value;
 
 /// What is applied and done to both controllers.
@@ -31,6 +32,17 @@ impl Case {
         let objects = manifest::objects(&mut chance, &name, kind);
         let acts = act::sequence(&mut chance, kind, &name);
         Self { seed, name, kind, objects, acts }
+    }
+
+    /// A field of its strategy.
+    pub(crate) fn of_strategy(&self, field: &str) -> &Value {
+        let kind = if self.kind == Kind::BlueGreen { "blueGreen" } else { "canary" };
+        &self.rollout()["spec"]["strategy"][kind][field]
+    }
+
+    /// Whether somebody takes a former version back.
+    pub(crate) fn goes_back(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Press(Action::Undo { .. })))
     }
 
     /// The Rollout.

@@ -19,6 +19,11 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Whether it is only about what was told.
+    pub(crate) fn is_of_events(&self) -> bool {
+        self.place.starts_with("events") || self.place.starts_with("reasonsInOrder")
+    }
+
     /// What this and others like it have in common: numbers and versions are left out.
     pub fn class(&self) -> String {
         general(&format!(

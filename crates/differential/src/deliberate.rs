@@ -1,6 +1,7 @@
 //! What differs on purpose: defects of the peer and what we tell better, each with the reason.
 
-use crate::{case::Case, compare::Difference};
+use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
+use actions::Action;
 use serde_json::Value;
 
 /// A difference that is meant.
@@ -16,26 +17,151 @@ pub struct Deliberate {
 
 /// What is known when a difference is judged.
 struct Situation<'a> {
-    #[expect(dead_code, reason = "the first entry that needs it will read it")]
     case: &'a Case,
     difference: &'a Difference,
-    #[expect(dead_code, reason = "the first entry that needs it will read it")]
-    pictures: (&'a Value, &'a Value),
+    peer: &'a Value,
+    ours: &'a Value,
 }
 
+/// How many sentences about one object the peer's library tells before it drops the next.
+const SENTENCES: u64 = 25;
+
 /// Everything that differs on purpose.
-pub const DELIBERATE: &[Deliberate] = &[Deliberate {
-    name: "added-to-informer",
-    reason: "it is told of every rollout whenever a controller starts, and says nothing of the rollout",
-    seed: 0,
-    applies: |at| at.tells_of("RolloutAddedToInformer"),
-}];
+pub const DELIBERATE: &[Deliberate] = &[
+    Deliberate {
+        name: "added-to-informer",
+        reason: "it is told of every rollout whenever a controller starts, and says nothing of the rollout",
+        seed: 0,
+        applies: |at| at.tells("RolloutAddedToInformer"),
+    },
+    Deliberate {
+        name: "weight-of-nothing",
+        reason: "the peer tells of a weight, with a sentence that breaks off, when only a hash changed",
+        seed: 0,
+        applies: |at| {
+            at.difference.place.ends_with("TrafficWeightUpdated: Traffic weight updated ")
+        },
+    },
+    Deliberate {
+        name: "running-before-judged",
+        reason: "a run is running here from its first question on; the peer's status is empty until that is answered",
+        seed: 12,
+        applies: |at| at.tells("AnalysisRun") && at.says(&["'Running'", "Previous: ''"]),
+    },
+    Deliberate {
+        name: "why-so-judged",
+        reason: "a metric's message says which value met or missed which condition; the peer has none",
+        seed: 12,
+        applies: |at| at.is_about_runs("message") && at.difference.peer.is_none(),
+    },
+    Deliberate {
+        name: "told-too-often",
+        reason: "the peer's library drops or combines what is told of one object beyond ten alike or 25 in all",
+        seed: 0,
+        applies: |at| at.is_event() && at.drops_events(),
+    },
+    Deliberate {
+        name: "delay-of-zero",
+        reason: "the peer keeps the pods of old versions for ever, at full size, if scaleDownDelaySeconds is 0",
+        seed: 25,
+        applies: |at| *at.case.of_strategy("scaleDownDelaySeconds") == 0,
+    },
+    Deliberate {
+        name: "whole-by-weight",
+        reason: "without steps, and when promoted fully, all weight goes to the new version before its pods count as stable; the peer swaps what the services lead to under their users",
+        seed: 67,
+        applies: |at| {
+            at.says(&["TrafficWeightUpdated", "PatchingCanaryIngress"])
+                && at.is_event()
+                && at.is_whole()
+        },
+    },
+    Deliberate {
+        name: "kept-after-abort",
+        reason: "with abortScaleDownDelaySeconds 0 the pods stay up, as the peer's documentation says; there a routed canary loses them",
+        seed: 89,
+        applies: |at| {
+            at.case.kind == Kind::Nginx
+                && *at.case.of_strategy("abortScaleDownDelaySeconds") == 0
+                && at.is_aborted()
+                && at.counts_pods()
+        },
+    },
+    Deliberate {
+        name: "kept-when-overtaken",
+        reason: "a routed version that another one overtakes keeps its pods for scaleDownDelaySeconds: proxies may not know of the route yet",
+        seed: 70,
+        applies: |at| {
+            at.case.kind == Kind::Nginx
+                && at.keeps_more()
+                && (at.counts_pods() || at.says(&["scale-down-deadline"]))
+        },
+    },
+    Deliberate {
+        name: "undo-with-anti-affinity",
+        reason: "the peer takes the rule that it injected for a part of the template, so that undo makes a new version",
+        seed: 33,
+        applies: |at| !at.case.of_strategy("antiAffinity").is_null() && at.case.goes_back(),
+    },
+];
 
 impl Situation<'_> {
-    /// Whether it is about an event with that reason.
-    fn tells_of(&self, reason: &str) -> bool {
-        let rest = self.difference.place.strip_prefix("events.");
-        rest.is_some_and(|rest| rest.contains(&format!(" {reason}: ")))
+    fn is_event(&self) -> bool {
+        self.difference.place.starts_with("events.")
+            || self.difference.place.starts_with("reasonsInOrder")
+    }
+
+    /// Whether it is about an event whose reason begins so.
+    fn tells(&self, reason: &str) -> bool {
+        self.is_event() && self.difference.place.contains(&format!(" {reason}"))
+    }
+
+    /// Whether its place has one of these words.
+    fn says(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.difference.place.contains(word))
+    }
+
+    /// Whether it is about that field of a metric of an analysis run.
+    fn is_about_runs(&self, field: &str) -> bool {
+        let place = &self.difference.place;
+        place.starts_with("runs.") && place.contains("metricResults") && place.ends_with(field)
+    }
+
+    /// Whether the new version gets everything at once.
+    fn is_whole(&self) -> bool {
+        let steps = self.case.of_strategy("steps").as_array().map(Vec::len).unwrap_or_default();
+        steps == 0 || self.case.acts.contains(&Act::Press(Action::PromoteFull))
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.ours["rollout"]["status"]["abort"] == true
+            && self.peer["rollout"]["status"]["abort"] == true
+    }
+
+    /// Whether it is about how many pods there are.
+    fn counts_pods(&self) -> bool {
+        let place = &self.difference.place;
+        place.starts_with("pods.")
+            || place.to_lowercase().ends_with("replicas")
+            || place.contains(" ScalingReplicaSet: Scaled down")
+    }
+
+    /// Whether a version waits here for its deadline that has none at the peer's.
+    fn keeps_more(&self) -> bool {
+        let sets = self.ours["replicaSets"].as_object();
+        let deadline = |set: &Value| !set["annotations"]["scale-down-deadline"].is_null();
+        sets.into_iter()
+            .flatten()
+            .any(|(name, set)| deadline(set) && !deadline(&self.peer["replicaSets"][name]))
+    }
+
+    /// Whether the peer has told so much of one object that it drops what comes next.
+    fn drops_events(&self) -> bool {
+        let events = self.peer["events"].as_object();
+        let told = || events.into_iter().flatten();
+        let count: u64 = told().filter_map(|(_, count)| count.as_u64()).sum();
+        count >= SENTENCES
+            || told().any(|(line, _)| line.contains("(combined from similar events)"))
     }
 }
 
@@ -43,8 +169,47 @@ impl Situation<'_> {
 pub(crate) fn find(
     case: &Case,
     difference: &Difference,
-    pictures: (&Value, &Value),
+    (peer, ours): (&Value, &Value),
 ) -> Option<&'static Deliberate> {
-    let situation = Situation { case, difference, pictures };
+    let situation = Situation { case, difference, peer, ours };
     DELIBERATE.iter().find(|known| (known.applies)(&situation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(place: &str, events: Value, expected: Option<&str>) {
+        let difference = Difference { place: place.to_owned(), peer: None, ours: Some(json!(1)) };
+        let found =
+            find(&Case::of_seed(1), &difference, (&json!({ "events": events }), &json!({})));
+        assert_eq!(found.map(|known| known.name), expected);
+    }
+
+    #[test]
+    fn only_what_is_listed_is_meant() {
+        check("rollout.status.phase", json!({}), None);
+        check("events.Rollout Normal RolloutPaused: Rollout is paused (a)", json!({}), None);
+        check(
+            "events.Rollout Normal RolloutAddedToInformer: x",
+            json!({}),
+            Some("added-to-informer"),
+        );
+    }
+
+    #[test]
+    fn a_peer_that_told_too_much_drops_events_and_nothing_else() {
+        let much = json!({ "Rollout Normal ScalingReplicaSet: x": 25 });
+        check("events.Rollout Normal RolloutPaused: x", much.clone(), Some("told-too-often"));
+        check("rollout.status.phase", much, None);
+    }
+
+    #[test]
+    fn every_entry_has_a_name_of_its_own_and_a_reason() {
+        let names: std::collections::BTreeSet<_> =
+            DELIBERATE.iter().map(|known| known.name).collect();
+        assert_eq!(names.len(), DELIBERATE.len());
+        assert!(DELIBERATE.iter().all(|known| known.reason.len() > 20));
+    }
 }

@@ -12,7 +12,9 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
+use tokio::time::sleep;
 
 /// Plays random rollouts with two controllers and compares what clients see.
 #[derive(Parser)]
@@ -23,9 +25,9 @@ struct Args {
     /// The controller it is compared with; `ringfence` beside this program when absent.
     #[arg(long, value_name = "BINARY")]
     ours: Option<PathBuf>,
-    /// Which seeds, the last not included.
-    #[arg(long, value_name = "A..B", default_value = "0..500", value_parser = seeds)]
-    seeds: Range<u64>,
+    /// Which seeds: numbers and ranges without their ends, with commas between them.
+    #[arg(long, value_name = "A..B", default_value = "0..500", value_delimiter = ',', value_parser = seeds)]
+    seeds: Vec<Range<u64>>,
     /// How many cases are played at the same time.
     #[arg(long, default_value_t = 24)]
     parallel: usize,
@@ -42,6 +44,9 @@ struct Args {
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
 }
+
+/// A controller that does not understand its arguments has ended by then.
+const ALIVE_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Output {
@@ -63,7 +68,7 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let args = Args::parse();
     if args.list {
-        args.seeds.for_each(list);
+        args.seeds.into_iter().flatten().for_each(list);
         return ExitCode::SUCCESS;
     }
     let ended = if args.takeover { hand_over(&args).await } else { run(&args).await };
@@ -94,9 +99,17 @@ fn list(seed: u64) {
 /// What is printed, and whether all is well.
 async fn run(args: &Args) -> Result<(String, bool), StageError> {
     let stage = Stage::set().await?;
-    let _controllers = start(args, &stage)?;
+    let mut controllers = start(args, &stage)?;
+    sleep(ALIVE_AFTER).await;
+    if let Some(side) = Side::BOTH
+        .into_iter()
+        .zip(&mut controllers)
+        .find_map(|(side, program)| (!program.runs()).then_some(side))
+    {
+        return Err(StageError::Ended(side));
+    }
     let stage = &stage;
-    let played = stream::iter(args.seeds.clone()).map(|seed| async move {
+    let played = stream::iter(args.seeds.clone().into_iter().flatten()).map(|seed| async move {
         let outcome = play(stage, &Case::of_seed(seed)).await;
         tell(&outcome);
         outcome
@@ -109,7 +122,7 @@ async fn run(args: &Args) -> Result<(String, bool), StageError> {
 /// What is printed, and whether nothing was changed that should not be.
 async fn hand_over(args: &Args) -> Result<(String, bool), StageError> {
     let stage = Stage::set().await?;
-    let cases: Vec<Case> = args.seeds.clone().map(Case::of_seed).collect();
+    let cases: Vec<Case> = args.seeds.clone().into_iter().flatten().map(Case::of_seed).collect();
     let controllers = Controllers {
         peer: Binary::at(&args.peer),
         ours: Binary::at(&ours(args)?),

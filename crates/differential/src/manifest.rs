@@ -166,7 +166,13 @@ fn routed(chance: &mut Chance, name: &str, canary: &mut Map<String, Value>) -> u
         }
     };
     sometimes(25, "dynamicStableScale", [json!(true), json!(true), json!(false)]);
-    sometimes(60, "scaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
+    let delays = if chance.percent(4) { [0, 0, 0] } else { [1, 1, 600] }.map(|delay| json!(delay));
+    let mut sometimes = |often, field: &str, values: [Value; 3]| {
+        if chance.percent(often) {
+            canary.insert(field.to_owned(), chance.one(values));
+        }
+    };
+    sometimes(60, "scaleDownDelaySeconds", delays);
     sometimes(15, "scaleDownDelayRevisionLimit", [json!(0), json!(1), json!(2)]);
     sometimes(40, "abortScaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
     sometimes(20, "minPodsPerReplicaSet", [json!(1), json!(2), json!(3)]);
@@ -191,7 +197,13 @@ fn blue_green(chance: &mut Chance, name: &str) -> Map<String, Value> {
     sometimes(50, "autoPromotionEnabled", [json!(false), json!(false), json!(true)]);
     sometimes(25, "autoPromotionSeconds", [json!(1), json!(1), json!(900)]);
     sometimes(25, "previewReplicaCount", [json!(1), json!(1), json!(2)]);
-    sometimes(60, "scaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
+    let delays = if chance.percent(4) { [0, 0, 0] } else { [1, 1, 600] }.map(|delay| json!(delay));
+    let mut sometimes = |often, field: &str, values: [Value; 3]| {
+        if chance.percent(often) {
+            strategy.insert(field.to_owned(), chance.one(values));
+        }
+    };
+    sometimes(60, "scaleDownDelaySeconds", delays);
     sometimes(15, "scaleDownDelayRevisionLimit", [json!(0), json!(1), json!(2)]);
     sometimes(40, "abortScaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
     sometimes(15, "maxUnavailable", [json!(0), json!(1), json!("50%")]);
@@ -256,6 +268,7 @@ fn template(name: &str, verdict: &str) -> Value {
         metric["interval"] = json!("1s");
     }
     if verdict == "endless" {
+        metric["count"] = json!(3);
         metric["interval"] = json!("1h");
     }
     json!({

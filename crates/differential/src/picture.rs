@@ -90,7 +90,8 @@ fn filled(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.iter().map(|(key, value)| (key.clone(), filled(value)));
-            let kept = kept.filter(|(_, value)| value.as_object().is_none_or(|fields| !fields.is_empty()));
+            let kept =
+                kept.filter(|(_, value)| value.as_object().is_none_or(|fields| !fields.is_empty()));
             Value::Object(kept.collect())
         }
         Value::Array(items) => items.iter().map(filled).collect(),
@@ -99,7 +100,8 @@ fn filled(value: &Value) -> Value {
 }
 
 fn rollout(object: &Value) -> Value {
-    let mut shown = kept(object, &["/spec/paused", "/spec/replicas", "/spec/restartAt"]);
+    let mut shown = kept(object, &["/spec/replicas", "/spec/restartAt"]);
+    shown["paused"] = json!(object["spec"]["paused"] == json!(true));
     let mut status = object["status"].clone();
     if let Some(status) = status.as_object_mut() {
         status.shift_remove("reasons");
@@ -107,8 +109,9 @@ fn rollout(object: &Value) -> Value {
         if let Some(lasted) = status.get_mut("duration").and_then(Value::as_object_mut) {
             lasted.values_mut().for_each(|lasted| *lasted = json!("<time>"));
         }
-        // An empty object says as much as none.
-        status.retain(|_, value| value.as_object().is_none_or(|fields| !fields.is_empty()));
+        // What is empty or false says as much as what is absent.
+        let says = |value: &Value| *value != json!(false) && *value != json!({});
+        status.retain(|_, value| says(value));
         // The peer writes defaults into the specification, which counts as a generation.
         if status.get("observedGeneration").map(text_of)
             == Some(object["metadata"]["generation"].to_string())

@@ -23,6 +23,8 @@ pub(crate) const QUIET: Duration = Duration::from_millis(3_800);
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How long a difference must last to count.
 const GRACE: Duration = Duration::from_secs(12);
+/// How long, if only events differ: a controller writes them one after the other.
+const EVENT_GRACE: Duration = Duration::from_secs(40);
 /// How often it is looked whether all is quiet.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long controllers take to see what a Rollout refers to.
@@ -83,7 +85,8 @@ async fn lasting(
     let begin = Instant::now();
     loop {
         let found = differences(stage, case, said, known);
-        if found.is_empty() || begin.elapsed() > GRACE {
+        let late = found.iter().all(Difference::is_of_events);
+        if found.is_empty() || begin.elapsed() > if late { EVENT_GRACE } else { GRACE } {
             return found;
         }
         sleep(LOOK_EVERY * 5).await;

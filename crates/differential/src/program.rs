@@ -73,7 +73,8 @@ pub struct Binary {
 impl Binary {
     /// A program by its path; `ringfence` is known by its name.
     pub fn at(path: &Path) -> Self {
-        let is_ours = path.file_name().is_some_and(|name| name == "ringfence");
+        let is_ours =
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ringfence"));
         Self { path: path.to_owned(), is_ours }
     }
 }

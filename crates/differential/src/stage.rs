@@ -58,6 +58,9 @@ pub enum StageError {
     /// A kind was never served.
     #[error("a kind was not served")]
     Wait(#[from] kube::runtime::wait::Error),
+    /// A controller did not keep running.
+    #[error("the controller of {} ended at once; --logs shows why", .0.name())]
+    Ended(Side),
     /// No port could be had, or a program could not be run.
     #[error("a process or a port could not be had")]
     Io(#[from] io::Error),

@@ -247,7 +247,12 @@ fn tell(subject: &Subject<'_>, part: Part, run: &AnalysisRun, draft: &mut Draft)
     if before.is_some_and(|before| before.status == status.phase) {
         return;
     }
-    let previous = before.map_or("NoPreviousStatus", |before| before.status.as_str());
+    let previous = match before.map(|before| before.status) {
+        None => "NoPreviousStatus",
+        // A run without a status yet: no run is ever told to be pending.
+        Some(AnalysisPhase::Pending) => "",
+        Some(phase) => phase.as_str(),
+    };
     let bad = matches!(status.phase, AnalysisPhase::Failed | AnalysisPhase::Error);
     let event_type = if bad { EventType::Warning } else { EventType::Normal };
     let (kind, run_name, phase) = (part.label(), name(run), status.phase);

@@ -6,7 +6,7 @@ use super::{
     Observed, hash, reads,
     replicas::{IntOrPercent, Share, Size, Threshold, fenceposts},
     sets::{self, SetExt},
-    templates_equal::runs_template,
+    templates_equal::{covers_template, runs_template},
 };
 use api::argo::{
     BlueGreenStrategy, CanaryStep, CanaryStrategy, Rollout, RolloutCondition, RolloutStatus, keys,
@@ -99,14 +99,17 @@ impl<'a> Subject<'a> {
             return Some(found);
         }
         let current = self.status.current_pod_hash.as_deref().unwrap_or_default();
-        if self.is_observed()
-            && let Some(found) = self.position(current)
-        {
-            return Some(found);
-        }
         let runs = |set: &ReplicaSet| runs_template(set, &self.template);
-        let preferred = self.position(current).filter(|found| runs(&self.sets[*found]));
-        preferred.or_else(|| self.sets.iter().position(runs))
+        let recorded = self.position(current);
+        let preferred = recorded.filter(|found| runs(&self.sets[*found]));
+        // Where none is equal something may have been filled in that we do not know. The status alone is not
+        // enough: upstream notes the generation, but not the version, of what it finds paused or invalid.
+        let filled_in = || {
+            recorded.filter(|found| {
+                self.is_observed() && covers_template(&self.sets[*found], &self.template)
+            })
+        };
+        preferred.or_else(|| self.sets.iter().position(runs)).or_else(filled_in)
     }
 
     /// Whether the last complete status speaks of the template in force.

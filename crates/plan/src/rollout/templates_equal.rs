@@ -27,6 +27,28 @@ pub(crate) fn runs_template(set: &ReplicaSet, wanted: &PodTemplateSpec) -> bool 
     same(&live, &wanted)
 }
 
+/// Whether `set` runs at least what `wanted` says, whatever else was filled in.
+pub(crate) fn covers_template(set: &ReplicaSet, wanted: &PodTemplateSpec) -> bool {
+    let live = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    match (serde_json::to_value(live), serde_json::to_value(wanted)) {
+        (Ok(live), Ok(wanted)) => covers(&live, &wanted),
+        _ => false,
+    }
+}
+
+fn covers(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| {
+            live.get(key).map_or(is_default(key, value), |found| covers(found, value))
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() >= wanted.len()
+                && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
+        }
+        _ => live == wanted,
+    }
+}
+
 fn remove(template: &mut Value, map: &str, key: &str) {
     let holder =
         if map == "labels" || map == "annotations" { &mut template["metadata"] } else { template };

@@ -67,6 +67,37 @@ fn a_hash_of_another_program_is_kept_while_the_template_stays() {
     assert!(plan.writes.is_empty() && plan.status.is_none() && plan.events.is_empty(), "{plan:#?}");
 }
 
+/// Gives the versions hashes that our own would not be.
+fn with_their_hashes(world: &mut World) {
+    let hashes = [(world.hash_of("v1"), "5f4dcc3b"), (world.hash_of("v2"), "7c6a180b")];
+    let theirs = |text: String| {
+        hashes.iter().fold(text, |text, (ours, theirs)| text.replace(ours.as_str(), theirs))
+    };
+    let objects = std::mem::take(&mut world.objects);
+    let objects = objects.into_iter().map(|((kind, name), object)| {
+        let object = serde_json::from_str(&theirs(object.to_string())).unwrap();
+        ((kind, theirs(name)), object)
+    });
+    world.objects = objects.collect();
+}
+
+#[test]
+fn a_version_that_the_other_program_did_not_record_is_not_mistaken_for_the_recorded_one() {
+    let mut world = World::new(canary());
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    with_their_hashes(&mut world);
+    // Upstream notes the generation of what it finds paused, and leaves the version as it was.
+    let rollout = world.objects.values_mut().find(|object| object["kind"] == "Rollout").unwrap();
+    rollout["status"]["currentPodHash"] = json!("5f4dcc3b");
+    rollout["status"]["stableRS"] = json!("5f4dcc3b");
+    world.settle();
+    let status = world.status();
+    assert_eq!(status["stableRS"], "7c6a180b", "{status:#?}");
+    assert_eq!(world.rollout()["metadata"]["annotations"]["rollout.argoproj.io/revision"], "2");
+}
+
 #[test]
 fn the_template_of_a_deployment_is_followed() {
     let mut object = canary();
