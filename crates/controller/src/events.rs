@@ -281,6 +281,7 @@ mod tests {
             reason: "RolloutPaused".to_owned(),
             message: message.to_owned(),
             evidence: BTreeMap::from([("step".to_owned(), "1".to_owned())]),
+            after: None,
         }
     }
 

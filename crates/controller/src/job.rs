@@ -273,31 +273,50 @@ impl Worker {
         plan: Plan,
         done: &mut Done,
     ) -> Result<(), Failure> {
-        for mut write in plan.writes.into_iter().chain(plan.status) {
-            self.stamp(&mut write);
-            let noted = write.creates("AnalysisRun") || write.creates("Experiment");
-            if subject.is_unwritable() && noted {
-                self.writer.write(&empty_status(&subject.key.object())).await?;
-            }
-            if let Some(quarrel) = self.quarrels().check(&write, self.clock.now()) {
-                done.wake = Some(quarrel.until);
-                return Err(Failure::quarrelled(&write, &quarrel));
-            }
-            match self.writer.write(&write).await {
-                Ok(written) => {
-                    self.quarrels().note(&write, self.clock.now());
-                    done.written.push(written);
-                }
-                Err(failed) => {
-                    self.look_again(&failed, done).await;
-                    return Err(failed.into());
-                }
+        let Plan { writes, status, events, .. } = plan;
+        for (place, write) in writes.into_iter().chain(status).enumerate() {
+            if let Err(failure) = self.perform(subject, write, done).await {
+                let happened = |event: &&Event| event.after.is_some_and(|after| after <= place);
+                self.emit(subject, events.iter().filter(happened)).await;
+                return Err(failure);
             }
         }
-        for event in &plan.events {
+        self.emit(subject, events.iter()).await;
+        Ok(())
+    }
+
+    async fn emit(&self, subject: &Subject, events: impl Iterator<Item = &Event>) {
+        for event in events {
             self.recorder.emit(event, &identity(subject, event)).await;
         }
-        Ok(())
+    }
+
+    async fn perform(
+        &self,
+        subject: &Subject,
+        mut write: Write,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        self.stamp(&mut write);
+        let noted = write.creates("AnalysisRun") || write.creates("Experiment");
+        if subject.is_unwritable() && noted {
+            self.writer.write(&empty_status(&subject.key.object())).await?;
+        }
+        if let Some(quarrel) = self.quarrels().check(&write, self.clock.now()) {
+            done.wake = Some(quarrel.until);
+            return Err(Failure::quarrelled(&write, &quarrel));
+        }
+        match self.writer.write(&write).await {
+            Ok(written) => {
+                self.quarrels().note(&write, self.clock.now());
+                done.written.push(written);
+                Ok(())
+            }
+            Err(failed) => {
+                self.look_again(&failed, done).await;
+                Err(failed.into())
+            }
+        }
     }
 
     /// After a conflict the watch may lag; the live object goes into the cache, so that the next plan is right.
@@ -340,6 +359,7 @@ impl Worker {
             message: failure.message.clone(),
             evidence: [("code".to_owned(), failure.code.to_owned()), ("fault".to_owned(), fault)]
                 .into(),
+            after: None,
         };
         self.recorder.emit(&event, &subject.identity).await;
         if let Key::Rollout(_) = subject.key

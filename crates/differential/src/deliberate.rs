@@ -98,6 +98,65 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "held-when-inconclusive",
+        reason: "an inconclusive analysis holds the steps, and so the weight, until somebody decides; the peer goes on through steps that need no pods",
+        seed: 63,
+        applies: |at| {
+            at.is_inconclusive(at.peer)
+                && at.is_inconclusive(at.ours)
+                && at.step(at.peer) > at.step(at.ours)
+        },
+    },
+    Deliberate {
+        name: "promoted-although-inconclusive",
+        reason: "who promotes fully has decided; the peer stays paused by the inconclusive analysis",
+        seed: 154,
+        applies: |at| {
+            at.is_inconclusive(at.peer) && at.peer["rollout"]["status"]["promoteFull"] == true
+        },
+    },
+    Deliberate {
+        name: "promoted-before-the-time",
+        reason: "promoting ends a pause with autoPromotionSeconds; the peer forgets it and pauses anew",
+        seed: 206,
+        applies: |at| {
+            at.case.of_strategy("autoPromotionSeconds").as_i64() > Some(0)
+                && at.case.acts.contains(&Act::Press(Action::Promote))
+        },
+    },
+    Deliberate {
+        name: "kept-version-at-full-size",
+        reason: "going back to a version whose pods are still kept is immediate; the peer first shrinks them to previewReplicaCount",
+        seed: 181,
+        applies: |at| {
+            at.has_small_preview()
+                && (at.tells("ScalingReplicaSet")
+                    || (!at.is_healthy(at.peer) && at.is_healthy(at.ours)))
+        },
+    },
+    Deliberate {
+        name: "deadline-of-nothing",
+        reason: "a ReplicaSet without pods needs no time at which they go",
+        seed: 147,
+        applies: |at| {
+            at.says(&["scale-down-deadline"])
+                && at.difference.ours.is_none()
+                && at.is_of_empty_set()
+        },
+    },
+    Deliberate {
+        name: "abort-is-told",
+        reason: "who aborts a paused rollout is told so as well; the peer says nothing",
+        seed: 56,
+        applies: |at| at.tells("RolloutAborted") && at.difference.peer.is_none() && at.is_aborted(),
+    },
+    Deliberate {
+        name: "in-other-strides",
+        reason: "how many pods go at once without a router depends on how many became available between two looks; the peer differs from itself",
+        seed: 259,
+        applies: |at| at.case.kind == Kind::Canary && at.tells("ScalingReplicaSet"),
+    },
+    Deliberate {
         name: "undo-with-anti-affinity",
         reason: "the peer takes the rule that it injected for a part of the template, so that undo makes a new version",
         seed: 33,
@@ -153,6 +212,30 @@ impl Situation<'_> {
         sets.into_iter()
             .flatten()
             .any(|(name, set)| deadline(set) && !deadline(&self.peer["replicaSets"][name]))
+    }
+
+    fn is_inconclusive(&self, picture: &Value) -> bool {
+        picture["rollout"]["status"]["pauseConditions"].to_string().contains("Inconclusive")
+    }
+
+    fn is_healthy(&self, picture: &Value) -> bool {
+        picture["rollout"]["status"]["phase"] == "Healthy"
+    }
+
+    fn has_small_preview(&self) -> bool {
+        !self.case.of_strategy("previewReplicaCount").is_null()
+    }
+
+    fn step(&self, picture: &Value) -> Option<i64> {
+        picture["rollout"]["status"]["currentStepIndex"].as_i64()
+    }
+
+    /// Whether it is about a ReplicaSet that has no pods on either side.
+    fn is_of_empty_set(&self) -> bool {
+        let name = self.difference.place.split('.').nth(1).unwrap_or_default();
+        [self.peer, self.ours]
+            .iter()
+            .all(|picture| picture["replicaSets"][name]["spec.replicas"] == 0)
     }
 
     /// Whether the peer has told so much of one object that it drops what comes next.

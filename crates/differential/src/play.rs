@@ -54,6 +54,8 @@ pub struct Outcome {
 /// Plays a case and clears up behind it.
 pub async fn play(stage: &Stage, case: &Case) -> Outcome {
     let mut outcome = Outcome { seed: case.seed, ..Outcome::default() };
+    // What came late of the same case played before.
+    Side::BOTH.map(|side| stage.sight.forget(side.name(), &case.name));
     for (place, act) in case.acts.iter().enumerate() {
         let mut said = Vec::new();
         let (now, begin) = (Timestamp::now(), Instant::now());

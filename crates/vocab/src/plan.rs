@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// What is to be done for one object, in full and in order.
 ///
 /// The executor performs `writes` in order, stops at the first failure, then writes `status`, then
-/// emits `events`. It decides nothing. The same observation and time always give the same plan.
+/// emits `events`; after a failure those that say what a write before it did. It decides nothing. The same observation and time always give the same plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a plan does nothing until it is carried out"]
 pub struct Plan {
@@ -36,6 +36,9 @@ pub struct Event {
     pub message: String,
     /// Facts behind a decision, kept in the event's annotations.
     pub evidence: BTreeMap<String, String>,
+    /// After how many writes it has happened, whatever becomes of the others; `None` when it has happened
+    /// only once the whole plan is carried out.
+    pub after: Option<usize>,
 }
 
 /// The two types of Kubernetes events.

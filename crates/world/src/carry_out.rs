@@ -175,6 +175,7 @@ async fn announce(client: &Client, created: &Value, now: Timestamp) {
         reason: "SuccessfulCreate".into(),
         message: format!("Created pod: {}", text(&created["metadata"]["name"])),
         evidence: std::collections::BTreeMap::from([("uid".into(), text(&owner["uid"]))]),
+        after: None,
     };
     tell(client, &event, now).await;
 }

@@ -104,6 +104,7 @@ fn event<K: Resource<DynamicType = ()>>(
         reason: reason.to_owned(),
         message,
         evidence: BTreeMap::from([("uid".to_owned(), uid)]),
+        after: None,
     }
 }
 

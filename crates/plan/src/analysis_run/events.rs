@@ -18,6 +18,7 @@ pub(super) fn metric_settled(run: &AnalysisRun, metric: &Metric, result: &Metric
         reason: format!("Metric{phase}"),
         message: format!("Metric '{}' Completed. Result: {phase}", metric.name),
         evidence: evidence(metric, result),
+        after: None,
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) fn run_completed(
         reason: format!("AnalysisRun{phase}"),
         message: format!("Analysis Completed. Result: {phase}"),
         evidence,
+        after: None,
     }
 }
 

@@ -94,7 +94,7 @@ impl Draft {
     ) {
         let evidence = BTreeMap::new();
         let reason = reason.to_owned();
-        self.events.push(Event { event_type, regarding, reason, message, evidence });
+        self.events.push(Event { event_type, regarding, reason, message, evidence, after: None });
     }
 
     /// Says what is waited for.

@@ -27,9 +27,8 @@ pub(crate) fn pass(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &
     }
     if !subject.template_changed() {
         switch_active(subject, strategy, draft);
-        if !subject.is_halted() {
-            scaling::reconcile_blue_green(subject, draft);
-        }
+        // Both versions follow the number of pods wanted, as under an autoscaler, while the switch is held up.
+        scaling::reconcile_blue_green(subject, draft);
         old_sets::retain(subject, draft);
         reconcile_pause(subject, strategy, draft);
         analysis::reconcile(subject, draft);
@@ -41,9 +40,7 @@ pub(crate) fn pass(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &
 /// Scales only, because the number of pods wanted changed.
 pub(crate) fn rescale(subject: &Subject<'_>, draft: &mut Draft) {
     draft.status = subject.status.clone();
-    if !subject.is_halted() {
-        scaling::reconcile_blue_green(subject, draft);
-    }
+    scaling::reconcile_blue_green(subject, draft);
     count(subject, draft);
 }
 

@@ -108,7 +108,7 @@ fn complete(subject: &Subject<'_>, step: &CanaryStep, draft: &mut Draft) {
 
 /// Whether the present step is done.
 fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -> bool {
-    if subject.rollout.spec.paused {
+    if subject.is_halted() {
         return false;
     }
     let in_force = || view.map_or_else(InForce::default, |view| view.in_force(subject));

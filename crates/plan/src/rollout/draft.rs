@@ -170,7 +170,17 @@ impl Draft {
             reason: reason.to_owned(),
             message,
             evidence,
+            after: None,
         });
+    }
+
+    /// Tells people what the last write did; they are told even if a later one fails.
+    pub(crate) fn note_write(&mut self, subject: &Subject<'_>, reason: &str, message: String) {
+        self.note(subject, reason, message);
+        let after = Some(self.writes.len());
+        if let Some(event) = self.events.last_mut() {
+            event.after = after;
+        }
     }
 
     /// Says what is waited for.

@@ -112,7 +112,7 @@ fn start(subject: &Subject<'_>, step: &RolloutExperimentStep, draft: &mut Draft)
             let name = name(&experiment).to_owned();
             let object = serde_json::to_value(&experiment).ok()?;
             draft.write(vocab::Write::Create { object });
-            draft.note(subject, "ExperimentCreated", format!("Created Experiment '{name}'"));
+            draft.note_write(subject, "ExperimentCreated", format!("Created Experiment '{name}'"));
             Some(name)
         }
         Err(problem) => {

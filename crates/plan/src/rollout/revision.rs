@@ -118,7 +118,7 @@ fn create(subject: &Subject<'_>, draft: &mut Draft) {
     let set = new_set(subject, &name, &hash, revision);
     let Ok(object) = serde_json::to_value(set) else { return };
     draft.write(Write::Create { object });
-    draft.note(
+    draft.note_write(
         subject,
         conditions::SET_CREATED,
         format!("Created ReplicaSet {name} (revision {revision})"),
@@ -281,7 +281,11 @@ fn renumber(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) {
     if revision != subject.revision() {
         let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
         draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
-        draft.note(subject, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+        draft.note_write(
+            subject,
+            "RolloutUpdated",
+            format!("Rollout updated to revision {revision}"),
+        );
     }
 }
 

@@ -233,7 +233,7 @@ pub(crate) fn scale(
     let message = format!(
         "Scaled {direction} ReplicaSet {name} (revision {revision}) from {before} to {target}"
     );
-    draft.note(subject, "ScalingReplicaSet", message);
+    draft.note_write(subject, "ScalingReplicaSet", message);
     Scaled::Yes
 }
 

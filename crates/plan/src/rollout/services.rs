@@ -71,7 +71,7 @@ pub(crate) fn switch(subject: &Subject<'_>, name: &str, hash: &str, draft: &mut 
     }
     let target = ObjectRef::new("v1", "Service", subject.namespace(), name);
     if draft.patch(target, sets::precondition(&service.metadata), body) {
-        draft.note(
+        draft.note_write(
             subject,
             "SwitchService",
             format!("Switched selector for service '{name}' from '{before}' to '{hash}'"),

@@ -188,7 +188,7 @@ pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draf
             for Steering { write, told } in writes {
                 draft.write(write);
                 if let Some((reason, message)) = told {
-                    draft.note(subject, reason, message);
+                    draft.note_write(subject, reason, message);
                 }
             }
             let verified = if settled { view.verified } else { view.verified.map(|_| false) };

@@ -35,6 +35,21 @@ fn blue_green_switches_users_when_the_new_version_is_whole() {
 }
 
 #[test]
+fn blue_green_that_somebody_paused_still_follows_the_number_of_pods_wanted() {
+    let strategy = json!({"blueGreen": {"activeService": "active"}});
+    let mut world = World::new(rollout(1, &strategy)).with_service("active");
+    world.settle();
+    world.edit(&json!({"spec": {"paused": true}}));
+    world.settle();
+    world.edit(&json!({"spec": {"replicas": 3}}));
+    world.settle();
+    assert_eq!(world.pods("v1"), 3, "{:#?}", world.status());
+    world.set_image("v2");
+    world.settle();
+    assert_eq!((world.pods("v2"), world.outcome().stable.as_str()), (3, "v1"));
+}
+
+#[test]
 fn a_blue_green_abort_after_the_switch_gives_users_the_stable_version_back() {
     let strategy = json!({"blueGreen": {"activeService": "active", "postPromotionAnalysis": {"templates": [{"templateName": "ok"}]}}});
     let mut world =

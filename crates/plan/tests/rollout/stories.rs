@@ -199,6 +199,32 @@ fn an_inconclusive_analysis_pauses_until_somebody_decides() {
 }
 
 #[test]
+fn a_timed_pause_that_passes_while_an_analysis_is_inconclusive_moves_nothing() {
+    let steps = json!([{"pause": {"duration": 60}}, {"setWeight": 50}, {"pause": {}}]);
+    let mut strategy = routed(&steps);
+    strategy["canary"]["analysis"] = json!({"templates": [{"templateName": "ok"}]});
+    let mut world = World::new(rollout(2, &strategy))
+        .with_service("stable")
+        .with_service("canary")
+        .with_route()
+        .with_template(template());
+    world.settle();
+    world.set_image("v2");
+    world.run_for(10);
+    world.verdicts.insert(format!("shop-{}-2", world.hash_of("v2")), "Inconclusive");
+    world.run_for(300);
+    let status = world.status();
+    assert_eq!(
+        (status["currentStepIndex"].clone(), world.weight()),
+        (json!(0), Some(0)),
+        "{status:#?}"
+    );
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.run_for(300);
+    assert_eq!(world.status()["currentStepIndex"], 2, "{:#?}", world.status());
+}
+
+#[test]
 fn a_pause_begun_by_a_clock_ahead_ends_in_its_own_time() {
     let mut world =
         routed_world(4, &routed(&json!([{"setWeight": 50}, {"pause": {"duration": 60}}])));
