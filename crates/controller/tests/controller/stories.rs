@@ -220,6 +220,22 @@ async fn a_refused_write_is_told_once_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_done_is_told_even_if_the_write_after_it_is_refused() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.deny(Some("/rollouts/web/status"));
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    pass(30).await;
+    let told = cluster.events().await;
+    let made = told.iter().filter(|(reason, _)| reason == "NewReplicaSetCreated");
+    assert_eq!(made.count(), 1, "{told:?}");
+    gate.deny(None);
+    cluster.until("Healthy", 120).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_settled_rollout_is_left_alone_for_a_day() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;
