@@ -25,8 +25,9 @@ impl Chance {
     ///
     /// # Panics
     /// Where there is nothing to choose from.
-    pub(crate) fn one<T: Clone, const N: usize>(&mut self, things: [T; N]) -> T {
-        things[self.below(N)].clone()
+    pub(crate) fn one<T, const N: usize>(&mut self, things: [T; N]) -> T {
+        let mut things = Vec::from(things);
+        things.swap_remove(self.below(N))
     }
 
     /// Whether something happens that happens so many times out of a hundred.

@@ -101,18 +101,14 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "held-when-inconclusive",
         reason: "an inconclusive analysis holds the steps, and so the weight, until somebody decides; the peer goes on through steps that need no pods",
         seed: 63,
-        applies: |at| {
-            at.is_inconclusive(at.peer)
-                && at.is_inconclusive(at.ours)
-                && at.step(at.peer) > at.step(at.ours)
-        },
+        applies: |at| is_inconclusive(at.peer) && is_inconclusive(at.ours),
     },
     Deliberate {
         name: "promoted-although-inconclusive",
         reason: "who promotes fully has decided; the peer stays paused by the inconclusive analysis",
         seed: 154,
         applies: |at| {
-            at.is_inconclusive(at.peer) && at.peer["rollout"]["status"]["promoteFull"] == true
+            is_inconclusive(at.peer) && at.peer["rollout"]["status"]["promoteFull"] == true
         },
     },
     Deliberate {
@@ -130,8 +126,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         seed: 181,
         applies: |at| {
             at.has_small_preview()
-                && (at.tells("ScalingReplicaSet")
-                    || (!at.is_healthy(at.peer) && at.is_healthy(at.ours)))
+                && (at.tells("ScalingReplicaSet") || (!is_healthy(at.peer) && is_healthy(at.ours)))
         },
     },
     Deliberate {
@@ -143,6 +138,12 @@ pub const DELIBERATE: &[Deliberate] = &[
                 && at.difference.ours.is_none()
                 && at.is_of_empty_set()
         },
+    },
+    Deliberate {
+        name: "says-what-is-awaited",
+        reason: "after half a minute without progress the message goes on to name what is awaited",
+        seed: 49,
+        applies: |at| at.is_longer_message(),
     },
     Deliberate {
         name: "abort-is-told",
@@ -214,20 +215,19 @@ impl Situation<'_> {
             .any(|(name, set)| deadline(set) && !deadline(&self.peer["replicaSets"][name]))
     }
 
-    fn is_inconclusive(&self, picture: &Value) -> bool {
-        picture["rollout"]["status"]["pauseConditions"].to_string().contains("Inconclusive")
-    }
-
-    fn is_healthy(&self, picture: &Value) -> bool {
-        picture["rollout"]["status"]["phase"] == "Healthy"
-    }
-
     fn has_small_preview(&self) -> bool {
         !self.case.of_strategy("previewReplicaCount").is_null()
     }
 
-    fn step(&self, picture: &Value) -> Option<i64> {
-        picture["rollout"]["status"]["currentStepIndex"].as_i64()
+    /// Whether it is the rollout's message, which begins as the peer's does.
+    fn is_longer_message(&self) -> bool {
+        let text = |value: &Option<Value>| {
+            value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let (peer, ours) = (text(&self.difference.peer), text(&self.difference.ours));
+        self.difference.place == "rollout.status.message"
+            && !peer.is_empty()
+            && ours.starts_with(&format!("{peer}: "))
     }
 
     /// Whether it is about a ReplicaSet that has no pods on either side.
@@ -248,6 +248,14 @@ impl Situation<'_> {
     }
 }
 
+fn is_inconclusive(picture: &Value) -> bool {
+    picture["rollout"]["status"]["pauseConditions"].to_string().contains("Inconclusive")
+}
+
+fn is_healthy(picture: &Value) -> bool {
+    picture["rollout"]["status"]["phase"] == "Healthy"
+}
+
 /// Why a difference is meant, if it is.
 pub(crate) fn find(
     case: &Case,
@@ -263,7 +271,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(place: &str, events: Value, expected: Option<&str>) {
+    fn check(place: &str, events: &Value, expected: Option<&str>) {
         let difference = Difference { place: place.to_owned(), peer: None, ours: Some(json!(1)) };
         let found =
             find(&Case::of_seed(1), &difference, (&json!({ "events": events }), &json!({})));
@@ -272,11 +280,11 @@ mod tests {
 
     #[test]
     fn only_what_is_listed_is_meant() {
-        check("rollout.status.phase", json!({}), None);
-        check("events.Rollout Normal RolloutPaused: Rollout is paused (a)", json!({}), None);
+        check("rollout.status.phase", &json!({}), None);
+        check("events.Rollout Normal RolloutPaused: Rollout is paused (a)", &json!({}), None);
         check(
             "events.Rollout Normal RolloutAddedToInformer: x",
-            json!({}),
+            &json!({}),
             Some("added-to-informer"),
         );
     }
@@ -284,8 +292,8 @@ mod tests {
     #[test]
     fn a_peer_that_told_too_much_drops_events_and_nothing_else() {
         let much = json!({ "Rollout Normal ScalingReplicaSet: x": 25 });
-        check("events.Rollout Normal RolloutPaused: x", much.clone(), Some("told-too-often"));
-        check("rollout.status.phase", much, None);
+        check("events.Rollout Normal RolloutPaused: x", &much, Some("told-too-often"));
+        check("rollout.status.phase", &much, None);
     }
 
     #[test]

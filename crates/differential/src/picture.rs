@@ -225,7 +225,7 @@ fn plain_text(text: &str, objects: &Objects) -> String {
 mod tests {
     use super::*;
 
-    fn objects(now: Value) -> Objects {
+    fn objects(now: &Value) -> Objects {
         let hashes = vec!["aaa111".to_owned(), "bbb222".to_owned()];
         Objects {
             namespace: "here".to_owned(),
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn hashes_times_and_names_are_the_same_every_time() {
-        let seen = picture(&objects(json!([{
+        let seen = picture(&objects(&json!([{
             "kind": "Rollout", "metadata": {"name": "c00001"},
             "status": {"currentPodHash": "bbb222", "abortedAt": "2026-01-02T03:04:05Z", "reasons": [1],
                 "conditions": [{"type": "Ready"}, {"type": "Healthy", "message": "c00001-aaa111"}]},
@@ -254,7 +254,7 @@ mod tests {
             json!({"kind": "Event", "involvedObject": {"kind": kind},
             "type": "Normal", "reason": reason, "message": "m", "count": 2})
         };
-        let seen = picture(&objects(json!([
+        let seen = picture(&objects(&json!([
             event("Rollout", "B"),
             event("Pod", "X"),
             event("Rollout", "A")
@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn our_annotations_are_additions() {
-        let seen = picture(&objects(json!([{"kind": "Service", "metadata": {"name": "c00001-one",
+        let seen =
+            picture(&objects(&json!([{"kind": "Service", "metadata": {"name": "c00001-one",
             "annotations": {"ringfence.dev/a": "b", "x": "y"}}}])));
         assert_eq!(seen["services"]["it-one"]["annotations"], json!({"x": "y"}));
     }

@@ -55,7 +55,9 @@ pub struct Outcome {
 pub async fn play(stage: &Stage, case: &Case) -> Outcome {
     let mut outcome = Outcome { seed: case.seed, ..Outcome::default() };
     // What came late of the same case played before.
-    Side::BOTH.map(|side| stage.sight.forget(side.name(), &case.name));
+    for side in Side::BOTH {
+        stage.sight.forget(side.name(), &case.name);
+    }
     for (place, act) in case.acts.iter().enumerate() {
         let mut said = Vec::new();
         let (now, begin) = (Timestamp::now(), Instant::now());
@@ -202,8 +204,9 @@ fn observed(stage: &Stage, name: &str, side: Side) -> bool {
     let objects = stage.sight.objects(side.name(), name).now;
     objects.iter().filter(|object| object["kind"] == "Rollout").any(|rollout| {
         let seen = &rollout["status"]["observedGeneration"];
-        let seen = seen.as_str().map(str::to_owned).unwrap_or_else(|| seen.to_string());
-        seen == rollout["metadata"]["generation"].to_string()
+        let seen = seen.as_str().map_or_else(|| seen.to_string(), str::to_owned);
+        let now = rollout["metadata"]["generation"].to_string();
+        seen == now
     })
 }
 

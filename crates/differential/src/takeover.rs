@@ -70,8 +70,8 @@ pub async fn takeover(
     join_all(cases.iter().map(|case| begin(stage, case))).await;
     first.stop();
     let mut handovers = Vec::new();
-    for (turn, to) in [Side::Ours, Side::Peer].into_iter().enumerate() {
-        handovers.extend(hand_over(stage, cases, controllers, (turn as u64, to)).await?);
+    for (turn, to) in (0..).zip([Side::Ours, Side::Peer]) {
+        handovers.extend(hand_over(stage, cases, controllers, (turn, to)).await?);
     }
     join_all(cases.iter().map(|case| clear(stage, case, PLACE))).await;
     Ok(handovers)
