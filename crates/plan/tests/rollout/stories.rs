@@ -213,12 +213,8 @@ fn a_timed_pause_that_passes_while_an_analysis_is_inconclusive_moves_nothing() {
     world.run_for(10);
     world.verdicts.insert(format!("shop-{}-2", world.hash_of("v2")), "Inconclusive");
     world.run_for(300);
-    let status = world.status();
-    assert_eq!(
-        (status["currentStepIndex"].clone(), world.weight()),
-        (json!(0), Some(0)),
-        "{status:#?}"
-    );
+    assert_eq!(world.status()["currentStepIndex"], 0, "{:#?}", world.status());
+    assert_eq!(world.weight(), Some(0));
     world.edit(&json!({"status": {"pauseConditions": null}}));
     world.run_for(300);
     assert_eq!(world.status()["currentStepIndex"], 2, "{:#?}", world.status());
