@@ -1,11 +1,11 @@
 //! Metrics that are Jobs, against Jobs that are made up.
 
-use super::{AnalysisPlan, Observed, plan};
+use super::{Observed, plan};
 use api::argo::{AnalysisPhase, AnalysisRunStatus, Measurement};
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
-use vocab::{Propagation, Write};
+use vocab::{Plan, Propagation, Write};
 
 const NAME: &str = "u.check.1";
 
@@ -30,10 +30,13 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_000).unwrap()
 }
 
+/// What one look came to.
+type Look = (Vec<Write>, Option<Write>, Option<Timestamp>);
+
 /// Plans, takes in the status and makes the Jobs.
-fn carry_out(observed: &mut Observed, now: Timestamp) -> AnalysisPlan {
-    let planned = plan(observed, now);
-    for write in &planned.plan.writes {
+fn carry_out(observed: &mut Observed, now: Timestamp) -> Look {
+    let Plan { writes, status, wake, .. } = plan(observed, now).plan;
+    for write in &writes {
         match write {
             Write::Create { object } => observed.jobs.push(made(object, now)),
             Write::Delete { target, .. } => {
@@ -42,12 +45,12 @@ fn carry_out(observed: &mut Observed, now: Timestamp) -> AnalysisPlan {
             other => panic!("unexpected write {other:?}"),
         }
     }
-    if let Some(Write::Patch { body, .. }) = &planned.plan.status {
+    if let Some(Write::Patch { body, .. }) = &status {
         let mut run = serde_json::to_value(&observed.run).unwrap();
         json_patch::merge(&mut run, body);
         observed.run = serde_json::from_value(run).unwrap();
     }
-    planned
+    (writes, status, wake)
 }
 
 fn made(object: &Value, now: Timestamp) -> Job {
@@ -94,8 +97,8 @@ fn the_end_of_a_job_is_the_measurement() {
 #[test]
 fn a_job_is_made_once_and_belongs_to_its_run() {
     let mut observed = observed(&json!({}));
-    let first = carry_out(&mut observed, now());
-    let [Write::Create { object }] = &first.plan.writes[..] else { panic!("{first:#?}") };
+    let (first, ..) = carry_out(&mut observed, now());
+    let [Write::Create { object }] = &first[..] else { panic!("{first:#?}") };
     let metadata = &object["metadata"];
     assert_eq!((&metadata["name"], &metadata["namespace"]), (&json!(NAME), &json!("ns")));
     assert_eq!(metadata["labels"], json!({"team": "shop", "analysisrun.argoproj.io/uid": "u"}));
@@ -104,8 +107,7 @@ fn a_job_is_made_once_and_belongs_to_its_run() {
     let labels = &object["spec"]["template"]["metadata"]["labels"];
     assert_eq!(*labels, json!({"rev": "7", "analysisrun.argoproj.io/uid": "u"}));
     let again = carry_out(&mut observed, now() + 60.seconds());
-    assert!(again.plan.writes.is_empty() && again.plan.status.is_none(), "{again:#?}");
-    assert_eq!(again.plan.wake, None, "the Job itself wakes the run");
+    assert_eq!(again, (Vec::new(), None, None), "the Job itself wakes the run");
 }
 
 #[test]
@@ -113,8 +115,8 @@ fn a_job_whose_status_was_never_written_is_taken_up() {
     let mut observed = observed(&json!({}));
     carry_out(&mut observed, now());
     observed.run.status = None;
-    let planned = carry_out(&mut observed, now());
-    assert!(planned.plan.writes.is_empty(), "{planned:#?}");
+    let (writes, ..) = carry_out(&mut observed, now());
+    assert_eq!(writes, Vec::new());
     assert_eq!(last(&observed).metadata["job-name"], NAME);
 }
 
@@ -154,9 +156,9 @@ fn a_run_that_is_ended_ends_its_job() {
     let mut observed = observed(&json!({}));
     carry_out(&mut observed, now());
     observed.run.spec.terminate = true;
-    let planned = carry_out(&mut observed, now());
-    let [Write::Delete { target, propagation, precondition }] = &planned.plan.writes[..] else {
-        panic!("{planned:#?}")
+    let (writes, ..) = carry_out(&mut observed, now());
+    let [Write::Delete { target, propagation, precondition }] = &writes[..] else {
+        panic!("{writes:#?}")
     };
     assert_eq!((target.name.as_str(), *propagation), (NAME, Propagation::Foreground));
     assert_eq!(precondition.uid.as_deref(), Some("uid-of-u.check.1"));
@@ -167,8 +169,8 @@ fn a_run_that_is_ended_ends_its_job() {
 fn a_run_that_is_ended_before_its_job_was_made_makes_none() {
     let mut observed = observed(&json!({}));
     observed.run.spec.terminate = true;
-    let planned = carry_out(&mut observed, now());
-    assert!(planned.plan.writes.is_empty(), "{planned:#?}");
+    let (writes, ..) = carry_out(&mut observed, now());
+    assert_eq!(writes, Vec::new());
     assert_eq!(status(&observed).phase, AnalysisPhase::Successful);
 }
 

@@ -127,7 +127,6 @@ impl<'a> Session<'a> {
             events: told,
             reasons,
             wake,
-            ..Plan::default()
         };
         AnalysisPlan { plan, calls: self.calls }
     }
@@ -163,13 +162,12 @@ impl<'a> Session<'a> {
     fn begin_job(&mut self, metric: &Metric, next: Next) {
         let result = self.result(&metric.name);
         let last = result.and_then(|result| result.measurements.last()).cloned();
-        let measurement = match (next, last) {
-            (Next::Watch, Some(last)) => jobs::resume(self.observed, last, self.now),
-            _ => {
-                let (measurement, write) = jobs::start(self.observed, metric, result, self.now);
-                self.writes.extend(write);
-                Some(measurement)
-            }
+        let measurement = if let (Next::Watch, Some(last)) = (next, last) {
+            jobs::resume(self.observed, last, self.now)
+        } else {
+            let (measurement, write) = jobs::start(self.observed, metric, result, self.now);
+            self.writes.extend(write);
+            Some(measurement)
         };
         if let Some(mut measurement) = measurement {
             measurement.message = measurement.message.map(|text| self.redactor.clean(&text));

@@ -126,8 +126,8 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
 fn is_named(case: &Case<'_>, target: &ObjectRef) -> bool {
     let reads = reads(case.subject.rollout);
     let service = target.kind == "Service" && target.namespace == case.subject.namespace();
-    (service && reads.services.contains(&target.name))
-        || (service && services::is_former(&case.subject, &target.name))
+    let named = reads.services.contains(&target.name);
+    (service && (named || services::is_former(&case.subject, &target.name)))
         || reads.objects.contains(target)
         || reads.workload.as_ref() == Some(target)
 }

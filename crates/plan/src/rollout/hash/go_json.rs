@@ -96,7 +96,8 @@ fn object(name: &str, value: &Value, out: &mut String) {
         let value = value.get(field.name).unwrap_or(&Value::Null);
         if field.stays || !field.kind.is_empty(value) {
             out.push_str(separator);
-            out.push_str(&format!("\"{}\":", field.name));
+            out.push_str(&text_of(field.name));
+            out.push(':');
             write(&field.kind, value, out);
             separator = ",";
         }
