@@ -105,7 +105,13 @@ mod tests {
     fn analysis_alone_needs_runs_and_templates() {
         let config = ControllerConfig { work: Work::Analysis, ..ControllerConfig::alone() };
         let left = Kind::ALL.into_iter().filter(|kind| !config.left_out().contains(kind));
-        let expected = [Kind::AnalysisRun, Kind::AnalysisTemplate, Kind::ClusterAnalysisTemplate];
+        let expected = [
+            Kind::AnalysisRun,
+            Kind::AnalysisTemplate,
+            Kind::ClusterAnalysisTemplate,
+            Kind::Job,
+            Kind::JobPod,
+        ];
         assert_eq!(left.collect::<Vec<_>>(), expected);
     }
 }

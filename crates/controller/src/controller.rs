@@ -18,7 +18,7 @@ use crate::{
     pace::Throttle,
     writer::Writer,
 };
-use api::argo::keys::POD_TEMPLATE_HASH;
+use api::argo::keys::{ANALYSIS_RUN_UID, POD_TEMPLATE_HASH};
 use clock::Clock;
 use kube::Client;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -238,6 +238,7 @@ fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {
     match kind {
         Kind::Rollout | Kind::AnalysisRun | Kind::Experiment => Some(config.instance_selector()),
         Kind::ReplicaSet | Kind::Pod => Some(POD_TEMPLATE_HASH.to_owned()),
+        Kind::Job | Kind::JobPod => Some(ANALYSIS_RUN_UID.to_owned()),
         _ => None,
     }
 }

@@ -307,6 +307,8 @@ impl Engine {
             secrets: BTreeMap::new(),
             in_flight: self.calls.in_flight(key),
             prometheus_address: self.prometheus_address.clone(),
+            jobs: gather::jobs(&self.cache, run),
+            job_pods: gather::job_pods(&self.cache, run),
         };
         Measuring { observed, answers: self.calls.answers(key) }
     }

@@ -6,12 +6,15 @@
 //! **Invariant.** Nothing here decides; an absent object is handed on as absent.
 
 mod experiment;
+mod run;
 
 pub(crate) use experiment::{GatheredExperiment, experiment};
+pub(crate) use run::{job_pods, jobs};
 
 use crate::{
     cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
+    release,
 };
 use api::argo::{AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Rollout, keys};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
@@ -51,6 +54,7 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
         observed.services.insert(service.clone(), found.and_then(service_of));
         observed.endpoints.insert(service.clone(), endpoints(cache, namespace, service));
     }
+    observed.services.extend(managed(cache, name, rollout));
     let unread = objects(cache, &wanted, &mut observed.objects);
     if let Some(workload) = &wanted.workload
         && let Some(Entry { object: Kept::Deployment(found), .. }) = cache.find(workload)
@@ -119,6 +123,18 @@ fn experiments(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mu
             observed.experiments.push(found.as_ref().clone());
         }
     }
+}
+
+/// While the specification is new: the services that the rollout managed before, whether or not it still
+/// names them.
+fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option<Service>)> {
+    let seen = rollout.status.as_ref().and_then(|status| status.observed_generation.clone());
+    if seen == rollout.metadata.generation.map(|number| number.to_string()) {
+        return Vec::new();
+    }
+    let services = cache.in_namespace(Kind::Service, &name.namespace);
+    let held = services.filter(|(_, entry)| release::holder(entry) == Some(&name.name));
+    held.map(|(service, entry)| (service.name.clone(), service_of(entry))).collect()
 }
 
 fn draw_in(spec: Option<&AnalysisTemplateSpec>, wanted: &mut Reads) {

@@ -79,6 +79,8 @@ impl Interests {
             Kind::ReplicaSet if entry.owner.is_none() => all_rollouts(cache, name),
             Kind::ReplicaSet | Kind::Service => owning_key(entry, name).into_iter().collect(),
             Kind::Pod => key_of_pod(entry, name, cache).into_iter().collect(),
+            Kind::Job => key_of_job(entry, name).into_iter().collect(),
+            Kind::JobPod => key_of_job_pod(entry, name, cache).into_iter().collect(),
             Kind::EndpointSlice => {
                 let service = entry.labels.get(SERVICE_NAME).map(String::as_str);
                 let service = Kind::Service.reference(&name.namespace, service.unwrap_or_default());
@@ -112,9 +114,23 @@ fn key_of_pod(entry: &Entry, name: &Name, cache: &Cache) -> Option<Key> {
     owning_key(replica_set, name)
 }
 
+/// The run whose measurement a Job is.
+fn key_of_job(entry: &Entry, name: &Name) -> Option<Key> {
+    let owner = entry.owner.as_ref().filter(|owner| owner.kind == "AnalysisRun")?;
+    Some(Key::Run(Name::new(&name.namespace, &owner.name)))
+}
+
+fn key_of_job_pod(entry: &Entry, name: &Name, cache: &Cache) -> Option<Key> {
+    let owner = entry.owner.as_ref().filter(|owner| owner.kind == "Job")?;
+    let job = cache.get(Kind::Job, &Name::new(&name.namespace, &owner.name))?;
+    key_of_job(job, name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::News;
+    use kube::{core::DynamicObject, runtime::watcher::Event};
     use serde_json::{Value, json};
 
     fn put(cache: &mut Cache, kind: Kind, mut object: Value) -> Changed {
@@ -157,6 +173,20 @@ mod tests {
         for change in [set, pod, service] {
             assert_eq!(interests.concerned(&change, &cache), BTreeSet::from([own.clone()]));
         }
+    }
+
+    #[test]
+    fn a_job_and_its_pods_concern_the_run_above() {
+        let mut cache = Cache::default();
+        let job = put(&mut cache, Kind::Job, owned("uid.m.1", "AnalysisRun", "web-1"));
+        let mut pod = owned("uid.m.1-x", "Job", "uid.m.1");
+        pod["metadata"]["namespace"] = json!("shop");
+        let pod: DynamicObject = serde_json::from_value(pod).unwrap();
+        let news = News::Event(Box::new(Event::Apply(pod)));
+        let pod = cache.apply(Kind::JobPod, news).remove(0);
+        let run = BTreeSet::from([Key::Run(Name::new("shop", "web-1"))]);
+        assert_eq!(Interests::default().concerned(&job, &cache), run);
+        assert_eq!(Interests::default().concerned(&pod, &cache), run);
     }
 
     #[test]

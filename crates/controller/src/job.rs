@@ -193,6 +193,7 @@ impl Worker {
     ) -> Result<(), Failure> {
         let Gathered { observed, unread, .. } = &mut *gathered;
         self.read(std::mem::take(unread), &mut observed.objects).await?;
+        gathered.observed.drops_reasons = self.writer.drops_reasons();
         let (observed, now) = (&gathered.observed, self.clock.now());
         let plan = caught(|| self.planner.rollout(observed, now))?;
         self.obey_laws(&caught(|| self.planner.violations(observed, &plan, now))?)?;

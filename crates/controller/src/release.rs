@@ -30,7 +30,8 @@ pub(crate) fn forgotten(cache: &Cache) -> BTreeSet<Name> {
     holders.filter(|holder| cache.get(Kind::Rollout, holder).is_none()).collect()
 }
 
-fn holder(entry: &Entry) -> Option<&String> {
+/// The rollout that a service is marked as managed by.
+pub(crate) fn holder(entry: &Entry) -> Option<&String> {
     let Kept::Service(service) = &entry.object else { return None };
     service.metadata.annotations.as_ref()?.get(MANAGED_BY_ROLLOUTS)
 }

@@ -59,6 +59,7 @@ pub const RIGHTS: &[Right] = &[
         &[Get, List, Watch, Create, Patch, Delete],
         "runs are made, told to end, and collected",
     ),
+    right(ARGO, "analysisruns/finalizers", &[Update], "Jobs hold back the deletion of their run"),
     right(
         ARGO,
         "experiments",
@@ -90,8 +91,14 @@ pub const RIGHTS: &[Right] = &[
     right(
         "apps",
         "deployments",
-        &[List, Watch],
-        "workloadRef takes the pod template of a Deployment",
+        &[Get, List, Watch, Patch],
+        "workloadRef takes the pod template of a Deployment, and its pods down",
+    ),
+    right(
+        "batch",
+        "jobs",
+        &[Get, List, Watch, Create, Delete],
+        "a measurement of the provider job is a Job",
     ),
     right(
         "",

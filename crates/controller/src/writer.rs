@@ -11,8 +11,14 @@ use effects::Actor;
 use http::{Request, header};
 use kube::Client;
 use serde_json::Value;
-use std::time::Duration;
-use vocab::{ObjectRef, PatchType, Write};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use vocab::{ObjectRef, PatchType, Subresource, Write};
 
 /// Under whose name our fields are kept in managedFields.
 pub const FIELD_MANAGER: &str = "rollouts-controller";
@@ -29,6 +35,8 @@ pub(crate) struct Writer {
     client: Client,
     authority: Authority,
     throttle: Throttle,
+    /// Whether reasons that were written to a status were not there afterwards.
+    drops_reasons: Arc<AtomicBool>,
 }
 
 /// What a write left behind, for the fence.
@@ -54,7 +62,7 @@ pub(crate) enum Expect {
 impl Writer {
     /// A writer on `client` that waits for `throttle` and asks `authority` before each write.
     pub(crate) fn new(client: Client, authority: Authority, throttle: Throttle) -> Self {
-        Self { client, authority, throttle }
+        Self { client, authority, throttle, drops_reasons: Arc::default() }
     }
 
     /// Performs one write.
@@ -65,12 +73,20 @@ impl Writer {
             answer => answer,
         };
         let answer = answer.map_err(|cause| failed(effects::verb(write), &target, cause))?;
+        if let Some(dropped) = dropped_reasons(write, &answer) {
+            self.drops_reasons.store(dropped, Ordering::Relaxed);
+        }
         let expect = match write {
             Write::Create { .. } | Write::Patch { .. } => version_of(&answer),
             Write::Delete { precondition, .. } => Expect::Going(precondition.uid.clone()),
             Write::Evict { .. } => Expect::Nothing,
         };
         Ok(Written { target, expect })
+    }
+
+    /// Whether the API server drops `status.reasons`, which upstream's definition of a Rollout lacks.
+    pub(crate) fn drops_reasons(&self) -> bool {
+        self.drops_reasons.load(Ordering::Relaxed)
     }
 
     /// Reads one object as it is now; `None` when there is none.
@@ -123,6 +139,13 @@ impl Writer {
             Err(_) => Err(Cause::Unanswered(format!("{} s passed", REQUEST_TIMEOUT.as_secs()))),
         }
     }
+}
+
+/// Whether the reasons of a status that was written are missing in the answer; `None` when none were written.
+fn dropped_reasons(write: &Write, answer: &Value) -> Option<bool> {
+    let Write::Patch { subresource: Subresource::Status, body, .. } = write else { return None };
+    let written = body.pointer("/status/reasons")?.as_array()?;
+    (!written.is_empty()).then(|| answer.pointer("/status/reasons").is_none())
 }
 
 fn failed(verb: &'static str, target: &ObjectRef, cause: Cause) -> RequestFailed {

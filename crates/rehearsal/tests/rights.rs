@@ -8,7 +8,7 @@ use rehearsal::{Conditions, Election, Seat, load, rehearse_under};
 use std::{collections::BTreeSet, path::Path};
 
 /// Scenarios that between them use every right.
-const PLAYED: [&str; 18] = [
+const PLAYED: [&str; 20] = [
     "a-token-stays-secret",
     "abort-returns-traffic-first",
     "another-namespace",
@@ -18,6 +18,7 @@ const PLAYED: [&str; 18] = [
     "experiment-ends-when-the-release-is-aborted",
     "experiment-gets-a-share-of-the-route",
     "good-canary-by-pods",
+    "job-under-way-ends-when-the-release-is-aborted",
     "nginx-canary-promotes",
     "nginx-somebody-edits-the-canary-ingress",
     "regressions/argo_1181_runs_go_with_the_versions_they_judged",
@@ -27,20 +28,24 @@ const PLAYED: [&str; 18] = [
     "service-that-does-not-exist",
     "somebody-edits-the-route",
     "workload-ref",
+    "workload-ref-hands-over-progressively",
 ];
 
 /// Rights that no rehearsal uses, and why they are needed all the same.
-const UNPLAYED: [(&str, &str); 3] = [
+const UNPLAYED: [(&str, &str); 5] = [
     ("update rollouts/finalizers.argoproj.io", BY_ADMISSION),
     ("update experiments/finalizers.argoproj.io", BY_ADMISSION),
+    ("update analysisruns/finalizers.argoproj.io", BY_ADMISSION),
+    ("get jobs.batch", "a Job that is there although no watch showed it is looked at"),
     ("delete experiments.argoproj.io", "they go beyond the history; no scenario makes so many"),
 ];
 const BY_ADMISSION: &str =
     "asked for by the admission plugin OwnerReferencesPermissionEnforcement, not by a request";
 
 /// Kinds whose first patch meets a conflict, after which the object is read.
-const CONTENDED: [&str; 8] = [
+const CONTENDED: [&str; 9] = [
     "analysisruns",
+    "deployments",
     "experiments",
     "httproutes",
     "ingresses",

@@ -50,6 +50,8 @@ pub struct WorldConfig {
     pub pod_network: Ipv4Addr,
     /// How long containers take to start, unless the pod says otherwise.
     pub start_delay: Duration,
+    /// How long it takes until an image that is missing is known to be.
+    pub pull_fails_after: Duration,
     /// How long containers take to stop, unless the pod says otherwise.
     pub stop_delay: Duration,
     /// How long containers that end by themselves run, unless the pod says otherwise.
@@ -67,6 +69,7 @@ impl WorldConfig {
             serve_pods: ServePods::None,
             pod_network: Ipv4Addr::new(10, 42, 0, 0),
             start_delay: Duration::from_millis(500),
+            pull_fails_after: Duration::from_secs(2),
             ..Self::default()
         }
     }
@@ -82,6 +85,7 @@ impl Default for WorldConfig {
             recording: Recording::Events,
             pod_network: Ipv4Addr::new(127, 77, 0, 0),
             start_delay: Duration::ZERO,
+            pull_fails_after: Duration::ZERO,
             stop_delay: Duration::from_secs(1),
             run_for: Duration::from_secs(1),
         }

@@ -3,6 +3,7 @@
 use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
+    batch::v1::Job,
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
 };
@@ -31,6 +32,10 @@ pub(crate) enum Kind {
     HttpRoute,
     /// Ingresses, for rollouts that NGINX splits.
     Ingress,
+    /// Jobs of analysis runs.
+    Job,
+    /// Pods of those Jobs.
+    JobPod,
     /// Pods of rollouts.
     Pod,
     /// ReplicaSets of rollouts.
@@ -67,6 +72,8 @@ pub(crate) enum Kept {
     EndpointSlice(Arc<EndpointSlice>),
     /// An Experiment.
     Experiment(Arc<Experiment>),
+    /// A Job.
+    Job(Arc<Job>),
     /// An object that is handed on as it came.
     Raw(Arc<Value>),
     /// A Pod.
@@ -83,7 +90,7 @@ pub(crate) enum Kept {
 
 impl Kind {
     /// All kinds, in order.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::AnalysisRun,
         Self::AnalysisTemplate,
         Self::ClusterAnalysisTemplate,
@@ -92,6 +99,8 @@ impl Kind {
         Self::Experiment,
         Self::HttpRoute,
         Self::Ingress,
+        Self::Job,
+        Self::JobPod,
         Self::Pod,
         Self::ReplicaSet,
         Self::Rollout,
@@ -101,7 +110,8 @@ impl Kind {
     /// The kind an object reference speaks of, if it is cached.
     pub(crate) fn of(object: &ObjectRef) -> Option<Self> {
         let names = (object.api_version.as_str(), object.kind.as_str());
-        Self::ALL.into_iter().find(|kind| kind.names() == names)
+        let is_meant = |kind: &Self| *kind != Self::JobPod && kind.names() == names;
+        Self::ALL.into_iter().find(is_meant)
     }
 
     /// `apiVersion` and `kind` as on the wire.
@@ -115,7 +125,8 @@ impl Kind {
             Self::Experiment => (api::argo::API_VERSION, "Experiment"),
             Self::HttpRoute => ("gateway.networking.k8s.io/v1", "HTTPRoute"),
             Self::Ingress => ("networking.k8s.io/v1", "Ingress"),
-            Self::Pod => ("v1", "Pod"),
+            Self::Job => ("batch/v1", "Job"),
+            Self::JobPod | Self::Pod => ("v1", "Pod"),
             Self::ReplicaSet => ("apps/v1", "ReplicaSet"),
             Self::Rollout => (api::argo::API_VERSION, "Rollout"),
             Self::Service => ("v1", "Service"),
@@ -125,7 +136,11 @@ impl Kind {
     /// Whether the controller can do without.
     pub(crate) fn need(self) -> Need {
         match self {
-            Self::HttpRoute | Self::ClusterAnalysisTemplate | Self::Experiment => Need::Optional,
+            Self::HttpRoute
+            | Self::ClusterAnalysisTemplate
+            | Self::Experiment
+            | Self::Job
+            | Self::JobPod => Need::Optional,
             Self::Ingress => Need::OnDemand,
             _ => Need::Required,
         }
@@ -138,7 +153,14 @@ impl Kind {
 
     /// Whether analysis runs are carried out with it.
     pub(crate) fn serves_analysis(self) -> bool {
-        matches!(self, Self::AnalysisRun | Self::AnalysisTemplate | Self::ClusterAnalysisTemplate)
+        matches!(
+            self,
+            Self::AnalysisRun
+                | Self::AnalysisTemplate
+                | Self::ClusterAnalysisTemplate
+                | Self::Job
+                | Self::JobPod
+        )
     }
 
     /// Names an object of this kind.
@@ -156,7 +178,7 @@ impl Kind {
 
     /// Drops the bulk that no planner reads.
     pub(crate) fn slim(self, data: &mut Value) {
-        if self == Self::Pod
+        if matches!(self, Self::JobPod | Self::Pod)
             && let Some(fields) = data.as_object_mut()
         {
             fields.remove("spec");
@@ -173,7 +195,8 @@ impl Kind {
             Self::EndpointSlice => parse(value, Kept::EndpointSlice),
             Self::Experiment => parse(value, Kept::Experiment),
             Self::HttpRoute | Self::Ingress => Kept::Raw(Arc::new(value)),
-            Self::Pod => parse(value, Kept::Pod),
+            Self::Job => parse(value, Kept::Job),
+            Self::JobPod | Self::Pod => parse(value, Kept::Pod),
             Self::ReplicaSet => parse(value, Kept::ReplicaSet),
             Self::Rollout => parse(value, Kept::Rollout),
             Self::Service => parse(value, Kept::Service),

@@ -6,10 +6,16 @@
 //!
 //! A run has no status subresource, so its status is written through the main resource.
 //!
-//! **Invariant.** The value of a secret is only ever in a call: never in a status, an event or a
-//! reason. Missing data and errors are neither success nor failure.
+//! A metric of the provider `job` is no call: its Job is one of the plan's writes, and what became of it
+//! is observed.
+//!
+//! **Invariant.** The value of a secret is only ever in a call, or in the Job that its metric
+//! describes: never in a status, an event or a reason. Missing data and errors are neither success nor failure.
 
 mod events;
+#[cfg(test)]
+mod job_tests;
+mod jobs;
 mod lifetime;
 mod measuring;
 mod patch;
@@ -22,6 +28,7 @@ mod tests;
 
 use api::argo::AnalysisRun;
 use jiff::Timestamp;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use serde_json::Value;
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +76,10 @@ pub struct Observed {
     pub in_flight: BTreeSet<String>,
     /// The Prometheus to ask where a metric names none.
     pub prometheus_address: Option<String>,
+    /// The Jobs of the run.
+    pub jobs: Vec<Job>,
+    /// The pods of those Jobs.
+    pub job_pods: Vec<Pod>,
 }
 
 /// A call that a measurement waits for.
@@ -96,6 +107,11 @@ pub struct AnalysisPlan {
 
 /// The answers to calls that were performed.
 pub type Answers = Vec<(MeasurementCall, Result<Reply, ReplyError>)>;
+
+/// Whether there is a provider of that name.
+pub(crate) fn can_measure(provider: &str) -> bool {
+    provider == jobs::PROVIDER || providers::by_name(provider).is_some()
+}
 
 /// The secrets that must be read before a run is planned.
 pub fn reads(run: &AnalysisRun) -> BTreeSet<SecretRef> {

@@ -20,15 +20,22 @@ pub(super) enum Next {
     Measure(Timestamp),
     /// For going on with an unfinished measurement at that time.
     Resume(Timestamp),
+    /// For a Job that is under way, which is looked at whenever anything changes.
+    Watch,
 }
 
 impl Next {
     /// The time, if there is one.
     pub(super) fn at(self) -> Option<Timestamp> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Watch => None,
             Self::Measure(at) | Self::Resume(at) => Some(at),
         }
+    }
+
+    /// Whether something is to be done for the metric now.
+    pub(super) fn is_due(self, now: Timestamp) -> bool {
+        self == Self::Watch || self.at().is_some_and(|at| at <= now)
     }
 }
 

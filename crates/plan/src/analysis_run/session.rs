@@ -4,7 +4,7 @@
 //! of it all what is to be written.
 
 use super::{
-    AnalysisPlan, MeasurementCall, Observed, events, lifetime, measuring, patch,
+    AnalysisPlan, MeasurementCall, Observed, events, jobs, lifetime, measuring, patch,
     prepare::{self, Prepared},
     redact::Redactor,
     schedule::{self, Next},
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use providers::{Provider, Turn};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError};
+use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Write};
 
 /// A run under planning.
 pub(super) struct Session<'a> {
@@ -29,6 +29,7 @@ pub(super) struct Session<'a> {
     status: AnalysisRunStatus,
     in_flight: BTreeSet<String>,
     calls: Vec<MeasurementCall>,
+    writes: Vec<Write>,
     settled: Vec<String>,
     unresolved: Option<String>,
 }
@@ -60,6 +61,7 @@ impl<'a> Session<'a> {
             status,
             in_flight: observed.in_flight.clone(),
             calls: Vec::new(),
+            writes: Vec::new(),
             settled: Vec::new(),
             unresolved: None,
         })
@@ -120,11 +122,11 @@ impl<'a> Session<'a> {
         self.trim();
         let (wake, reasons) = self.waits();
         let plan = Plan {
+            writes: self.writes,
             status: patch::status(run, &self.status),
             events: told,
             reasons,
             wake,
-            ..Plan::default()
         };
         AnalysisPlan { plan, calls: self.calls }
     }
@@ -133,12 +135,15 @@ impl<'a> Session<'a> {
         let next = |(index, metric): (usize, &Metric)| (index, self.next(metric));
         let is_due = |(index, next): &(usize, Next)| {
             let flying = self.in_flight.contains(&self.prepared.metrics[*index].name);
-            !flying && next.at().is_some_and(|at| at <= self.now)
+            !flying && next.is_due(self.now)
         };
         self.prepared.metrics.iter().enumerate().map(next).filter(is_due)
     }
 
     fn begin(&mut self, metric: &Metric, next: Next) {
+        if metric.provider.job.is_some() {
+            return self.begin_job(metric, next);
+        }
         let Some((provider, config)) = self.provider(metric) else { return };
         let unfinished =
             self.result(&metric.name).and_then(|result| result.measurements.last()).cloned();
@@ -151,6 +156,23 @@ impl<'a> Session<'a> {
         let began =
             unfinished.filter(|last| last.finished_at.is_none()).and_then(|last| last.started_at);
         self.follow(metric, turn, began.map_or(self.now, |began| began.0));
+    }
+
+    /// Makes the Job of a measurement, or takes in what became of it.
+    fn begin_job(&mut self, metric: &Metric, next: Next) {
+        let result = self.result(&metric.name);
+        let last = result.and_then(|result| result.measurements.last()).cloned();
+        let measurement = if let (Next::Watch, Some(last)) = (next, last) {
+            jobs::resume(self.observed, last, self.now)
+        } else {
+            let (measurement, write) = jobs::start(self.observed, metric, result, self.now);
+            self.writes.extend(write);
+            Some(measurement)
+        };
+        if let Some(mut measurement) = measurement {
+            measurement.message = measurement.message.map(|text| self.redactor.clean(&text));
+            self.put(&metric.name, measurement);
+        }
     }
 
     /// The provider of a metric; one that is not there settles the metric at once.
@@ -243,14 +265,21 @@ impl<'a> Session<'a> {
         verdict
     }
 
-    /// Forgets what is under way: it was not measured, so it counts as nothing.
+    /// Forgets what is under way: it was not measured, so it counts as nothing. A Job that runs is
+    /// ended, and counts as inconclusive.
     fn abandon(&mut self) {
         self.calls.clear();
-        self.status
-            .metric_results
-            .iter_mut()
-            .filter(|result| !result.phase.completed())
-            .for_each(drop_unfinished);
+        self.writes.retain(|write| !write.creates("Job"));
+        let open = self.status.metric_results.iter_mut();
+        for result in open.filter(|result| !result.phase.completed()) {
+            let running = result.measurements.last().filter(|last| last.finished_at.is_none());
+            let ended = running.and_then(|last| jobs::end(self.observed, last, self.now));
+            drop_unfinished(result);
+            if let Some((measurement, delete)) = ended {
+                record(result, measurement);
+                self.writes.push(delete);
+            }
+        }
     }
 
     fn events_of_settled(&self) -> Vec<Event> {
@@ -267,6 +296,7 @@ impl<'a> Session<'a> {
                 self.prepared.kept.get(&result.name).copied().unwrap_or(DEFAULT_MEASUREMENTS_KEPT);
             let surplus = result.measurements.len().saturating_sub(kept);
             result.measurements.drain(..surplus);
+            self.writes.extend(jobs::surplus(self.observed, &result.name, kept));
         }
     }
 
@@ -288,7 +318,10 @@ impl<'a> Session<'a> {
 
     fn next(&self, metric: &Metric) -> Next {
         let began = self.status.started_at.as_ref().map_or(self.now, |began| began.0);
-        schedule::next(metric, self.result(&metric.name), began)
+        match schedule::next(metric, self.result(&metric.name), began) {
+            Next::Resume(_) if metric.provider.job.is_some() => Next::Watch,
+            next => next,
+        }
     }
 
     fn ending(&self) -> Ending {

@@ -381,12 +381,12 @@ fn a_run_that_makes_no_sense_ends_with_the_time_of_it() {
 
 #[test]
 fn a_provider_that_is_not_there_is_named_at_once() {
-    let job = json!({"name": "m", "provider": {"job": {"spec": {"template": {}}}}});
-    let mut stage = Stage::new(&json!({"metrics": [job]}));
+    let other = json!({"name": "m", "provider": {"wavefront": {}}});
+    let mut stage = Stage::new(&json!({"metrics": [other]}));
     stage.plan();
     stage.check(
         AnalysisPhase::Error,
-        "Metric \"m\" assessed Error due to provider job is not supported yet",
+        "Metric \"m\" assessed Error due to provider wavefront is not supported yet",
     );
     assert_eq!(stage.status().run_summary.error, 1);
     stage.check_events(&[

@@ -1,7 +1,7 @@
 //! Laws on the writes as such.
 
 use super::{Case, Law, Violation, violation};
-use crate::rollout::{reads, sets, sets::SetExt};
+use crate::rollout::{reads, services, sets, sets::SetExt};
 use std::collections::BTreeSet;
 use vocab::{ObjectRef, Precondition, Subresource, Write};
 
@@ -122,9 +122,12 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
     }
 }
 
-/// Objects the rollout names: its services and what its routers read.
+/// Objects the rollout names: its services, what its routers read and the workload it takes over.
 fn is_named(case: &Case<'_>, target: &ObjectRef) -> bool {
     let reads = reads(case.subject.rollout);
     let service = target.kind == "Service" && target.namespace == case.subject.namespace();
-    (service && reads.services.contains(&target.name)) || reads.objects.contains(target)
+    let named = reads.services.contains(&target.name);
+    (service && (named || services::is_former(&case.subject, &target.name)))
+        || reads.objects.contains(target)
+        || reads.workload.as_ref() == Some(target)
 }

@@ -17,7 +17,7 @@ fn is_shortcut(case: &Case<'_>) -> bool {
     let status = case.subject.rollout.status.as_ref();
     status.is_some_and(|status| status.promote_full)
         || case.subject.is_rollback()
-        || case.subject.stable_hash().is_empty()
+        || case.subject.stable_set().is_none()
 }
 
 fn check_order(

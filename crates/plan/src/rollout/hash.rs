@@ -1,8 +1,10 @@
 //! The two hashes of a rollout: that of its pod template, and that of its steps.
 //!
-//! The steps' hash is the one the Go controller writes, so that taking over a rollout under way does not
-//! start its steps afresh. The template's hash names new ReplicaSets only; the hash of an existing one is
-//! always taken from its label.
+//! Both are those the Go controller writes: taking over a rollout under way does not start its steps
+//! afresh, and ReplicaSets are named as it names them. The hash of an existing ReplicaSet is always taken
+//! from its label, for it may come from another version.
+
+mod go_json;
 
 use api::argo::CanaryStep;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -17,7 +19,8 @@ const COLLISION_BYTES: usize = 8;
 
 /// Hash of a pod template; `collisions` makes it another one when a name was taken.
 pub(crate) fn template_hash(template: &PodTemplateSpec, collisions: Option<i32>) -> String {
-    let mut bytes = serde_json::to_vec(template).unwrap_or_default();
+    let template = serde_json::to_value(template).unwrap_or_default();
+    let mut bytes = escaped_for_html(&go_json::pod_template(&template)).into_bytes();
     if let Some(count) = collisions {
         let mut tail = [0; COLLISION_BYTES];
         tail[..size_of::<i32>()].copy_from_slice(&count.to_le_bytes());
@@ -71,6 +74,54 @@ mod tests {
         check(json!([{"pause": {}}]), "6b9b86fbd5");
         check(json!([{"pause": {}}, {"pause": {}}]), "79c9b9f6bf");
         check(json!([]), "5ffbfbbd64");
+    }
+
+    #[test]
+    fn templates_hash_as_the_go_controller_hashes_them() {
+        let check = |template: &Value, expected: [&str; 2]| {
+            let template: PodTemplateSpec = serde_json::from_value(template.clone()).unwrap();
+            let hashes = [template_hash(&template, None), template_hash(&template, Some(1))];
+            assert_eq!(hashes, expected);
+        };
+        let container = json!({"name": "app", "image": "v1"});
+        let plain =
+            json!({"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [container]}});
+        check(&plain, ["78894b6d56", "d4989dc8f"]);
+        check(&rich(), ["7df4d7fc7c", "bfcbdcff6"]);
+    }
+
+    /// Whatever Go leaves out, writes although it is empty, sorts, escapes or brings into another form.
+    fn rich() -> Value {
+        let from = json!({"resourceFieldRef": {"resource": "limits.cpu"}});
+        let claim = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1.5Gi"}}});
+        let term =
+            json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "shop"}}});
+        let preferred = json!([{"weight": 1, "podAffinityTerm": term}]);
+        json!({
+            "metadata": {"annotations": {"b": "<&>", "a": "x"}, "labels": {"app": "shop"}},
+            "spec": {
+                "nodeSelector": {"disk": "ssd"},
+                "containers": [{
+                    "name": "app", "image": "v1", "args": [], "command": ["run"],
+                    "env": [{"name": "A"}, {"name": "B", "valueFrom": from}],
+                    "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+                    "resources": {"requests": {"memory": "1024Mi", "cpu": "0.5"}},
+                    "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "initialDelaySeconds": 0, "periodSeconds": 5},
+                    "securityContext": {"runAsNonRoot": false, "capabilities": {"drop": ["ALL"]}},
+                    "volumeMounts": [{"mountPath": "/data", "name": "data", "readOnly": false}],
+                }],
+                "volumes": [
+                    {"name": "data", "emptyDir": {}},
+                    {"name": "conf", "configMap": {"name": "conf", "items": [{"key": "k", "path": "p"}]}},
+                    {"name": "claim", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}},
+                ],
+                "terminationGracePeriodSeconds": 0,
+                "hostNetwork": false,
+                "tolerations": [{"key": "k", "operator": "Exists"}],
+                "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}},
+                "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+            },
+        })
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod phase;
 pub(crate) mod pods;
 mod progress;
 mod promote;
+mod quantities;
 pub(crate) mod reads;
 pub mod replicas;
 pub(crate) mod resolve;
@@ -41,12 +42,14 @@ pub(crate) mod validate;
 mod validate_experiment;
 mod waits;
 mod weights;
+mod workload;
 
 pub use reads::{Reads, nested_templates, reads};
 pub use waits::Wait;
 
 use api::argo::{
-    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, keys,
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, RolloutStatus,
+    keys,
 };
 use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
@@ -68,7 +71,8 @@ pub struct Observed {
     pub rollout: Rollout,
     /// ReplicaSets of the namespace that have the hash label, that the rollout owns, or that its selector matches.
     pub replica_sets: Vec<ReplicaSet>,
-    /// The services of [`Reads::services`] and those of its experiments; absent ones as `None`.
+    /// The services of [`Reads::services`], those of its experiments, and while its specification is new
+    /// those it manages otherwise; absent ones as `None`.
     pub services: BTreeMap<String, Option<Service>>,
     /// Ready endpoints per service and pod template hash, according to the EndpointSlices.
     pub endpoints: BTreeMap<String, BTreeMap<String, i32>>,
@@ -86,6 +90,8 @@ pub struct Observed {
     pub workload: Option<Deployment>,
     /// Pods of the rollout's ReplicaSets, as evidence of why they are not ready.
     pub pods: Vec<Pod>,
+    /// Whether the API server drops `status.reasons`, as it does under upstream's definition.
+    pub drops_reasons: bool,
 }
 
 /// When to look again at a specification that cannot be carried out; a missing service may come.
@@ -98,6 +104,19 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     }
     // Kubernetes keeps whole seconds; a finer present would differ from itself once read back.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let mut plan = plan_existing(observed, now);
+    if is_unknown(&observed.rollout) && plan.status.is_some() {
+        plan.events.insert(0, revision::added(&observed.rollout));
+    }
+    plan
+}
+
+/// Whether nobody has looked at the rollout yet.
+fn is_unknown(rollout: &Rollout) -> bool {
+    rollout.status.as_ref().is_none_or(|status| *status == RolloutStatus::default())
+}
+
+fn plan_existing(observed: &Observed, now: Timestamp) -> Plan {
     match resolve::resolve(observed, now) {
         Ok(subject) => plan_resolved(subject),
         Err(problem) => {
@@ -130,6 +149,7 @@ fn plan_resolved(mut subject: Subject<'_>) -> Plan {
         // There is nothing to abort any more.
         subject.status.abort = false;
     }
+    services::release(&subject, &mut draft);
     if is_rescaled(&subject) {
         match subject.blue_green() {
             Some(_) => blue_green::rescale(&subject, &mut draft),

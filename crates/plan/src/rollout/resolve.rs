@@ -1,6 +1,6 @@
 //! Where the pod template and the selector come from: the rollout itself, or the workload it refers to.
 
-use super::{Observed, subject::Subject};
+use super::{Observed, quantities, subject::Subject};
 use api::argo::{ObjectRef, Rollout};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -19,7 +19,11 @@ pub(crate) fn resolve(observed: &Observed, now: Timestamp) -> Result<Subject<'_>
         }
         Some(workload) => from_workload(observed, workload)?,
     };
-    Ok(Subject::of(observed, template, selector, now))
+    let mut template = template;
+    let dropped = template.spec.as_mut().map(quantities::drop_broken).unwrap_or_default();
+    let mut subject = Subject::of(observed, template, selector, now);
+    subject.dropped = dropped;
+    Ok(subject)
 }
 
 fn from_workload(

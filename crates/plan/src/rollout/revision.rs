@@ -6,11 +6,11 @@
 use super::{
     conditions,
     draft::Draft,
-    hash,
+    hash, reads,
     sets::{self, SetExt},
     subject::{Subject, selects},
 };
-use api::argo::{AntiAffinity, PodTemplateMetadata, keys};
+use api::argo::{AntiAffinity, PodTemplateMetadata, Rollout, keys};
 use k8s_openapi::{
     api::{
         apps::v1::{ReplicaSet, ReplicaSetSpec},
@@ -22,7 +22,7 @@ use k8s_openapi::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vocab::Write;
+use vocab::{Event, EventType, PatchType, Subresource, Write};
 
 /// Annotations of the rollout that its ReplicaSets do not get.
 const NOT_COPIED: [&str; 5] = [
@@ -45,6 +45,7 @@ pub(crate) enum Prepared {
 /// Puts in place what every strategy needs, one thing per pass.
 pub(crate) fn prepare(subject: &Subject<'_>, draft: &mut Draft) -> Prepared {
     claim(subject, draft);
+    repair(subject, draft);
     if draft.writes.is_empty() {
         complete_rollout(subject, draft);
     }
@@ -79,6 +80,26 @@ fn claim(subject: &Subject<'_>, draft: &mut Draft) {
             continue;
         }
         draft.patch_set(set, json!({"metadata": {"ownerReferences": owners}}));
+    }
+}
+
+/// Takes what cannot be read out of the rollout's own template, as upstream does: one such rollout keeps
+/// clients written in Go from listing any in its namespace.
+fn repair(subject: &Subject<'_>, draft: &mut Draft) {
+    if subject.dropped.is_empty() || subject.rollout.spec.workload_ref.is_some() {
+        return;
+    }
+    let remove = |path: &String| json!({"op": "remove", "path": path});
+    let write = Write::Patch {
+        target: subject.target(),
+        subresource: Subresource::Main,
+        patch_type: PatchType::Json,
+        body: subject.dropped.iter().map(remove).collect(),
+        precondition: sets::precondition(&subject.rollout.metadata),
+    };
+    if draft.write(write) {
+        let message = format!("{} is no amount and was taken out", subject.dropped.join(", "));
+        draft.warn(subject, "InvalidQuantity", message);
     }
 }
 
@@ -118,12 +139,15 @@ fn create(subject: &Subject<'_>, draft: &mut Draft) {
     let set = new_set(subject, &name, &hash, revision);
     let Ok(object) = serde_json::to_value(set) else { return };
     draft.write(Write::Create { object });
+    if revision != subject.revision() {
+        tell_revision(subject, revision, draft);
+    }
     draft.note_write(
         subject,
         conditions::SET_CREATED,
         format!("Created ReplicaSet {name} (revision {revision})"),
     );
-    let message = format!("Created new replica set \"{name}\"");
+    let message = created_message(&name);
     let condition = conditions::condition(
         keys::CONDITION_PROGRESSING,
         conditions::TRUE,
@@ -281,12 +305,26 @@ fn renumber(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) {
     if revision != subject.revision() {
         let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
         draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
-        draft.note_write(
-            subject,
-            "RolloutUpdated",
-            format!("Rollout updated to revision {revision}"),
-        );
+        if !is_just_created(subject, set) {
+            tell_revision(subject, revision, draft);
+        }
     }
+}
+
+fn tell_revision(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
+    draft.note_write(subject, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+}
+
+fn created_message(name: &str) -> String {
+    format!("Created new replica set \"{name}\"")
+}
+
+/// Whether the pass before this one made the set, and told of its revision.
+fn is_just_created(subject: &Subject<'_>, set: &ReplicaSet) -> bool {
+    let progressing = subject.condition(keys::CONDITION_PROGRESSING);
+    progressing.is_some_and(|found| {
+        found.reason == conditions::SET_CREATED && found.message == created_message(set.name())
+    })
 }
 
 /// The numbers a ReplicaSet had before it was wanted again.
@@ -294,6 +332,21 @@ fn former_revisions(set: &ReplicaSet) -> Option<String> {
     let current = set.annotation(keys::REVISION)?;
     let history = set.annotation(keys::REVISION_HISTORY).filter(|text| !text.is_empty());
     Some(history.map_or_else(|| current.to_owned(), |history| format!("{history},{current}")))
+}
+
+/// Tells that a rollout is seen for the first time.
+pub(crate) fn added(rollout: &Rollout) -> Event {
+    let target = reads::rollout_ref(rollout);
+    let message =
+        format!("Rollout resource added to informer: {}/{}", target.namespace, target.name);
+    Event {
+        event_type: EventType::Normal,
+        regarding: target,
+        reason: "RolloutAddedToInformer".to_owned(),
+        message,
+        evidence: BTreeMap::new(),
+        after: None,
+    }
 }
 
 /// Notes a ReplicaSet that was there before the rollout looked.

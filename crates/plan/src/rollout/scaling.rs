@@ -107,7 +107,11 @@ fn scale_new(subject: &Subject<'_>, view: Option<&View>, target: i32, draft: &mu
         && explicit_scale(subject).is_none();
     let target = if forever { new.wanted().max(target) } else { target };
     let target = guarded(subject, view, new, target, draft);
-    scale(subject, new, target, Deadline::Drop, draft)
+    // What makes a rollback fast must be there until the version is stable again, or what it skips comes
+    // after the switch.
+    let is_fast = subject.distinct_stable().is_some() && subject.is_fast_rollback();
+    let deadline = if is_fast { Deadline::Keep } else { Deadline::Drop };
+    scale(subject, new, target, deadline, draft)
 }
 
 /// Whether the new version keeps its pods for a while because the update was aborted.

@@ -2,6 +2,7 @@
 
 use super::{
     draft::Draft,
+    reads::reads,
     replicas::pods_for,
     sets::{self, SetExt},
     subject::Subject,
@@ -76,6 +77,27 @@ pub(crate) fn switch(subject: &Subject<'_>, name: &str, hash: &str, draft: &mut 
             "SwitchService",
             format!("Switched selector for service '{name}' from '{before}' to '{hash}'"),
         );
+    }
+}
+
+/// Whether a service is marked as managed by the rollout, which names it no more.
+pub(crate) fn is_former(subject: &Subject<'_>, name: &str) -> bool {
+    let marked = find(subject, name)
+        .and_then(|service| sets::annotation(&service.metadata, keys::MANAGED_BY_ROLLOUTS));
+    marked == Some(subject.name()) && !reads(subject.rollout).services.contains(name)
+}
+
+/// Lets go of services that the rollout named before its specification changed: one that went on selecting
+/// a version would lead nowhere once that version is gone.
+pub(crate) fn release(subject: &Subject<'_>, draft: &mut Draft) {
+    for (name, service) in &subject.observed.services {
+        let Some(service) = service.as_ref().filter(|_| is_former(subject, name)) else { continue };
+        let body = json!({
+            "metadata": {"annotations": {keys::MANAGED_BY_ROLLOUTS: null}},
+            "spec": {"selector": {keys::POD_TEMPLATE_HASH: null}},
+        });
+        let target = ObjectRef::new("v1", "Service", subject.namespace(), name);
+        draft.patch(target, sets::precondition(&service.metadata), body);
     }
 }
 

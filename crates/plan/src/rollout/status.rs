@@ -10,6 +10,7 @@ use super::{
     restart::{self, Restart},
     sets::{self, SetExt, total_actual, total_available},
     subject::Subject,
+    workload,
 };
 use api::argo::{CanaryStatus, RolloutStatus, keys};
 use jiff::Timestamp;
@@ -107,6 +108,7 @@ pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     progress::set_conditions(subject, &mut draft);
     draft.waits.sort_by_key(super::Wait::rank);
     phase::set(subject, &mut draft);
+    workload::scale_down(subject, &mut draft);
     duration::set(subject, &mut draft);
     tell_pauses(subject, &mut draft);
     restart(subject, into_plan(subject, draft))
@@ -151,7 +153,9 @@ fn tell_pauses(subject: &Subject<'_>, draft: &mut Draft) {
 /// The plan of a draft whose status is as it should be written.
 pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     let reasons: Vec<_> = draft.waits.iter().map(super::Wait::reason).collect();
-    draft.status.reasons.clone_from(&reasons);
+    // Written in vain again and again, they would keep the plan from ever having nothing else to do.
+    draft.status.reasons =
+        if subject.observed.drops_reasons { Vec::new() } else { reasons.clone() };
     let status = patch(subject, &draft.status);
     // Right before the status that notes them: were a write between the two refused again and again, one run
     // or experiment would be made after the other.

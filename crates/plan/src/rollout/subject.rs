@@ -53,6 +53,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) selector: LabelSelector,
     /// Its status, with pause and resume already noted in the conditions.
     pub(crate) status: RolloutStatus,
+    /// Where the template has amounts that are none and were left out of it.
+    pub(crate) dropped: Vec<String>,
     sets: Vec<ReplicaSet>,
     new: Option<usize>,
     stable: Option<usize>,
@@ -79,6 +81,7 @@ impl<'a> Subject<'a> {
             template,
             selector,
             status,
+            dropped: Vec::new(),
             sets,
             new: None,
             stable: None,

@@ -9,6 +9,7 @@ use super::{
     subject::{Subject, int_or_percent, selects},
     validate_experiment,
 };
+use crate::analysis_run::can_measure;
 use analysis::validate::provider_names;
 use api::argo::{
     AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, StepKind, keys,
@@ -98,10 +99,6 @@ fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
                 }
             }
         }
-    }
-    let scale_down = spec.workload_ref.as_ref().and_then(|workload| workload.scale_down.as_deref());
-    if scale_down.is_some_and(|when| !["", "never"].contains(&when)) {
-        problems.push(Problem::unsupported("spec.workloadRef.scaleDown"));
     }
     not_negative("spec.minReadySeconds", spec.min_ready_seconds, problems);
     not_negative("spec.revisionHistoryLimit", spec.revision_history_limit.unwrap_or(0), problems);
@@ -437,7 +434,7 @@ fn check_providers(
 ) {
     for metric in metrics {
         for provider in provider_names(&metric.provider) {
-            if providers::by_name(&provider).is_none() {
+            if !can_measure(&provider) {
                 let template = template_of(subject, names, metric);
                 let detail = format!(
                     "AnalysisTemplate {template} has metric {} whose provider {provider} is not supported yet",

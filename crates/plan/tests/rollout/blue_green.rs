@@ -74,6 +74,42 @@ fn a_blue_green_abort_after_the_switch_gives_users_the_stable_version_back() {
 }
 
 #[test]
+fn going_back_to_a_version_that_still_runs_asks_nobody() {
+    let judged = json!({"templates": [{"templateName": "ok"}]});
+    let strategy = json!({"blueGreen": {
+        "activeService": "active", "autoPromotionEnabled": false,
+        "prePromotionAnalysis": judged, "postPromotionAnalysis": judged,
+    }});
+    let mut world =
+        World::new(rollout(2, &strategy)).with_service("active").with_template(template());
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    for stage in ["pre", "post"] {
+        let run = format!("shop-{}-2-{stage}", world.hash_of("v2"));
+        world.verdicts.insert(run, "Successful");
+    }
+    world.settle();
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.run_for(5);
+    assert_eq!(world.outcome().stable, "v2", "{:#?}", world.status());
+    world.set_image("v1");
+    world.run_for(5);
+    assert_eq!(
+        (world.outcome().phase.as_str(), world.outcome().stable.as_str()),
+        ("Healthy", "v1")
+    );
+    let hash = world.hash_of("v1");
+    let runs =
+        world.objects.keys().filter(|(kind, name)| kind == "AnalysisRun" && name.contains(&hash));
+    assert_eq!(runs.count(), 0);
+    world.settle();
+    assert_eq!(world.pods("v2"), 0);
+    let set = world.get("ReplicaSet", &format!("shop-{hash}"));
+    assert!(set["metadata"]["annotations"].get("scale-down-deadline").is_none(), "{set:#}");
+}
+
+#[test]
 fn a_preview_stays_small_until_it_may_grow() {
     let strategy = json!({"blueGreen": {"activeService": "active", "previewService": "preview", "previewReplicaCount": 1, "autoPromotionEnabled": false}});
     let mut world =

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a model that lacks what a story needs is a broken test")]
 
 mod blue_green;
+mod changes;
 mod experiments;
 mod invalid;
 mod laws;
@@ -12,3 +13,4 @@ mod stories;
 mod takeover;
 mod turns;
 mod users;
+mod workload;

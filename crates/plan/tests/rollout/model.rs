@@ -151,10 +151,9 @@ impl World {
                 .into_iter()
                 .map(|set| serde_json::from_value::<ReplicaSet>(set).unwrap())
                 .collect(),
-            services: reads
-                .services
-                .iter()
-                .cloned()
+            services: names("Service")
+                .into_iter()
+                .chain(reads.services.iter().cloned())
                 .chain(self.services_of_experiments())
                 .map(|name| {
                     (

@@ -149,7 +149,7 @@ impl Walk<'_> {
         }
         if let Some((reason, message, until)) = self.blocked() {
             self.next.wake = until;
-            return self.wait(reason, Some(message));
+            return self.wait(reason, message);
         }
         match (last, turn) {
             (Some(ended), _) => self.restart(&ended),
@@ -167,22 +167,26 @@ impl Walk<'_> {
     }
 
     /// Why a container cannot start, if so: the reason, the message and until when it holds.
-    fn blocked(&self) -> Option<(&'static str, String, Option<Timestamp>)> {
+    fn blocked(&self) -> Option<(&'static str, Option<String>, Option<Timestamp>)> {
         let image = self.next.status.image.as_str();
         if !is_image_name(image) {
             let message =
                 format!("Failed to apply default image tag \"{image}\": couldn't parse image name");
-            return Some(("InvalidImageName", message, None));
+            return Some(("InvalidImageName", Some(message), None));
         }
         if !self.look.orders.image_pull_error && !is_missing(image) {
             return None;
         }
-        let later = spans::after(self.look.facts.bound_at, PULL_BACK_OFF);
+        let failed = spans::after(self.look.facts.bound_at, self.look.facts.pull_fails_after);
+        if self.look.now < failed {
+            return Some(("ContainerCreating", None, Some(failed)));
+        }
+        let later = spans::after(failed, PULL_BACK_OFF);
         if self.look.now < later {
             let message = format!("failed to pull and unpack image \"{image}\": not found");
-            return Some(("ErrImagePull", message, Some(later)));
+            return Some(("ErrImagePull", Some(message), Some(later)));
         }
-        Some(("ImagePullBackOff", format!("Back-off pulling image \"{image}\""), None))
+        Some(("ImagePullBackOff", Some(format!("Back-off pulling image \"{image}\"")), None))
     }
 
     fn start(&mut self) {

@@ -111,6 +111,7 @@ impl House {
             probed,
             leaving_since: room.leaving_since,
             start_delay: self.config.start_delay,
+            pull_fails_after: self.config.pull_fails_after,
             stop_delay: self.config.stop_delay,
             run_for: self.config.run_for,
             serves: Behaviour::of_pod(pod),

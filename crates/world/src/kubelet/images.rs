@@ -4,10 +4,13 @@
 const MISSING: [&str; 5] =
     ["does-not-exist", "doesnotexist", "nonexistent", "no-such-image", "argo-error"];
 
+/// A tag that the demo application does not have, and that examples ask for all the same.
+const NO_SUCH_TAG: &str = ":error";
+
 /// Whether an image with that name is never found, as its name or tag says.
 pub(crate) fn is_missing(image: &str) -> bool {
     let image = image.rsplit('/').next().unwrap_or(image);
-    MISSING.iter().any(|word| image.contains(word))
+    MISSING.iter().any(|word| image.contains(word)) || image.ends_with(NO_SUCH_TAG)
 }
 
 /// Whether a text can be the name of an image: path parts in lower case, then a tag or digest.
@@ -52,6 +55,7 @@ mod tests {
             "argoproj/rollouts-demo:does-not-exist",
             "nonexistent-image-that-does-not-exist:latest",
             "nginx:1.19-alpine-argo-error",
+            "argoproj/rollouts-demo:error",
         ] {
             assert!(is_missing(missing), "{missing}");
         }

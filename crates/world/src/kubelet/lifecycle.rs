@@ -56,6 +56,8 @@ pub(crate) struct Facts {
     pub(crate) leaving_since: Option<Timestamp>,
     /// How long containers take to start, unless ordered otherwise.
     pub(crate) start_delay: Duration,
+    /// How long it takes until an image that is missing is known to be.
+    pub(crate) pull_fails_after: Duration,
     /// How long containers take to stop, unless ordered otherwise.
     pub(crate) stop_delay: Duration,
     /// How long containers that end by themselves run, unless ordered otherwise.

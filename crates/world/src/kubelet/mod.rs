@@ -6,7 +6,7 @@
 //! | of a pod | rule |
 //! |---|---|
 //! | node | the one with the fewest pods that is not cordoned and whose taints the pod tolerates; `nodeSelector` counts, affinity does not |
-//! | image | every well-formed name is found, but one that contains `does-not-exist`, `doesnotexist`, `nonexistent`, `no-such-image` or `argo-error` in its last part |
+//! | image | every well-formed name is found, but one that contains `does-not-exist`, `doesnotexist`, `nonexistent`, `no-such-image` or `argo-error` in its last part, or has the tag `error` |
 //! | command | none, or one named after the image: the image's own program, which serves, or ends with 0 after `run_for` where the pod is not always restarted |
 //! | | `sleep`, `exit`, `true`, `false`, `echo`, `printf`, `tail -f`, and `sh -c` lines of them with `;`, `&&`, `||`, `set -e` and endless loops |
 //! | | anything else is a start error; within a shell line it is a command that is not found (127) |

@@ -1,0 +1,102 @@
+//! A rollout that is seen for the first time, or that asks for something else than before.
+
+use crate::model::{World, rollout};
+use serde_json::json;
+
+fn reasons(world: &World) -> Vec<&str> {
+    world.events.iter().map(|(reason, _)| reason.as_str()).collect()
+}
+
+#[test]
+fn the_first_words_come_in_upstreams_order_and_once() {
+    let mut world = World::new(rollout(2, &json!({"canary": {}})));
+    world.settle();
+    let first = ["RolloutAddedToInformer", "RolloutUpdated", "NewReplicaSetCreated"];
+    assert_eq!(reasons(&world)[..3], first);
+    assert!(
+        world.has_event(
+            "RolloutAddedToInformer",
+            "Rollout resource added to informer: default/shop"
+        )
+    );
+    world.events.clear();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(reasons(&world)[..2], first[1..]);
+    for reason in first {
+        assert!(reasons(&world).iter().filter(|found| **found == reason).count() < 2, "{reason}");
+    }
+}
+
+#[test]
+fn going_back_to_a_version_tells_its_new_number_and_makes_nothing() {
+    let mut world = World::new(rollout(2, &json!({"canary": {}})));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    world.events.clear();
+    world.set_image("v1");
+    world.settle();
+    assert_eq!(reasons(&world)[0], "RolloutUpdated");
+    assert!(world.has_event("RolloutUpdated", "Rollout updated to revision 3"));
+    assert!(!reasons(&world).contains(&"NewReplicaSetCreated"));
+}
+
+#[test]
+fn a_service_that_the_rollout_no_longer_names_selects_every_version_again() {
+    let strategy = json!({"blueGreen": {"activeService": "active"}});
+    let mut world = World::new(rollout(2, &strategy)).with_service("active").with_service("other");
+    world.settle();
+    let selector =
+        |world: &World, name: &str| world.get("Service", name)["spec"]["selector"].clone();
+    let hash = world.hash_of("v1");
+    assert_eq!(
+        selector(&world, "active"),
+        json!({"app": "shop", "rollouts-pod-template-hash": hash})
+    );
+    let canary = json!({"steps": [{"setWeight": 50}, {"pause": {}}]});
+    world.edit(&json!({"spec": {"strategy": {"blueGreen": null, "canary": canary}}}));
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(world.outcome().phase, "Paused", "{:#?}", world.status());
+    for name in ["active", "other"] {
+        assert_eq!(selector(&world, name), json!({"app": "shop"}), "{name}");
+    }
+    let mark = &world.get("Service", "active")["metadata"]["annotations"];
+    assert!(mark.get("argo-rollouts.argoproj.io/managed-by-rollouts").is_none(), "{mark}");
+}
+
+#[test]
+fn an_amount_that_is_none_is_taken_out_and_told() {
+    let mut object = rollout(2, &json!({"canary": {}}));
+    let amounts = json!({"requests": {"memory": "invalid", "cpu": "1m"}});
+    object["spec"]["template"]["spec"]["containers"][0]["resources"] = amounts;
+    let mut world = World::new(object);
+    world.settle();
+    assert_eq!(world.outcome().phase, "Healthy");
+    let hash = world.hash_of("v1");
+    let set = world.get("ReplicaSet", &format!("shop-{hash}"));
+    let resources = &set["spec"]["template"]["spec"]["containers"][0]["resources"];
+    assert_eq!(*resources, json!({"requests": {"cpu": "1m"}}));
+    let own = &world.rollout()["spec"]["template"]["spec"]["containers"][0]["resources"];
+    assert_eq!(own, resources);
+    let path = "/spec/template/spec/containers/0/resources/requests/memory";
+    let message = format!("{path} is no amount and was taken out");
+    assert!(world.has_event("InvalidQuantity", &message));
+}
+
+#[test]
+fn a_stable_version_that_somebody_deletes_leaves_the_new_one_to_be_it() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let mut world = World::new(rollout(2, &json!({"canary": {"steps": steps}})));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(world.outcome().phase, "Paused");
+    let stable = format!("shop-{}", world.hash_of("v1"));
+    world.objects.remove(&("ReplicaSet".to_owned(), stable));
+    world.settle();
+    let outcome = world.outcome();
+    assert_eq!((outcome.phase.as_str(), outcome.stable.as_str()), ("Healthy", "v2"));
+    assert_eq!(world.pods("v2"), 2);
+}
