@@ -40,6 +40,7 @@ pub(crate) fn pass(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &
 /// Scales only, because the number of pods wanted changed.
 pub(crate) fn rescale(subject: &Subject<'_>, draft: &mut Draft) {
     draft.status = subject.status.clone();
+    draft.pause.leave();
     scaling::reconcile_blue_green(subject, draft);
     count(subject, draft);
 }

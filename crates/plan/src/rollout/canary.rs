@@ -43,6 +43,7 @@ pub(crate) fn pass(subject: &Subject<'_>, draft: &mut Draft) {
 pub(crate) fn rescale(subject: &Subject<'_>, draft: &mut Draft) {
     let view = View::of(subject);
     draft.status = subject.status.clone();
+    draft.pause.leave();
     scaling::reconcile_canary(subject, view.as_ref(), draft);
     status::count_canary(subject, draft);
 }

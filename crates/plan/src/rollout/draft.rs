@@ -19,6 +19,7 @@ pub(crate) struct PauseChange {
     added: BTreeSet<&'static str>,
     removed: BTreeSet<&'static str>,
     cleared: bool,
+    left: bool,
     abort: Option<(String, BTreeMap<String, String>)>,
     abort_removed: bool,
 }
@@ -37,6 +38,16 @@ impl PauseChange {
     /// Ends every pause.
     pub(crate) fn clear(&mut self) {
         self.cleared = true;
+    }
+
+    /// Leaves what people have resumed to the next pass.
+    pub(crate) fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// Whether this pass takes no notice of what people have resumed.
+    pub(crate) fn is_left(&self) -> bool {
+        self.left
     }
 
     /// Aborts the update, with the reason people read and the facts behind it.

@@ -101,7 +101,8 @@ pub(crate) fn apply(subject: &Subject<'_>, draft: &mut Draft) {
         pauses.push(PauseCondition { reason: (*reason).to_owned(), start_time: Time(subject.now) });
         controller_pause = true;
     }
-    draft.status.controller_pause = controller_pause && !pauses.is_empty();
+    draft.status.controller_pause =
+        controller_pause && (!pauses.is_empty() || draft.pause.is_left());
     draft.status.pause_conditions = pauses;
 }
 

@@ -12,6 +12,7 @@ use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::Pod},
     apimachinery::pkg::apis::meta::v1::Time,
 };
+use std::collections::BTreeMap;
 use vocab::{ObjectRef, Precondition, Write};
 
 /// When to look again while pods remain.
@@ -51,8 +52,30 @@ pub(crate) fn next(subject: &Subject<'_>) -> Restart {
     let available =
         i32::try_from(pods.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i32::MAX);
     let room = usize::try_from(available - least).unwrap_or(0);
+    let mut spare = spare(subject, &pods);
     let going = old.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let going = going.filter(|pod| {
+        let left = sets::controller_uid(&pod.metadata).and_then(|uid| spare.get_mut(uid));
+        left.is_none_or(|left| {
+            let may_go = !is_ready(pod) || *left > 0;
+            *left -= usize::from(is_ready(pod) && may_go);
+            may_go
+        })
+    });
     Restart::Evict(going.take(room).map(evict).collect(), subject.now + LOOK_AGAIN)
+}
+
+/// How many ready pods each ReplicaSet of several pods can do without, by its uid: a service may lead users
+/// to that version alone, however many pods there are of others.
+fn spare<'a>(subject: &'a Subject<'_>, pods: &[&Pod]) -> BTreeMap<&'a str, usize> {
+    let several = subject.sets().iter().filter(|set| set.wanted() > 1);
+    let uids = several.filter_map(|set| set.metadata.uid.as_deref());
+    uids.map(|uid| {
+        let of_set = |pod: &&&Pod| sets::controller_uid(&pod.metadata) == Some(uid);
+        let ready = pods.iter().filter(of_set).filter(|pod| is_ready(pod)).count();
+        (uid, ready.saturating_sub(1))
+    })
+    .collect()
 }
 
 /// Pods of the rollout's ReplicaSets: stable first, then new, then the others by age.
@@ -92,7 +115,9 @@ fn evict(pod: &Pod) -> Write {
 mod tests {
     use super::*;
     use crate::rollout::{Observed, plan};
-    use k8s_openapi::api::core::v1::PodTemplateSpec;
+    use k8s_openapi::{
+        api::core::v1::PodTemplateSpec, apimachinery::pkg::util::intstr::IntOrString,
+    };
     use serde_json::{Value, json};
 
     const NOW: &str = "2026-01-01T01:00:00Z";
@@ -166,6 +191,15 @@ mod tests {
         check(&[(old, true), (old, true), (young, true)], &["p0"], false);
         check(&[(old, true), (old, true), (young, false)], &[], false);
         check(&[(young, true), (young, true)], &[], true);
+    }
+
+    #[test]
+    fn a_version_of_several_pods_keeps_one_that_is_ready() {
+        let old = "2026-01-01T00:00:00Z";
+        let mut observed = observed("2026-01-01T00:30:00Z", &[(old, true), (old, true)]);
+        let canary = observed.rollout.spec.strategy.canary.as_mut().unwrap();
+        canary.max_unavailable = Some(IntOrString::String("100%".to_owned()));
+        assert_eq!(evicted(observed).0, ["p0"]);
     }
 
     #[test]

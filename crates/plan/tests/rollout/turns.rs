@@ -216,3 +216,16 @@ fn an_overtaken_version_keeps_its_pods_until_the_data_plane_must_have_left_them(
     world.run_for(30);
     assert_eq!(world.pods("v2"), 0, "{:#?}", world.status());
 }
+
+#[test]
+fn a_promotion_that_comes_with_another_size_is_not_lost() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let mut world = World::new(rollout(4, &json!({"canary": {"steps": steps}})));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(world.status()["phase"], "Paused");
+    world.edit(&json!({"spec": {"replicas": 6}, "status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!((world.pods("v1"), world.pods("v2")), (0, 6), "{:#?}", world.status());
+}

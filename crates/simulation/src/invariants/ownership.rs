@@ -62,10 +62,19 @@ const PATHS: &[(&str, &[&str])] = &[
     ("leases", &[""]),
 ];
 /// Kinds that a controller may create.
-const CREATED: &[&str] =
-    &["replicasets", "analysisruns", "experiments", "services", "ingresses", "events", "leases"];
+const CREATED: &[&str] = &[
+    "replicasets",
+    "analysisruns",
+    "experiments",
+    "jobs",
+    "services",
+    "ingresses",
+    "events",
+    "leases",
+];
 /// Kinds that a controller may delete.
-const DELETED: &[&str] = &["replicasets", "analysisruns", "experiments", "services", "pods"];
+const DELETED: &[&str] =
+    &["replicasets", "analysisruns", "experiments", "jobs", "services", "pods"];
 /// Parts of the metadata that the server keeps.
 const SERVERS: &[&str] =
     &["/metadata/resourceVersion", "/metadata/generation", "/metadata/managedFields"];

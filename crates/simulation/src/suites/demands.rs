@@ -104,15 +104,15 @@ pub(super) fn serves_everybody() -> Demand {
     Arc::new(|ran, reference| unserved(ran, reference).into_iter().collect())
 }
 
-/// No analysis run ends so, but for those that are told to end and those whose metrics are all dry: these
-/// succeed by definition.
+/// No analysis run ends so, but for those that are told to end, those whose metrics are all dry, which
+/// succeed by definition, and those that Jobs judge, which ask no provider.
 pub(super) fn no_verdict(phases: &'static [&'static str]) -> Demand {
     Arc::new(move |ran, _| {
         let mut picture = Picture::default();
         ran.history.steps.iter().for_each(|step| picture.apply(step));
         let judged = picture
             .all("analysisruns")
-            .filter(|run| !is_dry(run) && run["spec"]["terminate"] != true);
+            .filter(|run| !is_dry(run) && !is_by_jobs(run) && run["spec"]["terminate"] != true);
         let bad = judged.filter_map(|run| {
             let phase = phases.iter().find(|bad| run["status"]["phase"] == **bad)?;
             let found =
@@ -128,6 +128,11 @@ fn is_dry(run: &Value) -> bool {
     results.is_some_and(|results| {
         !results.is_empty() && results.iter().all(|result| result["dryRun"] == true)
     })
+}
+
+fn is_by_jobs(run: &Value) -> bool {
+    let metrics = run["spec"]["metrics"].as_array().into_iter().flatten();
+    metrics.map(|metric| &metric["provider"]["job"]).any(Value::is_object)
 }
 
 /// Everything that the script expects comes true.

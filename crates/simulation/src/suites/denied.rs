@@ -68,9 +68,11 @@ fn all_along(name: String, rule: Rule, verb: Verb, kind: &str) -> Case {
     if is_told { case.demanding(demands::tells_what_is_forbidden()) } else { case }
 }
 
-/// Whoever may not read does not learn of a new generation.
+/// Whoever may not read does not learn of a new generation; and a release that is kept from its end goes on
+/// being measured in the background.
 fn is_beyond_us(divergence: &Divergence) -> bool {
-    matches!(divergence, Divergence::Breach { invariant: "I9", .. })
+    let Divergence::Breach { invariant, found, .. } = divergence else { return false };
+    *invariant == "I9" || (*invariant == "I10" && found.contains("/analysisruns/"))
 }
 
 /// Where there are two rollouts, all that concerns the first is denied; the other must not notice.
