@@ -96,8 +96,10 @@ impl Invariant for OwnFieldsOnly {
             kinds.contains(&step.resource.as_str())
                 && (step.resource != "services" || is_of_an_experiment(step.object.value()))
         };
-        match before.before(step) {
-            _ if step.kind == EventKind::Deleted => {
+        let was = before.before(step);
+        let is_deleted = step.kind == EventKind::Deleted || begins_to_go(was, step.object.value());
+        match was {
+            _ if is_deleted => {
                 (!is_among(DELETED)).then(|| format!("{name} is deleted")).into_iter().collect()
             }
             None => {
@@ -111,6 +113,12 @@ impl Invariant for OwnFieldsOnly {
             }
         }
     }
+}
+
+/// Whether an object was asked to go and waits for its finalizers, or for its own to go first.
+fn begins_to_go(was: Option<&Value>, is: &Value) -> bool {
+    let goes = |object: &Value| !object["metadata"]["deletionTimestamp"].is_null();
+    was.is_some_and(|was| !goes(was)) && goes(is)
 }
 
 /// Only experiments have services of their own.
@@ -216,6 +224,21 @@ mod tests {
         assert_eq!(tale.clone().ours("services", taken).breaches(), [breach]);
         let gone = tale.deleted("services", service("web-preview", "old"));
         assert_eq!(gone.breaches(), ["I12: services web-preview is deleted"]);
+    }
+
+    #[test]
+    fn what_is_ours_may_begin_to_go_and_what_is_not_may_not() {
+        let going = |mut object: serde_json::Value| {
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-05T09:00:00Z");
+            object
+        };
+        let job = json!({ "metadata": { "name": "probe", "namespace": "default" } });
+        let tale = Tale::of(blue_green(2)).others("jobs", job.clone());
+        assert_eq!(tale.ours("jobs", going(job)).breaches(), [""; 0]);
+        let preview = service("web-preview", "old");
+        let tale = Tale::of(blue_green(2)).others("services", preview.clone());
+        let breach = "I12: services web-preview is deleted";
+        assert_eq!(tale.ours("services", going(preview)).breaches(), [breach]);
     }
 
     #[test]
