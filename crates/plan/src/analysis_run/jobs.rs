@@ -6,7 +6,8 @@
 //! **Invariant.** A Job is never made twice for one measurement: its name says which it is.
 
 use super::{Observed, measuring::seconds};
-use api::argo::{API_VERSION, AnalysisPhase, AnalysisRun, Measurement, Metric, MetricResult, keys};
+use crate::rollout::{hash, sets};
+use api::argo::{AnalysisPhase, AnalysisRun, Measurement, Metric, MetricResult, keys};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     batch::v1::Job,
@@ -109,15 +110,10 @@ fn job_name(run: &AnalysisRun, metric: &str, result: Option<&MetricResult>) -> S
     if name.len() <= MAX_NAME {
         return name;
     }
-    let mark = format!("-{:08x}", fnv(metric));
+    let mark = format!("-{:08x}", hash::fnv(metric.as_bytes()));
     let room = MAX_NAME.saturating_sub(uid.len() + 2 + number.to_string().len() + mark.len());
     let begin = &metric[..metric.floor_char_boundary(room)];
     format!("{uid}.{begin}{mark}.{number}")
-}
-
-/// FNV-1a of 32 bits.
-fn fnv(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn job(run: &AnalysisRun, metric: &Metric, name: &str) -> Value {
@@ -133,14 +129,7 @@ fn job(run: &AnalysisRun, metric: &Metric, name: &str) -> Value {
             "namespace": run.metadata.namespace,
             "labels": {},
             "annotations": {},
-            "ownerReferences": [{
-                "apiVersion": API_VERSION,
-                "kind": "AnalysisRun",
-                "name": run.metadata.name,
-                "uid": uid,
-                "controller": true,
-                "blockOwnerDeletion": true,
-            }],
+            "ownerReferences": [sets::owner("AnalysisRun", &run.metadata)],
         },
         "spec": spec,
     });

@@ -122,12 +122,13 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
     }
 }
 
-/// Objects the rollout names: its services, what its routers read and the workload it takes over.
+/// Objects the rollout names: its services, also those it named before, what its routers read and the
+/// workload it takes over.
 fn is_named(case: &Case<'_>, target: &ObjectRef) -> bool {
     let reads = reads(case.subject.rollout);
     let service = target.kind == "Service" && target.namespace == case.subject.namespace();
     let named = reads.services.contains(&target.name);
-    (service && (named || services::is_former(&case.subject, &target.name)))
+    (service && (named || services::is_managed(&case.subject, &target.name)))
         || reads.objects.contains(target)
         || reads.workload.as_ref() == Some(target)
 }

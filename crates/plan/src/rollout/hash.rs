@@ -54,10 +54,14 @@ fn escaped_for_html(json: &str) -> String {
 }
 
 fn encoded(bytes: &[u8]) -> String {
-    let sum =
-        bytes.iter().fold(FNV_OFFSET, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(FNV_PRIME));
+    let sum = fnv(bytes);
     let safe = |digit: u8| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()]);
     sum.to_string().bytes().map(safe).collect()
+}
+
+/// FNV-1a of 32 bits.
+pub(crate) fn fnv(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(FNV_OFFSET, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(FNV_PRIME))
 }
 
 #[cfg(test)]

@@ -13,13 +13,12 @@ use k8s_openapi::{
 /// The sentence that says why the referenced workload gives no template.
 pub(crate) fn resolve(observed: &Observed, now: Timestamp) -> Result<Subject<'_>, String> {
     let spec = &observed.rollout.spec;
-    let (template, selector) = match &spec.workload_ref {
+    let (mut template, selector) = match &spec.workload_ref {
         None => {
             (spec.template.clone().unwrap_or_default(), spec.selector.clone().unwrap_or_default())
         }
         Some(workload) => from_workload(observed, workload)?,
     };
-    let mut template = template;
     let dropped = template.spec.as_mut().map(quantities::drop_broken).unwrap_or_default();
     let mut subject = Subject::of(observed, template, selector, now);
     subject.dropped = dropped;

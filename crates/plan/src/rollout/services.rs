@@ -80,18 +80,22 @@ pub(crate) fn switch(subject: &Subject<'_>, name: &str, hash: &str, draft: &mut 
     }
 }
 
-/// Whether a service is marked as managed by the rollout, which names it no more.
-pub(crate) fn is_former(subject: &Subject<'_>, name: &str) -> bool {
+/// Whether a service is marked as managed by the rollout.
+pub(crate) fn is_managed(subject: &Subject<'_>, name: &str) -> bool {
     let marked = find(subject, name)
         .and_then(|service| sets::annotation(&service.metadata, keys::MANAGED_BY_ROLLOUTS));
-    marked == Some(subject.name()) && !reads(subject.rollout).services.contains(name)
+    marked == Some(subject.name())
 }
 
 /// Lets go of services that the rollout named before its specification changed: one that went on selecting
 /// a version would lead nowhere once that version is gone.
 pub(crate) fn release(subject: &Subject<'_>, draft: &mut Draft) {
+    let named = reads(subject.rollout).services;
     for (name, service) in &subject.observed.services {
-        let Some(service) = service.as_ref().filter(|_| is_former(subject, name)) else { continue };
+        let Some(service) = service else { continue };
+        if named.contains(name) || !is_managed(subject, name) {
+            continue;
+        }
         let body = json!({
             "metadata": {"annotations": {keys::MANAGED_BY_ROLLOUTS: null}},
             "spec": {"selector": {keys::POD_TEMPLATE_HASH: null}},

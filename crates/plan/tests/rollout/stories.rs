@@ -151,11 +151,7 @@ fn a_failed_analysis_aborts_and_a_successful_one_lets_the_canary_pass() {
     let steps = json!([{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "ok"}]}}]);
     for (verdict, phase, stable) in [("Successful", "Healthy", "v2"), ("Failed", "Degraded", "v1")]
     {
-        let mut world = World::new(rollout(2, &routed(&steps)))
-            .with_service("stable")
-            .with_service("canary")
-            .with_route()
-            .with_template(template());
+        let mut world = judged_world(2, &routed(&steps));
         world.settle();
         world.set_image("v2");
         world.settle();
@@ -180,11 +176,7 @@ fn a_failed_analysis_aborts_and_a_successful_one_lets_the_canary_pass() {
 #[test]
 fn an_inconclusive_analysis_pauses_until_somebody_decides() {
     let steps = json!([{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "ok"}]}}]);
-    let mut world = World::new(rollout(2, &routed(&steps)))
-        .with_service("stable")
-        .with_service("canary")
-        .with_route()
-        .with_template(template());
+    let mut world = judged_world(2, &routed(&steps));
     world.settle();
     world.set_image("v2");
     world.settle();
@@ -203,11 +195,7 @@ fn a_timed_pause_that_passes_while_an_analysis_is_inconclusive_moves_nothing() {
     let steps = json!([{"pause": {"duration": 60}}, {"setWeight": 50}, {"pause": {}}]);
     let mut strategy = routed(&steps);
     strategy["canary"]["analysis"] = json!({"templates": [{"templateName": "ok"}]});
-    let mut world = World::new(rollout(2, &strategy))
-        .with_service("stable")
-        .with_service("canary")
-        .with_route()
-        .with_template(template());
+    let mut world = judged_world(2, &strategy);
     world.settle();
     world.set_image("v2");
     world.run_for(10);
@@ -337,11 +325,7 @@ fn every_story_survives_a_crash_after_every_write() {
 /// An update whose analysis will end this way.
 fn judged(verdict: &'static str) -> World {
     let steps = json!([{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "ok"}]}}]);
-    let mut world = World::new(rollout(2, &routed(&steps)))
-        .with_service("stable")
-        .with_service("canary")
-        .with_route()
-        .with_template(template());
+    let mut world = judged_world(2, &routed(&steps));
     world.settle();
     let mut ahead = world.clone();
     ahead.set_image("v2");
@@ -349,6 +333,12 @@ fn judged(verdict: &'static str) -> World {
     world.verdicts.insert(format!("shop-{}-2-1", ahead.hash_of("v2")), verdict);
     world.set_image("v2");
     world
+}
+
+/// A routed world with what its analyses measure.
+fn judged_world(replicas: i32, strategy: &serde_json::Value) -> World {
+    let world = World::new(rollout(replicas, strategy));
+    world.with_service("stable").with_service("canary").with_route().with_template(template())
 }
 
 pub(crate) fn template() -> serde_json::Value {
@@ -407,11 +397,7 @@ fn a_background_analysis_starts_at_its_step_and_aborts_when_it_fails() {
     );
     strategy["canary"]["analysis"] =
         json!({"templates": [{"templateName": "ok"}], "startingStep": 2});
-    let mut world = World::new(rollout(4, &strategy))
-        .with_service("stable")
-        .with_service("canary")
-        .with_route()
-        .with_template(template());
+    let mut world = judged_world(4, &strategy);
     world.settle();
     world.set_image("v2");
     world.run_for(8);
