@@ -29,9 +29,9 @@ pub(crate) struct ControllerArguments {
     /// How many rollouts and runs are worked on at once.
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub(crate) rollout_threads: usize,
-    /// Writes to the API server a second, in the long run; 0 or less sets no limit.
-    #[arg(long, value_name = "NUMBER", default_value_t = 40.0, allow_negative_numbers = true)]
-    pub(crate) qps: f64,
+    /// Writes to the API server a second, in the long run; no limit when absent, 0 or less.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) qps: Option<f64>,
     /// Writes that may be made at once before --qps slows them down.
     #[arg(long, value_name = "NUMBER", default_value_t = 80)]
     pub(crate) burst: u32,
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn without_flags_everything_is_as_upstream_sets_it() {
+    fn without_flags_everything_but_the_limit_on_writes_is_as_upstream_sets_it() {
         let arguments = parse(&[]).unwrap();
         assert!(arguments.leader_elect && !arguments.namespaced);
         assert_eq!((arguments.metrics_port(), arguments.healthz_port), (8090, 8080));
-        assert_eq!((arguments.qps.to_string(), arguments.burst), ("40".to_owned(), 80));
+        assert_eq!((arguments.qps, arguments.burst), (None, 80));
         assert_eq!(arguments.lease_duration, Duration::from_secs(15));
         assert_eq!(arguments.renew_deadline, Duration::from_secs(10));
         assert_eq!(arguments.retry_period, Duration::from_secs(2));

@@ -44,7 +44,7 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
         prometheus_address: arguments.prometheus_address.clone(),
         workers: arguments.rollout_threads,
         work: if only_analysis { Work::Analysis } else { Work::Everything },
-        pace: Pace::new(arguments.qps, arguments.burst),
+        pace: arguments.qps.and_then(|qps| Pace::new(qps, arguments.burst)),
         ..ControllerConfig::alone()
     }
 }
