@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask differential --peer BINARY [--seeds A..B] [-o json] | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
+const USAGE: &str = "usage: cargo xtask bench scale [--rollouts N] [--peer BINARY] [-o json] | cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask differential --peer BINARY [--seeds A..B] [-o json] | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -26,8 +26,12 @@ fn main() -> Result<()> {
         ["tidy"] => demand("untidy", &tidy::complaints(&root())?),
         ["conformance", rest @ ..] => hand_over("conformance", "dev", rest),
         ["control-plane", rest @ ..] => hand_over("control-plane", "dev", rest),
+        ["bench", rest @ ..] => {
+            build("ringfence", "release")?;
+            hand_over("bench", "release", rest)
+        }
         ["differential", rest @ ..] => {
-            build("ringfence")?;
+            build("ringfence", "dev")?;
             hand_over("differential", "dev", rest)
         }
         ["sim", rest @ ..] => hand_over("simulation", profile_of_season(rest), rest),
@@ -37,18 +41,21 @@ fn main() -> Result<()> {
 
 /// Runs a chore that is a crate of its own, so that the others need not wait for its dependencies.
 fn hand_over(package: &str, profile: &str, args: &[&str]) -> Result<()> {
-    let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    command.args(["run", "--quiet", "--profile", profile, "--package", package, "--"]).args(args);
-    let status = command.current_dir(root()).status().context("cannot run cargo")?;
-    if status.success() { Ok(()) } else { bail!("{package} failed") }
+    let run = ["run", "--quiet", "--profile", profile, "--package", package, "--"];
+    if cargo(&[&run, args].concat())? { Ok(()) } else { bail!("{package} failed") }
 }
 
 /// Builds a program that a chore runs.
-fn build(package: &str) -> Result<()> {
+fn build(package: &str, profile: &str) -> Result<()> {
+    let build = ["build", "--quiet", "--profile", profile, "--package", package];
+    if cargo(&build)? { Ok(()) } else { bail!("{package} cannot be built") }
+}
+
+/// Runs cargo; says whether all went well.
+fn cargo(args: &[&str]) -> Result<bool> {
     let mut command = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    command.args(["build", "--quiet", "--package", package]);
-    let status = command.current_dir(root()).status().context("cannot run cargo")?;
-    if status.success() { Ok(()) } else { bail!("{package} cannot be built") }
+    let status = command.args(args).current_dir(root()).status().context("cannot run cargo")?;
+    Ok(status.success())
 }
 
 /// One case is played again in the build that is there already; a season is worth a faster one.

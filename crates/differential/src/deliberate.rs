@@ -167,8 +167,7 @@ pub const DELIBERATE: &[Deliberate] = &[
 
 impl Situation<'_> {
     fn is_event(&self) -> bool {
-        self.difference.place.starts_with("events.")
-            || self.difference.place.starts_with("reasonsInOrder")
+        self.difference.is_of_events()
     }
 
     /// Whether it is about an event whose reason begins so.

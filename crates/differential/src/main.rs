@@ -2,15 +2,14 @@
 
 use clap::{Parser, ValueEnum};
 use differential::{
-    Binary, Case, Controllers, Handover, Outcome, Program, Report, Side, Stage, StageError, play,
-    takeover,
+    Binary, Case, Controllers, Handover, Outcome, Report, Side, Stage, StageError, play, takeover,
 };
 use futures::{StreamExt, stream};
 use std::{
     env::current_exe,
-    io::{Write, stderr, stdout},
+    io::{self, Write, stderr, stdout},
     ops::Range,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -102,11 +101,13 @@ fn list(seed: u64) {
 /// What is printed, and whether all is well.
 async fn run(args: &Args) -> Result<(String, bool), StageError> {
     let stage = Stage::set().await?;
-    let mut controllers = start(args, &stage)?;
+    let both = controllers(args)?;
+    let start = |side| both.start(side, &stage, side);
+    let mut running = [start(Side::Peer)?, start(Side::Ours)?];
     sleep(ALIVE_AFTER).await;
     if let Some(side) = Side::BOTH
         .into_iter()
-        .zip(&mut controllers)
+        .zip(&mut running)
         .find_map(|(side, program)| (!program.runs()).then_some(side))
     {
         return Err(StageError::Ended(side));
@@ -137,12 +138,7 @@ async fn play_all(stage: &Stage, seeds: &[u64], parallel: usize) -> Vec<Outcome>
 async fn hand_over(args: &Args) -> Result<(String, bool), StageError> {
     let stage = Stage::set().await?;
     let cases: Vec<Case> = args.seeds.clone().into_iter().flatten().map(Case::of_seed).collect();
-    let controllers = Controllers {
-        peer: Binary::at(&args.peer),
-        ours: Binary::at(&ours(args)?),
-        logs: args.logs.clone(),
-    };
-    let handovers = takeover(&stage, &cases, &controllers).await?;
+    let handovers = takeover(&stage, &cases, &controllers(args)?).await?;
     let busy = handovers.iter().filter(|handover| !handover.writes.is_empty()).count();
     let mut lines: Vec<String> = handovers.iter().map(told).collect();
     lines.push(format!("{} handovers, {busy} with writes", handovers.len()));
@@ -157,22 +153,12 @@ fn told(handover: &Handover) -> String {
     lines.join("\n")
 }
 
-/// Our controller.
-fn ours(args: &Args) -> Result<PathBuf, StageError> {
+/// The controllers that are named, ours beside this program when it is not.
+fn controllers(args: &Args) -> io::Result<Controllers> {
     let beside = || current_exe().map(|path| path.with_file_name("ringfence"));
-    Ok(args.ours.clone().map_or_else(beside, Ok)?)
-}
-
-fn start(args: &Args, stage: &Stage) -> Result<[Program; 2], StageError> {
-    let ours = ours(args)?;
-    let program = |side: Side, path: &Path| {
-        let log = match &args.logs {
-            Some(folder) => folder.join(format!("{}.log", side.name())),
-            None => PathBuf::from("/dev/null"),
-        };
-        Program::start(&Binary::at(path), &stage.kubeconfig(), side.name(), &log)
-    };
-    Ok([program(Side::Peer, &args.peer)?, program(Side::Ours, &ours)?])
+    let ours = args.ours.clone().map_or_else(beside, Ok)?;
+    let [peer, ours] = [&args.peer, &ours].map(|path| Binary::at(path));
+    Ok(Controllers { peer, ours, logs: args.logs.clone() })
 }
 
 /// Tells how a case ended, in one line or with all that differs.

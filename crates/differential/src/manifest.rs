@@ -60,6 +60,21 @@ pub(crate) fn plain(name: &str) -> Vec<Value> {
     ]
 }
 
+/// The fields of one object, of which a case has some and not others.
+struct Fields<'a> {
+    chance: &'a mut Chance,
+    of: &'a mut Map<String, Value>,
+}
+
+impl Fields<'_> {
+    /// Gives a field one of some values so many times out of a hundred.
+    fn sometimes(&mut self, often: usize, field: &str, values: [Value; 3]) {
+        if self.chance.percent(often) {
+            self.of.insert(field.to_owned(), self.chance.one(values));
+        }
+    }
+}
+
 /// The fields that do not depend on the strategy.
 fn common(chance: &mut Chance, name: &str) -> Map<String, Value> {
     let mut spec = Map::new();
@@ -72,17 +87,17 @@ fn common(chance: &mut Chance, name: &str) -> Map<String, Value> {
     spec.insert("replicas".to_owned(), json!(chance.one([1, 1, 2, 3, 4, 5, 7])));
     spec.insert("selector".to_owned(), json!({ "matchLabels": labels }));
     spec.insert("template".to_owned(), json!({ "metadata": metadata, "spec": { "containers": containers, "terminationGracePeriodSeconds": 0 } }));
-    let mut sometimes = |often, field: &str, values: [Value; 3]| {
-        if chance.percent(often) {
-            spec.insert(field.to_owned(), chance.one(values));
-        }
-    };
-    sometimes(15, "minReadySeconds", [json!(0), json!(1), json!(1)]);
-    sometimes(30, "revisionHistoryLimit", [json!(0), json!(1), json!(2)]);
-    sometimes(25, "rollbackWindow", [1, 2, 3].map(|revisions| json!({ "revisions": revisions })));
-    sometimes(20, "progressDeadlineSeconds", [json!(3), json!(3), json!(900)]);
-    sometimes(15, "progressDeadlineAbort", [json!(true), json!(true), json!(false)]);
-    sometimes(
+    let mut fields = Fields { chance, of: &mut spec };
+    fields.sometimes(15, "minReadySeconds", [json!(0), json!(1), json!(1)]);
+    fields.sometimes(30, "revisionHistoryLimit", [json!(0), json!(1), json!(2)]);
+    fields.sometimes(
+        25,
+        "rollbackWindow",
+        [1, 2, 3].map(|revisions| json!({ "revisions": revisions })),
+    );
+    fields.sometimes(20, "progressDeadlineSeconds", [json!(3), json!(3), json!(900)]);
+    fields.sometimes(15, "progressDeadlineAbort", [json!(true), json!(true), json!(false)]);
+    fields.sometimes(
         10,
         "analysis",
         [0, 1, 2].map(
@@ -111,8 +126,7 @@ fn canary(chance: &mut Chance, name: &str, kind: Kind) -> Map<String, Value> {
     }
     if chance.percent(15) {
         let verdict = chance.one(["good", "endless", "endless", "bad", "unclear"]);
-        let mut analysis =
-            json!({ "templates": [{ "templateName": format!("{name}-{verdict}") }] });
+        let mut analysis = steps::analysis(name, verdict);
         if chance.percent(50) {
             analysis["startingStep"] = json!(chance.below(3));
         }
@@ -160,22 +174,13 @@ fn routed(chance: &mut Chance, name: &str, canary: &mut Map<String, Value>) -> u
         routing["maxTrafficWeight"] = json!(chance.one([200, 1000]));
     }
     canary.insert("trafficRouting".to_owned(), routing);
-    let mut sometimes = |often, field: &str, values: [Value; 3]| {
-        if chance.percent(often) {
-            canary.insert(field.to_owned(), chance.one(values));
-        }
-    };
-    sometimes(25, "dynamicStableScale", [json!(true), json!(true), json!(false)]);
-    let delays = if chance.percent(4) { [0, 0, 0] } else { [1, 1, 600] }.map(|delay| json!(delay));
-    let mut sometimes = |often, field: &str, values: [Value; 3]| {
-        if chance.percent(often) {
-            canary.insert(field.to_owned(), chance.one(values));
-        }
-    };
-    sometimes(60, "scaleDownDelaySeconds", delays);
-    sometimes(15, "scaleDownDelayRevisionLimit", [json!(0), json!(1), json!(2)]);
-    sometimes(40, "abortScaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
-    sometimes(20, "minPodsPerReplicaSet", [json!(1), json!(2), json!(3)]);
+    let mut fields = Fields { chance, of: canary };
+    fields.sometimes(25, "dynamicStableScale", [json!(true), json!(true), json!(false)]);
+    let delays = delays(fields.chance);
+    fields.sometimes(60, "scaleDownDelaySeconds", delays);
+    fields.sometimes(15, "scaleDownDelayRevisionLimit", [json!(0), json!(1), json!(2)]);
+    fields.sometimes(40, "abortScaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
+    fields.sometimes(20, "minPodsPerReplicaSet", [json!(1), json!(2), json!(3)]);
     if canary.get("dynamicStableScale") == Some(&json!(true)) && chance.percent(80) {
         canary.shift_remove("scaleDownDelaySeconds");
     }
@@ -189,38 +194,36 @@ fn blue_green(chance: &mut Chance, name: &str) -> Map<String, Value> {
     if chance.percent(70) {
         strategy.insert("previewService".to_owned(), json!(format!("{name}-two")));
     }
-    let mut sometimes = |often, field: &str, values: [Value; 3]| {
-        if chance.percent(often) {
-            strategy.insert(field.to_owned(), chance.one(values));
-        }
-    };
-    sometimes(50, "autoPromotionEnabled", [json!(false), json!(false), json!(true)]);
-    sometimes(25, "autoPromotionSeconds", [json!(1), json!(1), json!(900)]);
-    sometimes(25, "previewReplicaCount", [json!(1), json!(1), json!(2)]);
-    let delays = if chance.percent(4) { [0, 0, 0] } else { [1, 1, 600] }.map(|delay| json!(delay));
-    let mut sometimes = |often, field: &str, values: [Value; 3]| {
-        if chance.percent(often) {
-            strategy.insert(field.to_owned(), chance.one(values));
-        }
-    };
-    sometimes(60, "scaleDownDelaySeconds", delays);
-    sometimes(15, "scaleDownDelayRevisionLimit", [json!(0), json!(1), json!(2)]);
-    sometimes(40, "abortScaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
-    sometimes(15, "maxUnavailable", [json!(0), json!(1), json!("50%")]);
-    sometimes(15, "activeMetadata", [metadata("active"), metadata("active"), metadata("stable")]);
-    sometimes(15, "previewMetadata", ["preview", "preview", "canary"].map(metadata));
+    let mut fields = Fields { chance, of: &mut strategy };
+    fields.sometimes(50, "autoPromotionEnabled", [json!(false), json!(false), json!(true)]);
+    fields.sometimes(25, "autoPromotionSeconds", [json!(1), json!(1), json!(900)]);
+    fields.sometimes(25, "previewReplicaCount", [json!(1), json!(1), json!(2)]);
+    let delays = delays(fields.chance);
+    fields.sometimes(60, "scaleDownDelaySeconds", delays);
+    fields.sometimes(15, "scaleDownDelayRevisionLimit", [json!(0), json!(1), json!(2)]);
+    fields.sometimes(40, "abortScaleDownDelaySeconds", [json!(0), json!(1), json!(600)]);
+    fields.sometimes(15, "maxUnavailable", [json!(0), json!(1), json!("50%")]);
+    fields.sometimes(
+        15,
+        "activeMetadata",
+        [metadata("active"), metadata("active"), metadata("stable")],
+    );
+    fields.sometimes(15, "previewMetadata", ["preview", "preview", "canary"].map(metadata));
     for (often, field) in [(20, "prePromotionAnalysis"), (15, "postPromotionAnalysis")] {
         if chance.percent(often) {
             let verdict = chance.one(["good", "good-often", "bad", "unclear", "endless"]);
-            let analysis =
-                json!({ "templates": [{ "templateName": format!("{name}-{verdict}") }] });
-            strategy.insert(field.to_owned(), analysis);
+            strategy.insert(field.to_owned(), steps::analysis(name, verdict));
         }
     }
     if chance.percent(5) {
         strategy.insert("antiAffinity".to_owned(), anti_affinity());
     }
     strategy
+}
+
+/// How long pods that are no longer needed stay.
+fn delays(chance: &mut Chance) -> [Value; 3] {
+    if chance.percent(4) { [0, 0, 0] } else { [1, 1, 600] }.map(|delay| json!(delay))
 }
 
 fn anti_affinity() -> Value {

@@ -4,12 +4,11 @@
 //! A hash becomes its place in the order in which versions came, `<1>`, `<2>`; a time becomes `<time>`;
 //! the name of the Rollout becomes `it`.
 
+use api::argo::keys::{CONTROLLER_INSTANCE_ID, POD_TEMPLATE_HASH};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, sync::LazyLock};
 
-/// The label with a version's hash.
-const HASH: &str = "rollouts-pod-template-hash";
 /// What we add to upstream's annotations begins with this.
 const OUR_ADDITIONS: &str = "ringfence.dev/";
 /// The conditions that we add to upstream's.
@@ -32,9 +31,6 @@ pub struct Objects {
     /// The hashes of all versions that there ever were, in the order in which they came.
     pub hashes: Vec<String>,
 }
-
-/// The label that says which of the two controllers an object is for.
-const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
 /// What a client sees.
 pub fn picture(objects: &Objects) -> Value {
@@ -155,7 +151,7 @@ fn replica_set(object: &Value) -> Value {
 fn pods<'a>(pods: impl Iterator<Item = &'a Value>) -> Value {
     let mut looks = Map::new();
     for pod in pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()) {
-        let hash = pod["metadata"]["labels"][HASH].as_str().unwrap_or_default();
+        let hash = pod["metadata"]["labels"][POD_TEMPLATE_HASH].as_str().unwrap_or_default();
         let look = json!([
             pod["metadata"]["labels"],
             pod["metadata"]["annotations"],
@@ -190,7 +186,9 @@ fn plain(value: &Value, objects: &Objects) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(key, value)| {
-                !value.is_null() && !key.starts_with(OUR_ADDITIONS) && *key != INSTANCE
+                !value.is_null()
+                    && !key.starts_with(OUR_ADDITIONS)
+                    && *key != CONTROLLER_INSTANCE_ID
             });
             let kept: Map<_, _> = kept
                 .map(|(key, value)| (plain_text(key, objects), plain(value, objects)))

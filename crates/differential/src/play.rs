@@ -10,6 +10,7 @@ use crate::{
     stage::{Side, Stage},
 };
 use actions::Subject;
+use api::argo::keys::CONTROLLER_INSTANCE_ID;
 use effects::Actor;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,8 +30,6 @@ const EVENT_GRACE: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long controllers take to see what a Rollout refers to.
 const SEEN_WITHIN: Duration = Duration::from_millis(700);
-/// The label that says which controller a Rollout is for.
-const INSTANCE: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
 const ACTOR: Actor = Actor { field_manager: "differential", user_agent: "differential" };
 
@@ -137,7 +136,9 @@ pub(crate) async fn perform(
         if matches!(&write, Write::Create { object } if object["kind"] == "Rollout") {
             sleep(SEEN_WITHIN).await;
         }
-        effects::perform(&stage.client, ACTOR, &write).await.map_err(|error| error.to_string())?;
+        effects::perform(&stage.ground.client, ACTOR, &write)
+            .await
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -178,7 +179,7 @@ fn placed(stage: &Stage, object: &Value, side: Side) -> Value {
     let mut object: Value = serde_json::from_str(&text).unwrap_or_default();
     object["metadata"]["namespace"] = json!(side.name());
     if object["apiVersion"] == "argoproj.io/v1alpha1" {
-        object["metadata"]["labels"] = json!({ INSTANCE: side.name() });
+        object["metadata"]["labels"] = json!({ CONTROLLER_INSTANCE_ID: side.name() });
     }
     object
 }
@@ -220,7 +221,7 @@ pub(crate) async fn clear(stage: &Stage, case: &Case, side: Side) {
             precondition: Precondition::default(),
         };
         // What was never made need not be deleted.
-        let _ = effects::perform(&stage.client, ACTOR, &delete).await;
+        let _ = effects::perform(&stage.ground.client, ACTOR, &delete).await;
     }
     stage.sight.forget(side.name(), &case.name);
 }

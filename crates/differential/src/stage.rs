@@ -66,28 +66,25 @@ pub enum StageError {
     Io(#[from] io::Error),
 }
 
-/// Everything that a case needs but the controllers.
-pub struct Stage {
+/// A real control plane with nodes, the five kinds and namespaces.
+pub struct Ground {
     /// Talks to the control plane.
     pub client: Client,
-    /// What there is.
-    pub sight: Sight,
-    pub(crate) metrics: Metrics,
     // Ended in this order.
     _world: WorldHandle,
     plane: ControlPlane,
 }
 
-impl Stage {
-    /// Sets everything up.
+impl Ground {
+    /// Sets everything up, with a namespace for each side.
     ///
     /// # Errors
     /// When a part does not start.
-    pub async fn set() -> Result<Self, StageError> {
+    pub async fn set(sides: &[Side]) -> Result<Self, StageError> {
         let plane = ControlPlane::start(&control_plane::available()?).await.map_err(Box::new)?;
         let client = plane.client();
         install(&client).await?;
-        for side in Side::BOTH {
+        for side in sides {
             namespace(&client, side.name()).await?;
         }
         let config = WorldConfig {
@@ -98,8 +95,7 @@ impl Stage {
             ..WorldConfig::nodes_only()
         };
         let world = World::start(client.clone(), clock::Clock::system(), config).await?;
-        let (sight, metrics) = (Sight::start(&client), Metrics::start().await?);
-        Ok(Self { client, sight, metrics, _world: world, plane })
+        Ok(Self { client, _world: world, plane })
     }
 
     /// What controllers reach the control plane with.
@@ -113,6 +109,27 @@ impl Stage {
     /// When the audit log cannot be read.
     pub fn requests(&self) -> io::Result<Vec<control_plane::AuditedRequest>> {
         self.plane.requests()
+    }
+}
+
+/// Everything that a case needs but the controllers.
+pub struct Stage {
+    /// Where it is played.
+    pub ground: Ground,
+    /// What there is.
+    pub sight: Sight,
+    pub(crate) metrics: Metrics,
+}
+
+impl Stage {
+    /// Sets everything up.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn set() -> Result<Self, StageError> {
+        let ground = Ground::set(&Side::BOTH).await?;
+        let (sight, metrics) = (Sight::start(&ground.client), Metrics::start().await?);
+        Ok(Self { ground, sight, metrics })
     }
 }
 

@@ -18,7 +18,7 @@ fn step(chance: &mut Chance, name: &str, kind: Kind) -> Value {
             json!({ "setWeight": chance.one([0, 5, 10, 20, 25, 33, 40, 50, 60, 75, 90, 100]) })
         }
         42..72 => pause(chance),
-        72..87 => analysis(chance, name),
+        72..87 => analysed(chance, name),
         _ if kind == Kind::Nginx || chance.percent(5) => scale(chance),
         _ => json!({ "setWeight": chance.one([10, 30, 50, 80]) }),
     }
@@ -32,9 +32,14 @@ fn pause(chance: &mut Chance) -> Value {
     json!({ "pause": chance.one([for_ever.clone(), for_ever, short, spelled, long]) })
 }
 
-fn analysis(chance: &mut Chance, name: &str) -> Value {
+/// What runs the template that ends so.
+pub(crate) fn analysis(name: &str, verdict: &str) -> Value {
+    json!({ "templates": [{ "templateName": format!("{name}-{verdict}") }] })
+}
+
+fn analysed(chance: &mut Chance, name: &str) -> Value {
     let verdict = chance.one(["good", "good", "good-often", "bad", "unclear", "endless"]);
-    json!({ "analysis": { "templates": [{ "templateName": format!("{name}-{verdict}") }] } })
+    json!({ "analysis": analysis(name, verdict) })
 }
 
 fn scale(chance: &mut Chance) -> Value {

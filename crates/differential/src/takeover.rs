@@ -9,13 +9,12 @@ use crate::{
     compare::{Difference, compare},
     manifest::{self, Kind},
     play::{QUIET, clear, perform, settle},
-    program::{Binary, Program},
+    program::Controllers,
     stage::{Side, Stage, StageError},
 };
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
 use tokio::time::{Instant, sleep};
 
 /// The namespace and instance id that both controllers heed, one after the other.
@@ -38,25 +37,6 @@ pub struct Handover {
     pub writes: Vec<String>,
 }
 
-/// Both controllers, and where their logs go.
-pub struct Controllers {
-    /// The one that begins.
-    pub peer: Binary,
-    /// The one that takes over.
-    pub ours: Binary,
-    /// A folder for their logs.
-    pub logs: Option<PathBuf>,
-}
-
-impl Controllers {
-    fn start(&self, side: Side, stage: &Stage) -> Result<Program, StageError> {
-        let binary = if side == Side::Peer { &self.peer } else { &self.ours };
-        let folder = self.logs.as_deref().map(|folder| folder.join(format!("{}.log", side.name())));
-        let log = folder.as_deref().unwrap_or(Path::new("/dev/null"));
-        Ok(Program::start(binary, &stage.kubeconfig(), PLACE.name(), log)?)
-    }
-}
-
 /// Plays the cases half through and hands them over, and back.
 ///
 /// # Errors
@@ -66,9 +46,9 @@ pub async fn takeover(
     cases: &[Case],
     controllers: &Controllers,
 ) -> Result<Vec<Handover>, StageError> {
-    let first = controllers.start(Side::Peer, stage)?;
+    let first = controllers.start(Side::Peer, stage, PLACE)?;
     join_all(cases.iter().map(|case| begin(stage, case))).await;
-    first.stop();
+    drop(first);
     let mut handovers = Vec::new();
     for (turn, to) in (0..).zip([Side::Ours, Side::Peer]) {
         handovers.extend(hand_over(stage, cases, controllers, (turn, to)).await?);
@@ -95,15 +75,15 @@ async fn hand_over(
     (turn, to): (u64, Side),
 ) -> Result<Vec<Handover>, StageError> {
     let before: Vec<Value> = cases.iter().map(|case| everything(stage, case)).collect();
-    let asked = stage.requests()?.len();
-    let program = controllers.start(to, stage)?;
+    let asked = stage.ground.requests()?.len();
+    let program = controllers.start(to, stage, PLACE)?;
     let marker = Case { acts: vec![Act::Apply], ..marker(turn) };
     let begin = Instant::now();
     let _ = perform(stage, &marker, PLACE, (&Act::Apply, Timestamp::now())).await;
     settle(stage, &marker.name, &[PLACE], begin).await;
     sleep(QUIET).await;
-    program.stop();
-    let requests = stage.requests()?.split_off(asked);
+    drop(program);
+    let requests = stage.ground.requests()?.split_off(asked);
     let told = cases.iter().zip(&before).map(|(case, before)| {
         let now = everything(stage, case);
         let by_controller = requests.iter().filter(|request| {

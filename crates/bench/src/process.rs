@@ -1,0 +1,60 @@
+//! What the system says a process has used.
+
+use std::{fs, io, time::Duration};
+
+/// Ticks of the system's processor clock in a second, on every Linux there is.
+const TICKS: u64 = 100;
+
+/// The processor time that a process was given so far.
+///
+/// # Errors
+/// When there is no such process, or no account of it.
+pub fn processor_time(pid: u32) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of the program is in brackets and may hold anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks =
+        |at: usize| fields.split_whitespace().nth(at).and_then(|word| word.parse::<u64>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).ok_or_else(|| unreadable(pid, "stat"))?;
+    Ok(Duration::from_millis((user + system) * 1000 / TICKS))
+}
+
+/// A process's memory in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// What is resident now.
+    pub resident: u64,
+    /// The most that ever was.
+    pub peak: u64,
+}
+
+/// The memory that a process holds.
+///
+/// # Errors
+/// When there is no such process, or no account of it.
+pub fn memory(pid: u32) -> io::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let bytes = |field: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+    };
+    let read = bytes("VmRSS:").zip(bytes("VmHWM:"));
+    read.map(|(resident, peak)| Memory { resident, peak }).ok_or_else(|| unreadable(pid, "status"))
+}
+
+fn unreadable(pid: u32, file: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/{file} cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_no_other_has_less_than_none() {
+        let memory = memory(std::process::id()).unwrap();
+        assert!(memory.resident > 0 && memory.peak >= memory.resident);
+        assert!(processor_time(std::process::id()).is_ok());
+        assert!(processor_time(u32::MAX).is_err());
+    }
+}
