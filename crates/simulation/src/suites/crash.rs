@@ -13,7 +13,7 @@ pub(super) const AFTER_EVERY_WRITE: Suite = Suite {
     name: "T1",
     about: "the controller dies before or after one of its writes and is started again",
     cases,
-    runs: Runs { ci: 90, whole: usize::MAX },
+    runs: Runs { ci: 90, whole: 6_500 },
 };
 
 /// Two crashes.
