@@ -2,7 +2,9 @@
 //!
 //! All elementary functions are `libm`'s, so that the same input gives the same bytes on every machine.
 
-pub(crate) use libm::{erfc, exp, lgamma, log as ln, log1p as ln_1p, pow};
+pub(crate) use libm::{exp, lgamma, log as ln, log1p as ln_1p, pow};
+
+use libm::erfc;
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 /// Above this, Stirling's series is exact to the last bits.
@@ -112,11 +114,6 @@ fn upper_fraction(a: f64, x: f64) -> f64 {
     value
 }
 
-/// The probability that a standard normal variable is at most `z`.
-pub(crate) fn normal_cdf(z: f64) -> f64 {
-    0.5 * erfc(-z * FRAC_1_SQRT_2)
-}
-
 /// The probability that a standard normal variable is above `z`, exact in the tail.
 pub(crate) fn normal_tail(z: f64) -> f64 {
     0.5 * erfc(z * FRAC_1_SQRT_2)
@@ -157,6 +154,90 @@ pub(crate) fn bisect(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64
     low + (high - low) / 2.0
 }
 
+/// A root between `low` and `high`, where `f` has different signs, by Brent's method; exact zeros of a
+/// flat part end the search.
+pub(crate) fn brent(f: impl Fn(f64) -> f64, low: f64, high: f64, tolerance: f64) -> f64 {
+    let mut search = Brent::between((low, f(low)), (high, f(high)));
+    for _ in 0..HALVINGS {
+        let Some(step) = search.step(tolerance) else { break };
+        let at = search.best.0 + step;
+        search.found((at, f(at)));
+    }
+    search.best.0
+}
+
+/// A place, and the value of the function there.
+type Place = (f64, f64);
+
+/// What Brent's method remembers.
+struct Brent {
+    best: Place,
+    before: Place,
+    /// The end on the other side of the root.
+    opposite: Place,
+    last_step: f64,
+    step_before: f64,
+}
+
+impl Brent {
+    fn between(low: Place, high: Place) -> Self {
+        let width = high.0 - low.0;
+        Self { best: high, before: low, opposite: low, last_step: width, step_before: width }
+    }
+
+    /// How far to go next; none if this is the root.
+    fn step(&mut self, tolerance: f64) -> Option<f64> {
+        if self.opposite.1.abs() < self.best.1.abs() {
+            self.before = self.best;
+            self.best = self.opposite;
+            self.opposite = self.before;
+        }
+        let tolerance = 2.0 * f64::EPSILON * self.best.0.abs() + tolerance / 2.0;
+        let half = (self.opposite.0 - self.best.0) / 2.0;
+        if half.abs() <= tolerance || self.best.1 == 0.0 {
+            return None;
+        }
+        let previous = std::mem::replace(&mut self.step_before, self.last_step);
+        let guess = (previous.abs() >= tolerance && self.before.1.abs() > self.best.1.abs())
+            .then(|| self.interpolated(half));
+        let is_good = |&(p, q): &Place| {
+            p < 1.5 * half * q - (tolerance * q).abs() && p < (0.5 * previous * q).abs()
+        };
+        if let Some((p, q)) = guess.filter(is_good) {
+            self.last_step = p / q;
+        } else {
+            self.last_step = half;
+            self.step_before = half;
+        }
+        let least = tolerance.copysign(half);
+        Some(if self.last_step.abs() > tolerance { self.last_step } else { least })
+    }
+
+    /// The step of the secant, or of the inverse parabola, as a fraction with a numerator of at least 0.
+    fn interpolated(&self, half: f64) -> Place {
+        let s = self.best.1 / self.before.1;
+        let (p, q) = if self.before.0 == self.opposite.0 {
+            (2.0 * half * s, 1.0 - s)
+        } else {
+            let (q, r) = (self.before.1 / self.opposite.1, self.best.1 / self.opposite.1);
+            let across = 2.0 * half * q * (q - r) - (self.best.0 - self.before.0) * (r - 1.0);
+            (s * across, (q - 1.0) * (r - 1.0) * (s - 1.0))
+        };
+        if p > 0.0 { (p, -q) } else { (-p, q) }
+    }
+
+    /// Takes a new place in.
+    fn found(&mut self, place: Place) {
+        self.before = self.best;
+        self.best = place;
+        if (place.1 > 0.0) == (self.opposite.1 > 0.0) {
+            self.opposite = self.before;
+            self.last_step = place.0 - self.before.0;
+            self.step_before = self.last_step;
+        }
+    }
+}
+
 /// The least value of a function that falls and then rises between `low` and `high`, and where it is.
 pub(crate) fn least(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
     for _ in 0..HALVINGS {
@@ -191,7 +272,8 @@ mod tests {
         check(zeta(2.0), std::f64::consts::PI * std::f64::consts::PI / 6.0);
         check(zeta(1.4), 3.105_547_277_98);
         check(normal_upper_quantile(0.025), 1.959_963_984_540_054);
-        check(normal_cdf(-1.0), 0.158_655_253_931_457);
+        check(normal_tail(1.0), 0.158_655_253_931_457);
+        check(brent(|x| x * x * x - 2.0, 0.0, 2.0, 1e-12), pow(2.0, 1.0 / 3.0));
         check(ln_gamma_q(1.0, 3.0), -3.0);
         check(ln_gamma_q(3.0, 2.0), ln(5.0) - 2.0);
         check(ln_sum_exp(&[1000.0, 1000.0]), 1000.0 + ln(2.0));

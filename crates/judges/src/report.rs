@@ -341,7 +341,7 @@ mod tests {
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["verdict"], "fail");
         assert_eq!(json["lnE"].as_array().unwrap().len(), 5);
-        assert!((json["pValue"].as_f64().unwrap() - libm::exp(-6.228_518)).abs() < 1e-8);
+        assert!((json["pValue"].as_f64().unwrap() - exp(-6.228_518)).abs() < 1e-8);
         assert_eq!(json["decidedAfter"], 5);
         assert_eq!(json["canary"]["total"], 1000);
         assert_eq!(json["basis"], "comparison");
