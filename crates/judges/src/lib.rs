@@ -9,22 +9,22 @@
 //! **Invariant.** Nothing here knows Kubernetes, a clock, chance or a file. A judge's state is small,
 //! survives JSON to the last bit, and counts no interval twice. No judge passes without valid data.
 
-// pub mod combine;
+pub mod combine;
 pub mod confidence;
 pub mod counts;
 pub mod evidence;
 pub mod judge;
 pub mod kayenta;
+pub mod latency;
+pub mod missing;
 mod numeric;
 pub mod process;
 pub mod proportion;
+pub mod quantile;
+pub mod rank;
 pub mod rate;
 pub mod ratio;
 pub mod report;
 pub mod settings;
 pub mod sign;
 pub mod table;
-// pub mod latency;
-// pub mod missing;
-// pub mod quantile;
-pub mod rank;
