@@ -114,8 +114,7 @@ impl Sorted {
 
     /// The value at a place that counts from 1.
     fn at(&self, place: f64) -> f64 {
-        let index = self.0.partition_point(|_| false)
-            + (0..self.0.len()).take_while(|index| real(*index as u64 + 1) < place).count();
+        let index = (1..).take_while(|earlier| real(*earlier) < place).take(self.0.len()).count();
         self.0[index.min(self.0.len() - 1)]
     }
 }
@@ -297,13 +296,14 @@ mod tests {
     fn a_fixed_quantile_needs_far_fewer_samples_than_a_band() {
         let alpha = ErrorRate::new(0.025).unwrap();
         let radius =
-            |p, samples: u64| FixedQuantile::new(quantile(p), alpha, samples).lower_radius(samples);
+            |p, samples| FixedQuantile::new(quantile(p), alpha, 5000).lower_radius(samples);
         for (p, samples, expected) in
             [(0.99, 1570, 0.01), (0.99, 5100, 0.005), (0.999, 15_500, 0.001)]
         {
             let got = radius(p, samples);
-            assert!((got - expected).abs() < 0.03 * expected, "{got} is not {expected}");
+            assert!(got <= expected && got > 0.99 * expected, "{got} is not {expected}");
         }
+        assert!(Band::new(alpha).radius(1570.0) > 0.06);
     }
 
     #[test]
