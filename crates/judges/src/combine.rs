@@ -4,6 +4,7 @@
 //! release fails when the mean reaches 1/α, which it does at the latest when one metric reaches
 //! 1/(its share of α); the chance of ever failing a release in which no metric is worse stays below α.
 //! To pass, every metric must pass: whichever one is worse, the release passes only if that one does.
+//! Judges that cannot pass anything, such as those of signs and logs, must have seen data; they only veto.
 //!
 //! Weights are set before anything is seen. A metric without data counts with E = 1 and passes nothing.
 
@@ -100,6 +101,8 @@ pub struct Part {
     pub verdict: Verdict,
     /// Intervals in which it was compared.
     pub intervals: u64,
+    /// Whether its judge can pass it; one that cannot only vetoes.
+    pub can_pass: bool,
 }
 
 impl Combination {
@@ -154,12 +157,19 @@ impl Combination {
     fn part(&self, share: f64, evidence: Option<&Evidence>) -> Part {
         let alpha = self.alpha.get() * share;
         match evidence {
-            None => Part { alpha, ln_e_fail: 0.0, verdict: Verdict::Continue, intervals: 0 },
+            None => Part {
+                alpha,
+                ln_e_fail: 0.0,
+                verdict: Verdict::Continue,
+                intervals: 0,
+                can_pass: true,
+            },
             Some(evidence) => Part {
                 alpha,
                 ln_e_fail: evidence.ln_e_fail,
                 verdict: evidence.verdict,
                 intervals: evidence.intervals,
+                can_pass: evidence.ln_e_pass.is_some(),
             },
         }
     }
@@ -167,16 +177,13 @@ impl Combination {
     /// A judge that was given its share of α and failed has failed the release: its E is at least
     /// 1/(share of α), so the mean has been at least 1/α.
     fn verdict(&self, state: &CombinedState, metrics: &BTreeMap<String, Part>) -> Verdict {
-        let mut verdicts = metrics.values().map(|part| part.verdict);
-        if state.max_ln_e_fail >= self.alpha.ln_threshold()
-            || verdicts.clone().any(|verdict| verdict == Verdict::Fail)
-        {
-            Verdict::Fail
-        } else if verdicts.all(|verdict| verdict == Verdict::Pass) {
-            Verdict::Pass
-        } else {
-            Verdict::Continue
+        let parts = || metrics.values();
+        let is_failed = parts().any(|part| part.verdict == Verdict::Fail);
+        if is_failed || state.max_ln_e_fail >= self.alpha.ln_threshold() {
+            return Verdict::Fail;
         }
+        let some_pass = parts().any(|part| part.verdict == Verdict::Pass);
+        if some_pass && parts().all(Part::is_content) { Verdict::Pass } else { Verdict::Continue }
     }
 }
 
@@ -184,6 +191,11 @@ impl Part {
     /// How much the metric speaks against the release, with its weight.
     fn against(&self) -> f64 {
         self.ln_e_fail + ln(self.alpha)
+    }
+
+    /// Whether it has nothing against passing.
+    fn is_content(&self) -> bool {
+        self.verdict == Verdict::Pass || (!self.can_pass && self.intervals > 0)
     }
 }
 
@@ -254,6 +266,20 @@ mod tests {
         assert_eq!(judged(&[("errors", -2.0, Verdict::Pass)]).verdict, Verdict::Continue);
         assert_eq!(judged(&[]).verdict, Verdict::Continue);
         assert_eq!(Combination::new(ErrorRate::USUAL, []), Err(NoMetrics));
+    }
+
+    #[test]
+    fn a_judge_that_only_vetoes_stands_in_nobodys_way_once_it_has_seen_something() {
+        let veto = |intervals| {
+            let silent =
+                Evidence { ln_e_pass: None, intervals, ..evidence(0.0, Verdict::Continue) };
+            let evidence = [
+                ("errors".to_owned(), evidence(-1.0, Verdict::Pass)),
+                ("latency".to_owned(), silent),
+            ];
+            combination().judge(&mut CombinedState::default(), &evidence.into()).verdict
+        };
+        assert_eq!((veto(0), veto(1)), (Verdict::Continue, Verdict::Pass));
     }
 
     #[test]

@@ -40,6 +40,11 @@ pub struct Range {
 }
 
 impl Range {
+    /// Only if it says anything.
+    pub fn known(self) -> Option<Self> {
+        (self.low.is_some() || self.high.is_some()).then_some(self)
+    }
+
     /// Bounded on both sides.
     pub fn between(low: f64, high: f64) -> Self {
         Self { low: Some(low), high: Some(high) }

@@ -13,7 +13,7 @@ use crate::{
     judge::{Fed, Judge, Ledger},
     numeric::{ln, real},
     process::EProcess,
-    rate::{self, BETTER},
+    rate::{self, BETTER, Events},
     settings::{DesignEffect, ErrorRate, PassRatio, Tolerance},
 };
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,8 @@ impl Judge for ProportionJudge {
             let design_effect = self.settings.design_effect.get();
             let pass_ratio = self.settings.pass_ratio.get();
             state.fail.add([bet(interval, canary, stable) / design_effect]);
-            let step = |g| rate::ln_likelihood(interval, pass_ratio, pass_ratio * g);
+            let events = Events::from(interval);
+            let step = |g| rate::ln_likelihood(events, pass_ratio, pass_ratio * g);
             state.pass.add(BETTER.map(|g| step(g) / design_effect));
         }
         fed

@@ -138,7 +138,7 @@ impl RateJudge {
 
     fn rate_range(&self, ledger: &Ledger) -> Option<Range> {
         self.settings.budget?;
-        Some(confidence::bernoulli(whole_canary(ledger), self.settings.alpha, BEST_AT))
+        confidence::bernoulli(whole_canary(ledger), self.settings.alpha, BEST_AT).known()
     }
 
     /// The log-likelihood of each ratio that was bet on, against that of the tolerance.
@@ -164,7 +164,8 @@ impl Judge for RateJudge {
         if fed == Fed::Counted {
             let Settings { tolerance, pass_ratio, design_effect, .. } = self.settings;
             let (tolerance, pass_ratio) = (tolerance.get(), pass_ratio.get());
-            let step = |from, to| ln_likelihood(interval, from, to) / design_effect.get();
+            let events = Events::from(interval);
+            let step = |from, to| ln_likelihood(events, from, to) / design_effect.get();
             state.fail.add(WORSE.map(|g| step(tolerance, tolerance * g)));
             state.pass.add(BETTER.map(|g| step(pass_ratio, pass_ratio * g)));
             state.link += step(tolerance, pass_ratio);
@@ -189,8 +190,29 @@ impl Judge for RateJudge {
             canary,
             stable,
             ratio: evidence::ratio(canary, stable),
-            ratio_range: Some(ratio::range(self.likelihoods(state), self.settings.alpha)),
+            ratio_range: ratio::range(self.likelihoods(state), self.settings.alpha).known(),
             canary_rate_range: self.rate_range(&state.ledger),
+        }
+    }
+}
+
+/// Bad events and exposure of both arms in one interval. Events may outnumber exposure.
+#[derive(Clone, Copy)]
+pub(crate) struct Events {
+    pub(crate) canary: f64,
+    pub(crate) stable: f64,
+    /// In any unit; both are above 0.
+    pub(crate) canary_exposure: f64,
+    pub(crate) stable_exposure: f64,
+}
+
+impl From<&Interval> for Events {
+    fn from(Interval { canary, stable, .. }: &Interval) -> Self {
+        Self {
+            canary: real(canary.bad()),
+            stable: real(stable.bad()),
+            canary_exposure: real(canary.total()),
+            stable_exposure: real(stable.total()),
         }
     }
 }
@@ -200,11 +222,10 @@ impl Judge for RateJudge {
 ///
 /// With ρ = r·n_c / (r·n_c + n_b) for each of them this is k_c·ln(ρ_to/ρ_from) + k_b·ln((1−ρ_to)/(1−ρ_from)),
 /// written so that nothing cancels when one arm is tiny.
-pub(crate) fn ln_likelihood(interval: &Interval, from: f64, to: f64) -> f64 {
-    let (canary, stable) = (interval.canary, interval.stable);
-    let (n_c, n_b) = (real(canary.total()), real(stable.total()));
+pub(crate) fn ln_likelihood(events: Events, from: f64, to: f64) -> f64 {
+    let (n_c, n_b) = (events.canary_exposure, events.stable_exposure);
     let growth = ln_1p((to - from) * n_c / (from * n_c + n_b));
-    real(canary.bad()) * ln(to / from) - (real(canary.bad()) + real(stable.bad())) * growth
+    events.canary * ln(to / from) - (events.canary + events.stable) * growth
 }
 
 /// All that is known of the canary alone.
@@ -262,7 +283,7 @@ mod tests {
     #[test]
     fn one_bet_and_all_bets_agree_with_the_hand_calculation() {
         let row = (5, 100, 5, 900);
-        check([ln_likelihood(&interval(0, row), 1.0, 2.0)], &[2.512_634]);
+        check([ln_likelihood(Events::from(&interval(0, row)), 1.0, 2.0)], &[2.512_634]);
         check([walk(&judge(1.0, 1.5), &[row])[0].ln_e_fail], &[3.809_653]);
     }
 

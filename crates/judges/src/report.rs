@@ -11,7 +11,7 @@ use crate::{
     sign::{self, Arms, SignJudge},
 };
 use serde::Serialize;
-use std::fmt;
+use std::{f64::consts::LN_10, fmt};
 
 /// Which judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -267,24 +267,19 @@ impl fmt::Display for Report {
         writeln!(f, "canary    {}", words(self.canary))?;
         writeln!(f, "stable    {}", words(self.stable))?;
         if let Some(ratio) = self.ratio {
-            let range = self.ratio_range.map(bounds).unwrap_or_default();
+            let confidence = 100.0 * (1.0 - exp(-self.fail_at));
+            let range = self.ratio_range.map(|range| bounds(range, confidence)).unwrap_or_default();
             writeln!(f, "ratio     {ratio:.2}{range}")?;
         }
-        let seen = self.ln_e.iter().copied().fold(0.0, f64::max);
         writeln!(f, "p-value   {:.3e}, valid however often you look", self.p_value)?;
-        writeln!(
-            f,
-            "evidence  1 to {:.1} against it, {:.1} needed to fail",
-            exp(seen),
-            exp(self.fail_at)
-        )?;
+        let most = |values: &[f64]| odds(values.iter().copied().fold(0.0, f64::max));
+        writeln!(f, "against   E = {}, fails at {}", most(&self.ln_e), odds(self.fail_at))?;
         if !self.ln_e_pass.is_empty() {
-            let seen = self.ln_e_pass.iter().copied().fold(0.0, f64::max);
             writeln!(
                 f,
-                "          1 to {:.1} for it, {:.1} needed to pass",
-                exp(seen),
-                exp(self.pass_at)
+                "for       E = {}, passes at {}",
+                most(&self.ln_e_pass),
+                odds(self.pass_at)
             )?;
         }
         let Self { intervals, empty_intervals, .. } = self;
@@ -300,13 +295,21 @@ fn words(arm: ArmFacts) -> String {
     }
 }
 
-fn bounds(range: Range) -> String {
-    match (range.low, range.high) {
-        (Some(low), Some(high)) => format!(", surely between {low:.2} and {high:.2}"),
-        (Some(low), None) => format!(", surely above {low:.2}"),
-        (None, Some(high)) => format!(", surely below {high:.2}"),
-        (None, None) => String::new(),
-    }
+fn bounds(range: Range, confidence: f64) -> String {
+    let words = match (range.low, range.high) {
+        (Some(low), Some(high)) => format!("between {low:.2} and {high:.2}"),
+        (Some(low), None) => format!("above {low:.2}"),
+        (None, Some(high)) => format!("below {high:.2}"),
+        (None, None) => return String::new(),
+    };
+    format!(", {words} with {confidence:.3} % confidence").replace(".000 %", " %")
+}
+
+/// An E in few characters.
+fn odds(ln_e: f64) -> String {
+    /// Above e to this, only the magnitude is of interest.
+    const READABLE: f64 = 14.0;
+    if ln_e < READABLE { format!("{:.1}", exp(ln_e)) } else { format!("10^{:.0}", ln_e / LN_10) }
 }
 
 #[cfg(test)]
@@ -365,7 +368,8 @@ mod tests {
             "decided   after interval 5 of 5",
             "canary    17 bad of 1000 (1.700 %)",
             "stable    4 bad of 2200 (0.182 %)",
-            "ratio     9.35, surely above 1.43",
+            "ratio     9.35, above 1.43 with 95 % confidence",
+            "against   E = 507.0, fails at 20.0",
             "intervals 4 compared, 1 with an empty arm",
         ];
         for line in expected {

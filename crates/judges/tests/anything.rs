@@ -107,8 +107,7 @@ proptest! {
             judge.feed(&mut state, &Interval { id: IntervalId(id), canary, stable });
         }
         let evidence = judge.evidence(&state);
-        let range = evidence.ratio_range.unwrap();
-        if let Some(ratio) = evidence.ratio {
+        if let (Some(ratio), Some(range)) = (evidence.ratio, evidence.ratio_range) {
             prop_assert!(range.low.is_none_or(|low| low <= ratio), "{evidence:?}");
             prop_assert!(range.high.is_none_or(|high| high >= ratio), "{evidence:?}");
         }
