@@ -42,6 +42,13 @@ fn a_canary_that_is_no_worse_is_seldom_failed() {
 }
 
 #[test]
+fn the_sign_of_a_larger_arm_as_it_is_cannot_be_believed() {
+    let judge = SignJudge::new(Settings::default());
+    let wrong = walk::count(&judge, &families::BURSTY_LARGE, 20, Verdict::Fail);
+    assert!(wrong > 10, "wrong {wrong} times of 20");
+}
+
+#[test]
 fn a_canary_that_is_twice_as_bad_is_seldom_passed() {
     check(&walk::usual(), families::AT_PASS_RATIO, Verdict::Pass);
 }
