@@ -117,7 +117,9 @@ impl Combination {
         if shares.is_empty() {
             return Err(NoMetrics);
         }
-        shares.values_mut().for_each(|share| *share /= sum);
+        for share in shares.values_mut() {
+            *share /= sum;
+        }
         Ok(Self { alpha, shares })
     }
 
@@ -144,7 +146,7 @@ impl Combination {
         state.max_ln_e_fail = state.max_ln_e_fail.max(ln_e_fail);
         let worst = metrics.iter().max_by(|a, b| a.1.against().total_cmp(&b.1.against()));
         Combined {
-            verdict: self.verdict(state, &metrics),
+            verdict: self.verdict(*state, &metrics),
             ln_e_fail,
             max_ln_e_fail: state.max_ln_e_fail,
             p_value: p_value(state.max_ln_e_fail),
@@ -176,7 +178,7 @@ impl Combination {
 
     /// A judge that was given its share of α and failed has failed the release: its E is at least
     /// 1/(share of α), so the mean has been at least 1/α.
-    fn verdict(&self, state: &CombinedState, metrics: &BTreeMap<String, Part>) -> Verdict {
+    fn verdict(&self, state: CombinedState, metrics: &BTreeMap<String, Part>) -> Verdict {
         let parts = || metrics.values();
         let is_failed = parts().any(|part| part.verdict == Verdict::Fail);
         if is_failed || state.max_ln_e_fail >= self.alpha.ln_threshold() {
@@ -194,8 +196,8 @@ impl Part {
     }
 
     /// Whether it has nothing against passing.
-    fn is_content(&self) -> bool {
-        self.verdict == Verdict::Pass || (!self.can_pass && self.intervals > 0)
+    fn is_content(part: &Self) -> bool {
+        part.verdict == Verdict::Pass || (!part.can_pass && part.intervals > 0)
     }
 }
 

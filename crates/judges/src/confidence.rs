@@ -2,7 +2,7 @@
 //!
 //! `s` is a sum less its expectation, `v` its variance so far ("intrinsic time"). Each mixture is a
 //! supermartingale of (s, v), so that ln of it stays below ln(1/α) for ever with a chance of 1 − α; a
-//! bound is the s at which it gets there. (Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform
+//! bound is the s at which it gets there. (Howard, Ramdas, `McAuliffe` and Sekhon, "Time-uniform
 //! Chernoff bounds" 2020 and "…nonparametric, nonasymptotic confidence sequences" 2021; Howard and
 //! Ramdas, "Sequential estimation of quantiles" 2022.)
 
@@ -135,7 +135,7 @@ pub fn double_stitching(p: f64, t: f64, alpha: ErrorRate, t_opt: f64) -> f64 {
 
 fn stitching_constants() -> (f64, f64) {
     let quarter = pow(STITCH_EPOCH, 0.25);
-    ((quarter + 1.0 / quarter) / 2.0_f64.sqrt(), (STITCH_EPOCH.sqrt() + 1.0) / 2.0)
+    ((quarter + 1.0 / quarter) / 2.0_f64.sqrt(), f64::midpoint(STITCH_EPOCH.sqrt(), 1.0))
 }
 
 /// How far an empirical distribution function may be from the true one, anywhere and at any time, in

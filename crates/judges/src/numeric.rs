@@ -97,15 +97,14 @@ fn lower_series(a: f64, x: f64) -> f64 {
 
 /// The continued fraction by which x^a e^−x is divided to get Γ(a) Q(a, x); Lentz's method.
 fn upper_fraction(a: f64, x: f64) -> f64 {
-    let mut b = x + 1.0 - a;
-    let (mut value, mut c, mut d) = (b, b, 0.0);
+    let mut whole = x + 1.0 - a;
+    let (mut value, mut above, mut below) = (whole, whole, 0.0);
     for step in 1..TERMS as u64 {
-        let i = real(step);
-        let numerator = -i * (i - a);
-        b += 2.0;
-        d = 1.0 / (numerator * d + b);
-        c = b + numerator / c;
-        let factor = c * d;
+        let numerator = -real(step) * (real(step) - a);
+        whole += 2.0;
+        below = 1.0 / (numerator * below + whole);
+        above = whole + numerator / above;
+        let factor = above * below;
         value *= factor;
         if (factor - 1.0).abs() < EPSILON {
             break;
@@ -216,7 +215,7 @@ impl Brent {
     /// The step of the secant, or of the inverse parabola, as a fraction with a numerator of at least 0.
     fn interpolated(&self, half: f64) -> Place {
         let s = self.best.1 / self.before.1;
-        let (p, q) = if self.before.0 == self.opposite.0 {
+        let (p, q) = if self.before.0.total_cmp(&self.opposite.0).is_eq() {
             (2.0 * half * s, 1.0 - s)
         } else {
             let (q, r) = (self.before.1 / self.opposite.1, self.best.1 / self.opposite.1);

@@ -322,7 +322,7 @@ mod tests {
         let band = Band::new(alpha);
         let edges = vec![0.1, 0.2, 0.5, 1.0];
         let stable = Ecdf::new(edges.clone(), vec![5000, 9000, 9900, 10_000], 10_000).unwrap();
-        let slower = Ecdf::new(edges.clone(), vec![500, 2000, 9000, 10_000], 10_000).unwrap();
+        let slower = Ecdf::new(edges, vec![500, 2000, 9000, 10_000], 10_000).unwrap();
         assert_eq!(slower_at(&band, &slower, &stable), Some(0.1));
         assert_eq!(slower_at(&band, &stable, &slower), None);
         assert_eq!(slower_at(&band, &stable, &stable), None);

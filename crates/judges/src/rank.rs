@@ -155,14 +155,14 @@ impl Ranked {
         let shifted = x.iter().map(|value| (value - shift, true));
         let mut pooled: Vec<(f64, bool)> =
             shifted.chain(y.iter().map(|value| (*value, false))).collect();
-        pooled.sort_by(|a, b| a.0.total_cmp(&b.0));
+        pooled.sort_by(|one, other| one.0.total_cmp(&other.0));
         let (mut ranks, mut ties, mut before) = (0.0, 0.0, 0.0);
-        for group in pooled.chunk_by(|a, b| (a.0 - b.0).abs() == 0.0) {
-            let t = size(group);
+        for group in pooled.chunk_by(|one, other| (one.0 - other.0).abs() == 0.0) {
+            let group_size = size(group);
             let ours = real(group.iter().filter(|(_, is_canary)| *is_canary).count() as u64);
-            ranks += ours * (before + f64::midpoint(t, 1.0));
-            ties += t * t * t - t;
-            before += t;
+            ranks += ours * (before + f64::midpoint(group_size, 1.0));
+            ties += group_size * group_size * group_size - group_size;
+            before += group_size;
         }
         Self { n, m, excess: ranks - n * (n + 1.0) / 2.0 - n * m / 2.0, ties }
     }

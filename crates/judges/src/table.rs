@@ -148,13 +148,12 @@ fn read_row(line: usize, cells: &[Cell<'_>], order: Order) -> Result<(Arm, Arm),
     let (mut counts, mut mistakes) = ([0; 4], Vec::new());
     for ((name, place), count) in COLUMNS.into_iter().zip(order).zip(&mut counts) {
         let Cell { text, column } = cells[place];
-        match read_count(text) {
-            Some(read) => *count = read,
-            None => {
-                let what = What::NotACount { name, text: text.to_owned() };
-                mistakes.push(Mistake { line, column, what });
-            }
-        }
+        let Some(read) = read_count(text) else {
+            let what = What::NotACount { name, text: text.to_owned() };
+            mistakes.push(Mistake { line, column, what });
+            continue;
+        };
+        *count = read;
     }
     if !mistakes.is_empty() {
         return Err(mistakes);

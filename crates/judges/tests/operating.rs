@@ -1,6 +1,7 @@
 //! A small part of the benchmark `operating`: the promises hold where they are easy to break.
 
 #![expect(unreachable_pub, reason = "the modules are shared with a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 #![expect(dead_code, reason = "the benchmark uses more of them")]
 
 #[path = "../benches/operating/families.rs"]
@@ -25,8 +26,8 @@ const RUNS: u64 = 200;
 /// A judge that is wrong as often as it may, and no more, is wrong more often than this once in a thousand.
 const MOST_WRONG: u64 = 20;
 
-fn check<J: Judge<Interval = Interval>>(judge: &J, family: Family, verdict: Verdict) {
-    let short = Family { looks: 60, ..family };
+fn check<J: Judge<Interval = Interval>>(judge: &J, family: &Family, verdict: Verdict) {
+    let short = Family { looks: 60, ..*family };
     let wrong = walk::count(judge, &short, RUNS, verdict);
     assert!(wrong <= MOST_WRONG, "{}: wrong {wrong} times of {RUNS}", family.name);
 }
@@ -34,11 +35,11 @@ fn check<J: Judge<Interval = Interval>>(judge: &J, family: Family, verdict: Verd
 #[test]
 fn a_canary_that_is_no_worse_is_seldom_failed() {
     for family in [families::CONSTANT, families::DRIFTING, families::UNEQUAL_LARGE] {
-        check(&walk::usual(), family, Verdict::Fail);
+        check(&walk::usual(), &family, Verdict::Fail);
     }
-    check(&walk::tolerant(), families::AT_TOLERANCE, Verdict::Fail);
+    check(&walk::tolerant(), &families::AT_TOLERANCE, Verdict::Fail);
     let thinned = Settings { arms: Arms::Thinned, ..Settings::default() };
-    check(&SignJudge::new(thinned), families::BURSTY_LARGE, Verdict::Fail);
+    check(&SignJudge::new(thinned), &families::BURSTY_LARGE, Verdict::Fail);
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn the_sign_of_a_larger_arm_as_it_is_cannot_be_believed() {
 
 #[test]
 fn a_canary_that_is_twice_as_bad_is_seldom_passed() {
-    check(&walk::usual(), families::AT_PASS_RATIO, Verdict::Pass);
+    check(&walk::usual(), &families::AT_PASS_RATIO, Verdict::Pass);
 }
 
 #[test]

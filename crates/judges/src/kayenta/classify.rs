@@ -141,7 +141,7 @@ fn same(canary: &Samples, baseline: &Samples) -> bool {
     };
     let (canary, baseline) = (sorted(canary), sorted(baseline));
     let first = canary[0];
-    canary == baseline || canary.iter().chain(&baseline).all(|value| *value == first)
+    canary == baseline || canary.iter().chain(&baseline).all(|value| (value - first).abs() == 0.0)
 }
 
 /// An effect that cannot be measured does not excuse anything.
@@ -179,18 +179,20 @@ fn mean_ratio(canary: &Samples, baseline: &Samples) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
     use serde_json::{Value, json};
 
     const LOW: [f64; 10] = [10.2, 11.5, 9.7, 10.9, 12.1, 8.8, 10.4, 11.0, 9.9, 10.6];
     const HIGH: [f64; 10] = [20.1, 21.4, 19.8, 22.6, 20.9, 23.3, 21.7, 22.0, 20.4, 21.1];
     const NONE: [f64; 2] = [f64::NAN, f64::NAN];
 
-    fn classified(config: Value, canary: &[f64], baseline: &[f64]) -> Classification {
-        classify(&serde_json::from_value(config).unwrap(), canary, baseline)
+    fn classified(config: &Value, canary: &[f64], baseline: &[f64]) -> Classification {
+        classify(&MetricConfig::deserialize(config).unwrap(), canary, baseline)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the table of cases reads better")]
     fn check(config: Value, canary: &[f64], baseline: &[f64], expected: (Label, bool)) {
-        let got = classified(config.clone(), canary, baseline);
+        let got = classified(&config, canary, baseline);
         assert_eq!((got.label, got.critical), expected, "{config}: {got:?}");
     }
 
@@ -268,7 +270,7 @@ mod tests {
         let config =
             |strategy| json!({ "outliers": { "strategy": strategy, "outlierFactor": 3.0 } });
         let plain = LOW.repeat(20);
-        let ratio = |strategy| classified(config(strategy), &spiked, &plain).ratio.unwrap();
+        let ratio = |strategy| classified(&config(strategy), &spiked, &plain).ratio.unwrap();
         assert!(ratio("keep") > 100.0);
         assert!(ratio("remove") < 1.1);
     }

@@ -159,7 +159,9 @@ impl LogState {
             terms.push(ln(share) + template.fail.ln_e());
         };
         let share = 0.5 / real(known.len().max(1) as u64);
-        known.iter().for_each(|template| stake(share, template));
+        for template in known {
+            stake(share, template);
+        }
         let mut share = 0.25;
         for template in new.iter().take(MAX_STAKES) {
             stake(share, template);
