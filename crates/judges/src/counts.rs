@@ -108,6 +108,12 @@ pub enum CountError {
         /// How many there were.
         total: u64,
     },
+    /// More requests cannot be faster than an edge than than a later one.
+    #[error("a count of {value} after a larger one: counts up to an edge must not fall")]
+    Falling {
+        /// The count that is too small.
+        value: u64,
+    },
     /// A count that no interval has.
     #[error("a total of {total}: must be at most {MAX_COUNT}")]
     TooMany {

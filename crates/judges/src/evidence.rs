@@ -94,6 +94,9 @@ pub struct Evidence {
     pub intervals: u64,
     /// Intervals that said nothing, because an arm was empty.
     pub empty_intervals: u64,
+    /// The edge that the following are about, for latencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<f64>,
     /// The canary in the intervals that were compared.
     pub canary: ArmFacts,
     /// The stable version in the intervals that were compared.

@@ -8,7 +8,7 @@ use crate::{
     counts::{Arm, CountError, Interval, IntervalId},
     evidence::{self, Basis, Evidence, Verdict},
     judge::{Fed, Judge},
-    numeric::ln_mean_exp,
+    numeric::{ln_mean_exp, size},
     rate::{RateJudge, RateState, Settings},
     settings::SettingError,
 };
@@ -26,6 +26,9 @@ pub struct Slow {
 impl Slow {
     /// From the number of requests up to each edge and of all, as in Prometheus' buckets.
     pub fn from_buckets(up_to: &[u64], total: u64) -> Result<Self, CountError> {
+        if let Some(pair) = up_to.windows(2).find(|pair| pair[1] < pair[0]) {
+            return Err(CountError::Falling { value: pair[1] });
+        }
         let slower = |count: &u64| match total.checked_sub(*count) {
             Some(bad) => Arm::new(bad, total),
             None => Err(CountError::MoreBadThanTotal { bad: *count, total }),
@@ -70,28 +73,19 @@ pub struct LatencyState {
     pub max_ln_e_fail: f64,
 }
 
-/// Why there is no judge.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum LatencyError {
-    /// A setting is outside its range.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// There must be some edges and not too many.
-    #[error("{0} edges: must be from 1 to {MAX_EDGES}")]
-    Edges(usize),
-    /// Edges must rise.
-    #[error("edges must be finite and rise")]
-    Order,
-}
-
 impl LatencyJudge {
     /// A judge at `edges`, in any unit; the settings are those of the rate judge.
-    pub fn new(edges: Vec<f64>, settings: Settings) -> Result<Self, LatencyError> {
+    pub fn new(edges: Vec<f64>, settings: Settings) -> Result<Self, SettingError> {
+        let wrong = |setting, value, range| Err(SettingError { setting, value, range });
         if edges.is_empty() || edges.len() > MAX_EDGES {
-            return Err(LatencyError::Edges(edges.len()));
+            return wrong("number of edges", size(&edges), "from 1 to 32");
         }
-        if edges.iter().any(|edge| !edge.is_finite()) || !edges.is_sorted_by(|a, b| a < b) {
-            return Err(LatencyError::Order);
+        let mut before = f64::NEG_INFINITY;
+        for edge in &edges {
+            if !edge.is_finite() || *edge <= before {
+                return wrong("edge", *edge, "finite, and above the edge before it");
+            }
+            before = *edge;
         }
         Ok(Self { rate: RateJudge::new(settings)?, edges })
     }
@@ -142,7 +136,8 @@ impl Judge for LatencyJudge {
         let verdict = self.verdict(state, &edges);
         let (ln_e_pass, max_ln_e_pass) =
             (least(|evidence| evidence.ln_e_pass), least(|evidence| evidence.max_ln_e_pass));
-        let worst = edges.iter().map(|(_, evidence)| *evidence);
+        let worst =
+            edges.iter().map(|(edge, evidence)| Evidence { edge: Some(*edge), ..*evidence });
         let worst = worst.reduce(|a, b| if b.ln_e_fail > a.ln_e_fail { b } else { a });
         let worst = worst.unwrap_or_else(|| self.rate.evidence(&RateState::default()));
         Evidence {
@@ -183,6 +178,7 @@ mod tests {
         assert_eq!(evidence.verdict, Verdict::Fail);
         // The edge of 1 s: 2 % of the canary's requests are slower, and 1 % of stable's.
         assert_eq!((evidence.canary.bad, evidence.stable.bad), (60, 270));
+        assert_eq!(evidence.edge, Some(1.0));
     }
 
     #[test]
@@ -206,16 +202,17 @@ mod tests {
             rate.feed(&mut rate_state, &interval.at(0));
             one.feed(&mut latency_state, &interval);
         }
-        assert_eq!(one.evidence(&latency_state), rate.evidence(&rate_state));
+        let expected = Evidence { edge: Some(1.0), ..rate.evidence(&rate_state) };
+        assert_eq!(one.evidence(&latency_state), expected);
     }
 
     #[test]
     fn counts_that_cannot_be_are_errors() {
         assert!(Slow::from_buckets(&[11], 10).is_err());
-        assert_eq!(LatencyJudge::new(vec![], Settings::default()), Err(LatencyError::Edges(0)));
-        assert_eq!(
-            LatencyJudge::new(vec![2.0, 1.0], Settings::default()),
-            Err(LatencyError::Order)
-        );
+        assert!(Slow::from_buckets(&[5, 4], 10).is_err());
+        let error = |edges| LatencyJudge::new(edges, Settings::default()).unwrap_err().to_string();
+        assert_eq!(error(vec![]), "number of edges is 0: must be from 1 to 32");
+        let unsorted = "edge is 1: must be finite, and above the edge before it";
+        assert_eq!(error(vec![2.0, 1.0]), unsorted);
     }
 }

@@ -28,4 +28,5 @@ pub mod ratio;
 pub mod report;
 pub mod settings;
 pub mod sign;
+pub mod split;
 pub mod table;

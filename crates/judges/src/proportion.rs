@@ -118,6 +118,7 @@ impl Judge for ProportionJudge {
             p_value: evidence::p_value(state.fail.max_ln_e()),
             intervals: state.ledger.intervals,
             empty_intervals: state.ledger.empty,
+            edge: None,
             canary,
             stable,
             ratio: evidence::ratio(canary, stable),

@@ -187,6 +187,7 @@ impl Judge for RateJudge {
             p_value: evidence::p_value(state.fail.max_ln_e()),
             intervals: state.ledger.intervals,
             empty_intervals: state.ledger.empty,
+            edge: None,
             canary,
             stable,
             ratio: evidence::ratio(canary, stable),

@@ -4,11 +4,13 @@ use crate::{
     counts::Interval,
     evidence::{ArmFacts, Basis, Evidence, Range, Verdict},
     judge::Judge,
+    latency::LatencyJudge,
     numeric::exp,
     proportion::{self, ProportionJudge},
     rate::{self, RateJudge},
     settings::{Budget, DesignEffect, ErrorRate, PassRatio, SettingError, Tolerance},
     sign::{self, Arms, SignJudge},
+    table::{self, Mistake, buckets},
 };
 use serde::Serialize;
 use std::{f64::consts::LN_10, fmt};
@@ -23,6 +25,8 @@ pub enum Which {
     Proportion,
     /// J4, for what comes in bursts.
     Sign,
+    /// J3, for histograms.
+    Latency,
 }
 
 /// Settings as people give them, not yet checked.
@@ -65,10 +69,20 @@ impl Wanted {
     }
 }
 
-/// Why nothing was judged: every setting that is wrong.
+/// Why nothing was judged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct WrongSettings(pub Vec<SettingError>);
+pub enum Unjudged {
+    /// Every setting that is wrong.
+    #[error("{}", lines(.0))]
+    Settings(Vec<SettingError>),
+    /// Every mistake in the table.
+    #[error("the table cannot be read:\n{}", lines(.0))]
+    Table(Vec<Mistake>),
+}
+
+fn lines(errors: &[impl ToString]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
 
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -100,6 +114,9 @@ pub struct Report {
     pub intervals: u64,
     /// Intervals in which an arm was empty.
     pub empty_intervals: u64,
+    /// The edge that the following are about, for latencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<f64>,
     /// The canary.
     pub canary: ArmFacts,
     /// The stable version.
@@ -115,33 +132,39 @@ pub struct Report {
     pub canary_rate_range: Option<Range>,
 }
 
-/// Judges a table; fails with every setting that is wrong.
-pub fn judge(wanted: &Wanted, intervals: &[Interval]) -> Result<Report, WrongSettings> {
-    let checked = Checked::of(wanted).map_err(WrongSettings)?;
-    let Checked { alpha, beta, tolerance, pass_ratio, design_effect, budget } = checked;
-    let (min_requests, arms) = (wanted.min_requests, wanted.arms);
+/// Judges a table of text, as [`table::read`] or, for latencies, [`buckets::read`] understands it; fails
+/// with every setting or every place in the text that is wrong.
+pub fn judge(wanted: &Wanted, text: &str) -> Result<Report, Unjudged> {
+    let checked = Checked::of(wanted).map_err(Unjudged::Settings)?;
     let run = match wanted.judge {
-        Which::Rate => {
-            let settings = rate::Settings {
-                alpha,
-                beta,
-                tolerance,
-                pass_ratio,
-                design_effect,
-                budget,
-                min_requests,
-            };
-            let judge = RateJudge::new(settings).map_err(|error| WrongSettings(vec![error]))?;
-            run(&judge, intervals)
+        Which::Latency => {
+            let histograms = buckets::read(text).map_err(Unjudged::Table)?;
+            let judge = LatencyJudge::new(histograms.edges, checked.for_rates());
+            run(&judge.map_err(wrong_setting)?, &histograms.intervals)
         }
+        _ => judge_counts(&checked, wanted.judge, &table::read(text).map_err(Unjudged::Table)?)?,
+    };
+    Ok(run.report(wanted.judge, checked.alpha, checked.beta))
+}
+
+fn judge_counts(checked: &Checked, judge: Which, intervals: &[Interval]) -> Result<Run, Unjudged> {
+    let Checked { alpha, beta, tolerance, pass_ratio, design_effect, min_requests, arms, .. } =
+        *checked;
+    Ok(match judge {
         Which::Proportion => {
             let settings =
                 proportion::Settings { alpha, beta, pass_ratio, design_effect, min_requests };
             run(&ProportionJudge::new(settings), intervals)
         }
         Which::Sign => run(&SignJudge::new(sign::Settings { alpha, tolerance, arms }), intervals),
-    };
-    Ok(run.report(wanted.judge, alpha, beta))
+        Which::Rate | Which::Latency => {
+            run(&RateJudge::new(checked.for_rates()).map_err(wrong_setting)?, intervals)
+        }
+    })
+}
+
+fn wrong_setting(error: SettingError) -> Unjudged {
+    Unjudged::Settings(vec![error])
 }
 
 /// The settings, each in its range and of use to the judge.
@@ -152,9 +175,18 @@ struct Checked {
     pass_ratio: PassRatio,
     design_effect: DesignEffect,
     budget: Option<Budget>,
+    min_requests: u64,
+    arms: Arms,
 }
 
 impl Checked {
+    fn for_rates(&self) -> rate::Settings {
+        let Self {
+            alpha, beta, tolerance, pass_ratio, design_effect, budget, min_requests, ..
+        } = *self;
+        rate::Settings { alpha, beta, tolerance, pass_ratio, design_effect, budget, min_requests }
+    }
+
     fn of(wanted: &Wanted) -> Result<Self, Vec<SettingError>> {
         let alpha = ErrorRate::named("alpha", wanted.alpha);
         let beta = ErrorRate::named("beta", wanted.beta);
@@ -170,7 +202,19 @@ impl Checked {
                 Ok(tolerance),
                 Ok(pass_ratio),
                 (Ok(design_effect), Ok(budget), None),
-            ) => Ok(Self { alpha, beta, tolerance, pass_ratio, design_effect, budget }),
+            ) => {
+                let (min_requests, arms) = (wanted.min_requests, wanted.arms);
+                Ok(Self {
+                    alpha,
+                    beta,
+                    tolerance,
+                    pass_ratio,
+                    design_effect,
+                    budget,
+                    min_requests,
+                    arms,
+                })
+            }
             (alpha, beta, tolerance, pass_ratio, (design_effect, budget, useless)) => {
                 let wrong = [
                     alpha.err(),
@@ -192,9 +236,9 @@ fn useless(wanted: &Wanted) -> Option<SettingError> {
     let wrong = |setting, value, range| Some(SettingError { setting, value, range });
     let only_one = "1 for this judge";
     match wanted.judge {
-        Which::Rate => None,
+        Which::Rate | Which::Latency => None,
         _ if wanted.budget.is_some() => {
-            wrong("budget", wanted.budget.unwrap_or_default(), "absent but for the rate judge")
+            wrong("budget", wanted.budget.unwrap_or_default(), "absent for this judge")
         }
         Which::Proportion if wanted.tolerance > 1.0 => {
             wrong("tolerance", wanted.tolerance, only_one)
@@ -215,7 +259,7 @@ struct Run {
     after: Vec<Evidence>,
 }
 
-fn run<J: Judge<Interval = Interval>>(judge: &J, intervals: &[Interval]) -> Run {
+fn run<J: Judge>(judge: &J, intervals: &[J::Interval]) -> Run {
     let mut state = J::State::default();
     let before = judge.evidence(&state);
     let after = intervals.iter().map(|interval| {
@@ -243,6 +287,7 @@ impl Run {
             p_value: last.p_value,
             intervals: last.intervals,
             empty_intervals: last.empty_intervals,
+            edge: last.edge,
             canary: last.canary,
             stable: last.stable,
             ratio: last.ratio,
@@ -263,6 +308,9 @@ impl fmt::Display for Report {
         writeln!(f, "{verdict}")?;
         if let Some(interval) = self.decided_after {
             writeln!(f, "decided   after interval {interval} of {}", self.ln_e.len())?;
+        }
+        if let Some(edge) = self.edge {
+            writeln!(f, "edge      {edge}: bad are requests that were slower")?;
         }
         writeln!(f, "canary    {}", words(self.canary))?;
         writeln!(f, "stable    {}", words(self.stable))?;
@@ -315,12 +363,11 @@ fn odds(ln_e: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table;
 
     const V2: &str = "2,200,1,200\n4,210,2,190\n0,0,1,70\n5,190,1,210\n6,400,0,1600\n";
 
     fn report(wanted: Wanted, text: &str) -> Report {
-        judge(&wanted, &table::read(text).unwrap()).unwrap()
+        judge(&wanted, text).unwrap()
     }
 
     fn check_ln_e(judge: Which, expected: &[f64]) {
@@ -348,6 +395,19 @@ mod tests {
         assert_eq!(json["decidedAfter"], 5);
         assert_eq!(json["canary"]["total"], 1000);
         assert_eq!(json["basis"], "comparison");
+    }
+
+    #[test]
+    fn histograms_are_judged_at_every_edge() {
+        let row = "1000,9000,500,4500,980,8910\n";
+        let header =
+            "canary_total,stable_total,canary_le_0.1,stable_le_0.1,canary_le_1,stable_le_1\n";
+        let report = report(Wanted::usual(Which::Latency), &format!("{header}{}", row.repeat(3)));
+        assert_eq!(
+            (report.verdict, report.edge, report.canary.bad),
+            (Verdict::Fail, Some(1.0), 60)
+        );
+        assert!(report.to_string().contains("edge      1: bad are requests that were slower"));
     }
 
     #[test]
@@ -381,7 +441,7 @@ mod tests {
     fn every_wrong_setting_is_named_at_once() {
         let wanted =
             Wanted { alpha: 0.0, tolerance: 0.5, budget: Some(2.0), ..Wanted::usual(Which::Rate) };
-        let error = judge(&wanted, &[]).unwrap_err();
+        let error = judge(&wanted, "").unwrap_err();
         let expected = "alpha is 0: must be between 0 and 1, both excluded\n\
             tolerance is 0.5: must be from 1 to 1000\n\
             budget is 2: must be between 0 and 1, both excluded";
@@ -391,7 +451,7 @@ mod tests {
     #[test]
     fn a_setting_that_the_judge_does_not_heed_is_refused() {
         let wanted = Wanted { tolerance: 2.0, ..Wanted::usual(Which::Proportion) };
-        let error = judge(&wanted, &[]).unwrap_err();
+        let error = judge(&wanted, "").unwrap_err();
         assert_eq!(error.to_string(), "tolerance is 2: must be 1 for this judge");
     }
 }

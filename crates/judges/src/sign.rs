@@ -109,6 +109,7 @@ impl Judge for SignJudge {
             p_value: evidence::p_value(state.fail.max_ln_e()),
             intervals: state.ledger.intervals,
             empty_intervals: state.ledger.empty,
+            edge: None,
             canary,
             stable,
             ratio: evidence::ratio(canary, stable),

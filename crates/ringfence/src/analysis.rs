@@ -1,13 +1,12 @@
 //! `ringfence analysis judge`: counts on standard input, a verdict on standard output.
 
 use crate::{args::Output, screen};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use judges::{
     evidence::Verdict,
     report::{Wanted, Which, judge as judge_table},
     sign::Arms,
-    table,
 };
 use std::{
     io::{Read, stdin},
@@ -21,7 +20,8 @@ const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct JudgeArguments {
-    /// Which judge: rate for what is rare, proportion above 5 %, sign for what comes in bursts.
+    /// Which judge: rate for what is rare, proportion above 5 %, sign for what comes in bursts, latency
+    /// for histograms.
     #[arg(value_enum)]
     judge: JudgeName,
     /// Chance of ever failing a canary that is not worse.
@@ -39,7 +39,7 @@ pub(crate) struct JudgeArguments {
     /// How many times more counts vary than those of independent requests.
     #[arg(long, default_value_t = 1.0)]
     design_effect: f64,
-    /// Share of bad requests that is allowed, for when there is nothing to compare (rate).
+    /// Share of bad requests that is allowed, for when there is nothing to compare (rate, latency).
     #[arg(long)]
     budget: Option<f64>,
     /// Requests of the canary before which it is not passed.
@@ -58,18 +58,12 @@ enum JudgeName {
     Rate,
     Proportion,
     Sign,
+    Latency,
 }
 
 /// Judges what comes in; exits 3 when the canary fails.
 pub(crate) fn judge(arguments: &JudgeArguments) -> anyhow::Result<ExitCode> {
-    let intervals = match table::read(&read_input()?) {
-        Ok(intervals) => intervals,
-        Err(mistakes) => {
-            let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            bail!("the table cannot be read:\n{}", lines.join("\n"))
-        }
-    };
-    let report = judge_table(&wanted(arguments), &intervals)?;
+    let report = judge_table(&wanted(arguments), &read_input()?)?;
     match arguments.output {
         Output::Text => screen::line(&report.to_string())?,
         Output::Json => screen::line(&serde_json::to_string(&report)?)?,
@@ -90,6 +84,7 @@ fn wanted(arguments: &JudgeArguments) -> Wanted {
         JudgeName::Rate => Which::Rate,
         JudgeName::Proportion => Which::Proportion,
         JudgeName::Sign => Which::Sign,
+        JudgeName::Latency => Which::Latency,
     };
     Wanted {
         judge,

@@ -297,6 +297,7 @@ impl Judge for LogJudge {
             p_value: evidence::p_value(state.max_ln_e_fail),
             intervals: state.ledger.intervals,
             empty_intervals: state.ledger.empty,
+            edge: None,
             canary,
             stable,
             ratio: evidence::ratio(canary, stable),

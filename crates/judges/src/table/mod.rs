@@ -2,7 +2,9 @@
 //!
 //! The columns are `canary_bad,canary_total,stable_bad,stable_total`, in that order, or in any order
 //! under a line that names them. Blank lines and lines that begin with `#` are passed over. Every
-//! mistake is reported at once, by line and column of the text.
+//! mistake is reported at once, by line and column of the text. [`buckets`] reads histograms.
+
+pub mod buckets;
 
 use crate::counts::{Arm, CountError, Interval, IntervalId};
 
@@ -27,30 +29,40 @@ pub struct Mistake {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum What {
     /// A line has another number of values than there are columns.
-    #[error("{found} values: there must be 4, {}", COLUMNS.join(","))]
+    #[error("{found} values: there must be {}, {}", columns.len(), columns.join(","))]
     WrongLength {
         /// How many there are.
         found: usize,
+        /// The columns.
+        columns: Vec<String>,
     },
     /// A value is not a count.
     #[error("`{text}` in {name} is not a whole number")]
     NotACount {
         /// The column's name.
-        name: &'static str,
+        name: String,
         /// What was there.
         text: String,
     },
     /// The first line names something that is no column.
-    #[error("`{text}` is no column: must be one of {}", COLUMNS.join(", "))]
+    #[error("`{text}` is no column: must be one of {columns}")]
     UnknownColumn {
         /// What was there.
         text: String,
+        /// The columns that there are.
+        columns: String,
     },
     /// The first line names a column twice.
     #[error("{name} is named twice")]
     ColumnTwice {
         /// The column's name.
-        name: &'static str,
+        name: String,
+    },
+    /// A column is not there.
+    #[error("there is no column {name}")]
+    MissingColumn {
+        /// Its name.
+        name: String,
     },
     /// Numbers that cannot be counts of one arm.
     #[error("{arm}: {error}")]
@@ -73,9 +85,7 @@ type Order = [usize; 4];
 
 /// Reads a table; intervals are numbered by their place.
 pub fn read(text: &str) -> Result<Vec<Interval>, Vec<Mistake>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    let mut lines = lines.filter(|(_, line)| !is_passed_over(line)).peekable();
+    let mut lines = content(text).peekable();
     let mut order: Order = [0, 1, 2, 3];
     if let Some((number, line)) = lines.next_if(|(_, line)| is_header(line)) {
         order = read_header(number, line)?;
@@ -93,9 +103,14 @@ pub fn read(text: &str) -> Result<Vec<Interval>, Vec<Mistake>> {
     if mistakes.is_empty() { Ok(intervals) } else { Err(mistakes) }
 }
 
-fn is_passed_over(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || line.starts_with('#')
+/// The lines that hold something, by number.
+fn content(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter(|(_, line)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    })
 }
 
 /// Whether a line names columns: it holds no number, and something that could be a name.
@@ -123,43 +138,35 @@ fn read_header(line: usize, text: &str) -> Result<Order, Vec<Mistake>> {
         let mut wrong = |what| mistakes.push(Mistake { line, column: cell.column, what });
         let known = COLUMNS.iter().position(|name| name.eq_ignore_ascii_case(cell.text));
         match known {
-            None => wrong(What::UnknownColumn { text: cell.text.to_owned() }),
+            None => wrong(What::UnknownColumn {
+                text: cell.text.to_owned(),
+                columns: COLUMNS.join(", "),
+            }),
             Some(known) if places[known].is_some() => {
-                wrong(What::ColumnTwice { name: COLUMNS[known] });
+                wrong(What::ColumnTwice { name: COLUMNS[known].to_owned() });
             }
             Some(known) => places[known] = Some(place),
         }
     }
     let [Some(a), Some(b), Some(c), Some(d)] = places else {
-        if mistakes.is_empty() {
-            let what = What::WrongLength { found: cells.len() };
-            mistakes.push(Mistake { line, column: 1, what });
-        }
+        let absent = COLUMNS.iter().zip(places).filter(|(_, place)| place.is_none());
+        mistakes.extend(absent.map(|(name, _)| {
+            let what = What::MissingColumn { name: (*name).to_owned() };
+            Mistake { line, column: 1, what }
+        }));
         return Err(mistakes);
     };
     if mistakes.is_empty() { Ok([a, b, c, d]) } else { Err(mistakes) }
 }
 
 fn read_row(line: usize, cells: &[Cell<'_>], order: Order) -> Result<(Arm, Arm), Vec<Mistake>> {
-    if cells.len() != COLUMNS.len() {
-        let what = What::WrongLength { found: cells.len() };
-        return Err(vec![Mistake { line, column: 1, what }]);
+    let mut names = [""; 4];
+    for (name, place) in COLUMNS.into_iter().zip(order) {
+        names[place] = name;
     }
-    let (mut counts, mut mistakes) = ([0; 4], Vec::new());
-    for ((name, place), count) in COLUMNS.into_iter().zip(order).zip(&mut counts) {
-        let Cell { text, column } = cells[place];
-        let Some(read) = read_count(text) else {
-            let what = What::NotACount { name, text: text.to_owned() };
-            mistakes.push(Mistake { line, column, what });
-            continue;
-        };
-        *count = read;
-    }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
+    let counts = read_counts(line, cells, &names)?;
     let arm = |arm, bad: usize| {
-        Arm::new(counts[bad], counts[bad + 1]).map_err(|error| {
+        Arm::new(counts[order[bad]], counts[order[bad + 1]]).map_err(|error| {
             let column = cells[order[bad]].column;
             Mistake { line, column, what: What::Impossible { arm, error } }
         })
@@ -168,6 +175,30 @@ fn read_row(line: usize, cells: &[Cell<'_>], order: Order) -> Result<(Arm, Arm),
         (Ok(canary), Ok(stable)) => Ok((canary, stable)),
         (canary, stable) => Err([canary.err(), stable.err()].into_iter().flatten().collect()),
     }
+}
+
+/// The counts of a line, one for each column.
+fn read_counts(
+    line: usize,
+    cells: &[Cell<'_>],
+    names: &[impl AsRef<str>],
+) -> Result<Vec<u64>, Vec<Mistake>> {
+    if cells.len() != names.len() {
+        let columns = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        let what = What::WrongLength { found: cells.len(), columns };
+        return Err(vec![Mistake { line, column: 1, what }]);
+    }
+    let (mut counts, mut mistakes) = (Vec::with_capacity(names.len()), Vec::new());
+    for (cell, name) in cells.iter().zip(names) {
+        if let Some(count) = read_count(cell.text) {
+            counts.push(count);
+            continue;
+        }
+        let (name, text) = (name.as_ref().to_owned(), cell.text.to_owned());
+        let what = What::NotACount { name, text };
+        mistakes.push(Mistake { line, column: cell.column, what });
+    }
+    if mistakes.is_empty() { Ok(counts) } else { Err(mistakes) }
 }
 
 /// A count, also as notebooks write it: `12`, `12.0`, `1.2e1`.
@@ -241,6 +272,9 @@ mod tests {
                 "1:12: `total` is no column: must be one of canary_bad, canary_total, stable_bad, stable_total",
                 "1:18: canary_bad is named twice",
                 "1:29: `x` is no column: must be one of canary_bad, canary_total, stable_bad, stable_total",
+                "1:1: there is no column canary_total",
+                "1:1: there is no column stable_bad",
+                "1:1: there is no column stable_total",
             ],
         );
         check_mistakes(
@@ -255,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_table_of_nothing_but_mistakes_is_not_read_to_its_end() {
-        assert_eq!(read(&"x1\n".repeat(1000)).unwrap_err().len(), 1);
+        assert_eq!(read(&"x1\n".repeat(1000)).unwrap_err().len(), 5);
         assert_eq!(read(&"1\n".repeat(1000)).unwrap_err().len(), MAX_MISTAKES);
     }
 }
