@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Samples up to which, without ties, the exact distribution is used.
 pub const EXACT_UP_TO: usize = 8;
 /// The most samples that an arm may have; ranking more for every guess of a shift would take too long.
-pub const MAX_SAMPLES: usize = 10_000;
+pub const MAX_SAMPLES: usize = 100_000;
 
 /// How exactly shifts are found.
 const SHIFT_TOLERANCE: f64 = 1e-4;

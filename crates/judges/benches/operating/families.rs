@@ -41,8 +41,12 @@ impl World {
 
     /// Each arm bursts by itself.
     fn bursty(&mut self, id: u64, canary: u64, stable: u64) -> Interval {
-        const CORRELATION: f64 = 0.02;
-        let rates = (self.nature.beta(0.01, CORRELATION), self.nature.beta(0.01, CORRELATION));
+        self.correlated(id, (canary, stable), 0.02)
+    }
+
+    /// Each arm bursts by itself, with a correlation of requests within an interval.
+    fn correlated(&mut self, id: u64, (canary, stable): (u64, u64), correlation: f64) -> Interval {
+        let rates = (self.nature.beta(0.01, correlation), self.nature.beta(0.01, correlation));
         self.unfair(id, (canary, rates.0), (stable, rates.1))
     }
 
@@ -108,6 +112,25 @@ pub const BURSTY_SMALL: Family =
 /// The same with most of the traffic, late in a rollout.
 pub const BURSTY_LARGE: Family =
     Family { name: "bursty 90:10", looks: 500, interval: |world, id| world.bursty(id, 900, 100) };
+
+/// Bursts that are too small, just large enough and surely large enough to break judges of counts.
+pub const CORRELATED: [Family; 3] = [
+    Family {
+        name: "correlation .001",
+        looks: 60,
+        interval: |world, id| world.correlated(id, (100, 900), 0.001),
+    },
+    Family {
+        name: "correlation .005",
+        looks: 60,
+        interval: |world, id| world.correlated(id, (100, 900), 0.005),
+    },
+    Family {
+        name: "correlation .02",
+        looks: 60,
+        interval: |world, id| world.correlated(id, (100, 900), 0.02),
+    },
+];
 
 /// A canary with a hundredth of the traffic.
 pub const UNEQUAL_SMALL: Family = Family {

@@ -8,11 +8,13 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
 #![expect(unreachable_pub, reason = "the modules are shared with a test")]
 
+mod batch;
 mod families;
 mod nature;
 mod power;
 mod walk;
 
+use batch::Case;
 use families::Family;
 use judges::{
     evidence::Verdict,
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 
 const RUNS: u64 = 4000;
 const POWER_RUNS: u64 = 2000;
+const BATCH_RUNS: u64 = 1000;
 const ALPHA: f64 = 0.05;
 
 fn main() -> ExitCode {
@@ -45,6 +48,16 @@ fn main() -> ExitCode {
         broken += u32::from(!row.agrees(median));
         format.power(row, median);
     }
+    for case in &batch::CASES {
+        let noticed = case.noticed(BATCH_RUNS);
+        broken += u32::from(!case.agrees(noticed));
+        format.batch(case, noticed);
+    }
+    format.known(&[("a p-value below .05 at one of eleven looks", batch::peeked(RUNS))]);
+    format.known(&families::CORRELATED.map(|family| {
+        let hits = walk::count(&walk::usual(), &family, RUNS, Verdict::Fail);
+        (family.name, 100.0 * real(hits) / real(RUNS))
+    }));
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -92,11 +105,13 @@ fn special_rates() -> impl Iterator<Item = Wrong> {
     let tolerant = || walk::count(&walk::tolerant(), &families::AT_TOLERANCE, RUNS, Verdict::Fail);
     let passed = || walk::count(&walk::usual(), &families::AT_PASS_RATIO, RUNS, Verdict::Pass);
     let restarted = || walk::count_with_restarts(&families::CONSTANT, RUNS);
-    let all: [(&str, &str, &dyn Fn() -> u64); 4] = [
+    let outside = || walk::count_outside(&families::AT_PASS_RATIO, RUNS, 2.0);
+    let all: [(&str, &str, &dyn Fn() -> u64); 5] = [
         ("rate, design effect", families::RETRY_STORM.name, &storm),
         ("rate, restarted", "constant", &restarted),
         ("rate, tolerance", families::AT_TOLERANCE.name, &tolerant),
         ("rate, wrong pass", families::AT_PASS_RATIO.name, &passed),
+        ("rate, ratio outside", families::AT_PASS_RATIO.name, &outside),
     ];
     all.map(|(judge, family, hits)| Wrong { judge, family, hits: hits() }).into_iter()
 }
@@ -146,6 +161,38 @@ impl Format {
                     "promised": ALPHA, "runs": RUNS, "holds": *bound <= ALPHA,
                 })
             ),
+        }
+    }
+
+    fn batch(&self, case: &Case, noticed: f64) {
+        let Case { ratio, points, expected } = case;
+        match self {
+            Self::Text => println!(
+                "kayenta, {points} points, x{ratio:<4} noticed {noticed:5.1} % expected {expected:5.1} % {}",
+                if case.agrees(noticed) { "" } else { "DIFFERS" }
+            ),
+            Self::Json => println!(
+                "{}",
+                serde_json::json!({
+                    "judge": "kayenta", "points": points, "ratio": ratio, "noticed": noticed,
+                    "expected": expected, "runs": BATCH_RUNS, "holds": case.agrees(noticed),
+                })
+            ),
+        }
+    }
+
+    /// What is known to go wrong, and why other judges are there; nothing is promised.
+    fn known(&self, faults: &[(&str, f64)]) {
+        for (what, wrong) in faults {
+            match self {
+                Self::Text => println!("known fault: {what}: wrong {wrong:.1} %"),
+                Self::Json => {
+                    println!(
+                        "{}",
+                        serde_json::json!({ "knownFault": what, "wrongPercent": wrong })
+                    );
+                }
+            }
         }
     }
 

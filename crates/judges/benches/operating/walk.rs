@@ -50,6 +50,23 @@ pub fn count_with_restarts(family: &Family, runs: u64) -> u64 {
     (0..runs).filter(ever).count() as u64
 }
 
+/// In how many of `runs` a ratio is ever outside of the bounds that the usual rate judge gives.
+pub fn count_outside(family: &Family, runs: u64, ratio: f64) -> u64 {
+    let judge = usual();
+    let ever = |run: &u64| {
+        let mut world = World::new(run * STRIDE);
+        let mut state = <RateJudge as Judge>::State::default();
+        (0..family.looks).any(|id| {
+            judge.feed(&mut state, &(family.interval)(&mut world, id));
+            judge.evidence(&state).ratio_range.is_some_and(|range| {
+                range.low.is_some_and(|low| low > ratio)
+                    || range.high.is_some_and(|high| high < ratio)
+            })
+        })
+    };
+    (0..runs).filter(ever).count() as u64
+}
+
 /// The rate judge as it comes.
 pub fn usual() -> RateJudge {
     RateJudge::new(Settings::default()).expect("the usual settings are right")
