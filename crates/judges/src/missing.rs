@@ -4,7 +4,7 @@
 //! becomes of it. The rule of thumb: hold and say so; fail only where data must be and the stable version
 //! has it; never pass.
 
-use crate::numeric::real;
+use crate::{numeric::real, settings::Share};
 use serde::{Deserialize, Serialize};
 
 /// Why there is no pair of counts.
@@ -35,7 +35,7 @@ pub struct MissingPolicy {
     /// How many times in a row the source may be out of reach before somebody is to decide.
     pub unreachable_limit: u64,
     /// The share of values that may be no numbers; looked at from [`NOT_A_NUMBER_FROM`] values on.
-    pub not_a_number_limit: f64,
+    pub not_a_number_limit: Share,
 }
 
 /// Values before which no share of them is looked at.
@@ -43,7 +43,7 @@ pub const NOT_A_NUMBER_FROM: u64 = 10;
 
 impl Default for MissingPolicy {
     fn default() -> Self {
-        Self { must_have_data: false, unreachable_limit: 5, not_a_number_limit: 0.1 }
+        Self { must_have_data: false, unreachable_limit: 5, not_a_number_limit: Share::TENTH }
     }
 }
 
@@ -112,7 +112,8 @@ impl MissingPolicy {
 
     fn is_too_often_no_number(self, state: MissingState) -> bool {
         let all = state.valid.saturating_add(state.not_a_number);
-        all >= NOT_A_NUMBER_FROM && real(state.not_a_number) > self.not_a_number_limit * real(all)
+        all >= NOT_A_NUMBER_FROM
+            && real(state.not_a_number) > self.not_a_number_limit.get() * real(all)
     }
 }
 

@@ -194,8 +194,8 @@ fn exact(canary: &Samples, stable: &Samples, ranked: &Ranked) -> Option<f64> {
 pub fn exact_tail(n: usize, m: usize, u: f64) -> Option<f64> {
     const MAX_PAIRS: usize = 20_000;
     let pairs = n.checked_mul(m).filter(|pairs| *pairs <= MAX_PAIRS)?;
-    // chances[k]: that U is k, for as many canary values as were added. The Gaussian binomial
-    // coefficient is built factor by factor: times (1 − q^(m+i)), divided by (1 − q^i).
+    // ways[k]: orders of the values in which U is k. They are the coefficients of a Gaussian binomial,
+    // which is built factor by factor: times (1 − q^(m+i)), divided by (1 − q^i).
     let mut ways = vec![0.0; pairs + 1];
     ways[0] = 1.0;
     for i in 1..=n {

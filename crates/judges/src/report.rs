@@ -236,6 +236,9 @@ fn useless(wanted: &Wanted) -> Option<SettingError> {
     let wrong = |setting, value, range| Some(SettingError { setting, value, range });
     let only_one = "1 for this judge";
     match wanted.judge {
+        Which::Rate | Which::Proportion | Which::Latency if wanted.arms == Arms::Thinned => {
+            wrong("thin", 1.0, "absent but for the sign judge")
+        }
         Which::Rate | Which::Latency => None,
         _ if wanted.budget.is_some() => {
             wrong("budget", wanted.budget.unwrap_or_default(), "absent for this judge")

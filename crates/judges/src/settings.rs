@@ -88,6 +88,16 @@ number! {
     Budget, "budget", "between 0 and 1, both excluded", |value| value > 0.0 && value < 1.0
 }
 
+number! {
+    /// A part of a whole.
+    Share, "share", "from 0 to 1", |value| (0.0..=1.0).contains(&value)
+}
+
+impl Share {
+    /// One in ten.
+    pub const TENTH: Self = Self(0.1);
+}
+
 impl ErrorRate {
     /// The usual one in twenty.
     pub const USUAL: Self = Self(0.05);

@@ -51,9 +51,10 @@ impl Case {
         100.0 * real((0..runs).filter(is_noticed).count() as u64) / real(runs)
     }
 
-    /// Whether that is what is expected, within six points.
+    /// Whether that is what is expected: the reference simulation had some hundred runs, which is exact
+    /// to about eight points.
     pub fn agrees(&self, noticed: f64) -> bool {
-        (noticed - self.expected).abs() <= 6.0
+        (noticed - self.expected).abs() <= 8.0
     }
 }
 
