@@ -46,13 +46,13 @@ impl FixedQuantile {
         Self { quantile, alpha, t_opt: real(t_opt.max(1)) }
     }
 
-    /// By how much the share of samples below the true quantile may lie above it.
+    /// By how much the share of samples up to the true quantile may fall short of what it should be.
     pub fn lower_radius(&self, samples: u64) -> f64 {
         let p = self.quantile.0;
         self.radius(1.0 - p, p, samples)
     }
 
-    /// By how much it may lie below.
+    /// By how much the share of samples below the true quantile may exceed what it should be.
     pub fn upper_radius(&self, samples: u64) -> f64 {
         let p = self.quantile.0;
         self.radius(p, 1.0 - p, samples)
@@ -72,7 +72,7 @@ impl FixedQuantile {
             self.quantile.0 - self.lower_radius(count),
             self.quantile.0 + self.upper_radius(count),
         );
-        Range { low: ecdf.first_above(low), high: ecdf.first_reaching(high) }
+        Range { low: ecdf.first_reaching(low), high: ecdf.first_above(high) }
     }
 }
 
@@ -100,16 +100,16 @@ impl Sorted {
         real(self.0.partition_point(|value| *value <= x) as u64) / self.len()
     }
 
-    /// The smallest value at which more than a share of all is below or at it; none for a share below 0.
+    /// The smallest value up to which more than a share of all lies; none for a share of 1.
     fn first_above(&self, share: f64) -> Option<f64> {
         let reached = |index: &usize| real(*index as u64 + 1) > share * self.len();
-        (share > 0.0).then(|| (0..self.0.len()).find(reached).map(|index| self.0[index])).flatten()
+        (share < 1.0).then(|| (0..self.0.len()).find(reached).map(|index| self.0[index])).flatten()
     }
 
-    /// The smallest value at which at least a share of all is below or at it; none for a share of 1.
+    /// The smallest value up to which at least a share of all lies; none for a share of 0.
     fn first_reaching(&self, share: f64) -> Option<f64> {
         let reached = |index: &usize| real(*index as u64 + 1) >= share * self.len();
-        (share < 1.0).then(|| (0..self.0.len()).find(reached).map(|index| self.0[index])).flatten()
+        (share > 0.0).then(|| (0..self.0.len()).find(reached).map(|index| self.0[index])).flatten()
     }
 
     /// The value at a place that counts from 1.

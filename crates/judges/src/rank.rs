@@ -14,6 +14,8 @@ pub const EXACT_UP_TO: usize = 8;
 /// The most samples that an arm may have; ranking more for every guess of a shift would take too long.
 pub const MAX_SAMPLES: usize = 100_000;
 
+/// The largest value, of either sign.
+pub const MAX_VALUE: f64 = 1e300;
 /// How exactly shifts are found.
 const SHIFT_TOLERANCE: f64 = 1e-4;
 
@@ -33,8 +35,8 @@ pub enum SampleError {
         /// How many there are.
         found: usize,
     },
-    /// One is NaN or infinite.
-    #[error("sample {place} is not a finite number")]
+    /// One is NaN, infinite or so large that sums of such would be.
+    #[error("sample {place} is not a number of at most {MAX_VALUE:e}")]
     NotFinite {
         /// Its place, counting from 1.
         place: usize,
@@ -50,7 +52,7 @@ impl Samples {
         if values.len() > MAX_SAMPLES {
             return Err(SampleError::TooMany { found: values.len() });
         }
-        match values.iter().position(|value| !value.is_finite()) {
+        match values.iter().position(|value| value.is_nan() || value.abs() > MAX_VALUE) {
             Some(index) => Err(SampleError::NotFinite { place: index + 1 }),
             None => Ok(Self(values)),
         }

@@ -14,6 +14,9 @@ use judges::{
 };
 use proptest::prelude::*;
 
+/// Bytes that a state may take.
+const MAX_STATE: usize = 768;
+
 /// Small counts, huge ones, and everything between.
 fn total() -> impl Strategy<Value = u64> {
     prop_oneof![0..20_u64, 0..5000_u64, 0..=MAX_COUNT, Just(MAX_COUNT)]
@@ -74,6 +77,7 @@ where
         assert_eq!(judge.feed(&mut resumed, interval), Fed::Known);
         stored = serde_json::to_string(&resumed).unwrap();
         assert_eq!(resumed, alone);
+        assert!(stored.len() <= MAX_STATE, "{stored}");
         assert_eq!(stored, serde_json::to_string(&alone).unwrap());
         let evidence = judge.evidence(&alone);
         assert!(is_finite(&evidence), "{evidence:?}");
