@@ -5,6 +5,7 @@ use crate::{
     numeric::{exp, real},
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +111,40 @@ pub struct Evidence {
     /// The canary's own rates compatible with the data; present if there is a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_rate_range: Option<Range>,
+}
+
+/// One line for a status or an event: what was counted, and how sure that is.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.intervals == 0 {
+            return write!(
+                f,
+                "nothing to compare; intervals with an empty arm: {}",
+                self.empty_intervals
+            );
+        }
+        write!(f, "canary {}, stable {}", self.canary, self.stable)?;
+        if let Some(ratio) = self.ratio {
+            write!(f, ": {ratio:.2} times")?;
+        }
+        match self.ratio_range {
+            Some(Range { low: Some(low), high: Some(high) }) => {
+                write!(f, ", between {low:.2} and {high:.2}")?;
+            }
+            Some(Range { low: Some(low), high: None }) => write!(f, ", above {low:.2}")?,
+            Some(Range { low: None, high: Some(high) }) => write!(f, ", below {high:.2}")?,
+            _ => {}
+        }
+        write!(f, "; p = {:.2e}, intervals: {}", self.p_value, self.intervals)
+    }
+}
+
+impl fmt::Display for ArmFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bad, total, rate } = self;
+        write!(f, "{bad} of {total}")?;
+        rate.map_or(Ok(()), |rate| write!(f, " ({:.3} %)", 100.0 * rate))
+    }
 }
 
 /// The always-valid p-value of the largest E.

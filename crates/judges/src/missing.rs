@@ -26,10 +26,24 @@ pub enum Missing {
     NoStableTraffic,
 }
 
+/// Whose rule it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Rule {
+    /// Missing data is neither success nor failure.
+    #[default]
+    NeitherNor,
+    /// Missing data is an error of the measurement, and so many in a row fail the run, as in Argo
+    /// Rollouts.
+    AsUpstream,
+}
+
 /// What is set for missing data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MissingPolicy {
+    /// Whose rule it is; upstream's knows none of the others.
+    pub rule: Rule,
     /// The canary must have data where the stable version has.
     pub must_have_data: bool,
     /// How many times in a row the source may be out of reach before somebody is to decide.
@@ -43,7 +57,12 @@ pub const NOT_A_NUMBER_FROM: u64 = 10;
 
 impl Default for MissingPolicy {
     fn default() -> Self {
-        Self { must_have_data: false, unreachable_limit: 5, not_a_number_limit: Share::TENTH }
+        Self {
+            rule: Rule::NeitherNor,
+            must_have_data: false,
+            unreachable_limit: 5,
+            not_a_number_limit: Share::TENTH,
+        }
     }
 }
 
@@ -61,6 +80,8 @@ pub enum Treatment {
     Inconclusive,
     /// The canary lacks what it must have.
     Fail,
+    /// An error of the measurement, to be counted against the limit of errors in a row.
+    Error,
 }
 
 /// What has been missing so far.
@@ -86,6 +107,9 @@ impl MissingPolicy {
 
     /// Notes a measurement that was not, and says what to do.
     pub fn missed(self, state: &mut MissingState, missing: Missing) -> Treatment {
+        if self.rule == Rule::AsUpstream {
+            return Treatment::Error;
+        }
         if missing == Missing::Unreachable {
             state.unreachable_in_a_row = state.unreachable_in_a_row.saturating_add(1);
             let is_over = state.unreachable_in_a_row > self.unreachable_limit;
@@ -135,6 +159,14 @@ mod tests {
         check(policy, Missing::NoCanaryTraffic, Treatment::Hold);
         check(policy, Missing::NotANumber, Treatment::Drop);
         check(policy, Missing::NoStableTraffic, Treatment::Absolute);
+    }
+
+    #[test]
+    fn by_upstreams_rule_whatever_is_missing_is_an_error() {
+        let policy = MissingPolicy { rule: Rule::AsUpstream, ..MissingPolicy::default() };
+        check(policy, Missing::Unreachable, Treatment::Error);
+        check(policy, Missing::NotANumber, Treatment::Error);
+        check(policy, Missing::NoCanaryTraffic, Treatment::Error);
     }
 
     #[test]

@@ -323,6 +323,16 @@ mod tests {
     }
 
     #[test]
+    fn evidence_is_said_in_one_line() {
+        let said = walk(&judge(1.0, 2.0), &V2)[3].to_string();
+        let expected = "canary 17 of 1000 (1.700 %), stable 4 of 2200 (0.182 %): 9.35 times, above 1.43; \
+            p = 1.97e-3, intervals: 4";
+        assert_eq!(said, expected);
+        let nothing = walk(&judge(1.0, 2.0), &[(0, 0, 1, 9)])[0].to_string();
+        assert_eq!(nothing, "nothing to compare; intervals with an empty arm: 1");
+    }
+
+    #[test]
     fn an_empty_arm_changes_nothing_but_the_count() {
         let rows = [V2[0], (0, 0, 4, 900), (3, 50, 0, 0), V2[1]];
         let evidence = walk(&judge(1.0, 2.0), &rows);
