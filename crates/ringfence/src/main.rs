@@ -2,6 +2,7 @@
 //! and the command line. Called `kubectl-argo-rollouts` it is that plugin, called `rollouts-controller`
 //! that controller.
 
+mod analysis;
 mod args;
 mod cluster;
 mod controller;
@@ -11,7 +12,7 @@ mod outside;
 mod rehearse;
 mod screen;
 
-use args::{Arguments, Command, Plugin};
+use args::{AnalysisCommand, Arguments, Command, Plugin};
 use clap::Parser;
 use cli::{Exit, Failure, Screen, print::Colour, print::Surface};
 use controller::{ControllerArguments, RolloutsController};
@@ -50,6 +51,7 @@ fn run(command: Command) -> ExitCode {
     }
     match command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
+        Command::Analysis(AnalysisCommand::Judge(arguments)) => report(analysis::judge(&arguments)),
         Command::Client(command) => {
             on_runtime(client(command)).unwrap_or_else(|failure| explain(&failure))
         }

@@ -8,8 +8,18 @@ use serde_json::Value;
 use std::{path::Path, process::Command};
 
 /// The crates that do no IO and read no clock.
-pub(crate) const PURE: [&str; 9] =
-    ["actions", "analysis", "api", "metrics", "plan", "providers", "routers", "store", "vocab"];
+pub(crate) const PURE: [&str; 10] = [
+    "actions",
+    "analysis",
+    "api",
+    "judges",
+    "metrics",
+    "plan",
+    "providers",
+    "routers",
+    "store",
+    "vocab",
+];
 
 /// What no pure crate may use, tests included.
 const IMPURE: [&str; 7] = ["axum", "hyper", "hyper-util", "kube", "reqwest", "tokio", "tower"];
@@ -22,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
     // Pure logic.
     ("actions", &["api", "vocab"]),
     ("analysis", &["api", "vocab"]),
+    ("judges", &[]),
     ("metrics", &["vocab"]),
     ("plan", &["analysis", "api", "providers", "routers", "vocab"]),
     ("providers", &["api", "vocab"]),
@@ -83,6 +94,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
             "effects",
             "embedded",
             "gateway",
+            "judges",
             "metrics",
             "rehearsal",
             "vocab",

@@ -1,0 +1,100 @@
+//! How many canary requests it takes.
+
+use crate::families::World;
+use judges::{
+    evidence::Verdict,
+    judge::Judge,
+    rate::{RateJudge, RateState, Settings},
+    settings::ErrorRate,
+};
+
+/// Requests of both arms in one interval.
+const REQUESTS: u64 = 1000;
+/// Intervals after which a run is given up.
+const PATIENCE: u64 = 4000;
+
+/// One line of the table: what is the case, and what was found by the reference simulation.
+pub struct Row {
+    /// The stable version's share of bad requests.
+    pub rate: f64,
+    /// How many times worse the canary is.
+    pub ratio: f64,
+    /// The canary's share of the traffic, in per cent.
+    pub share: u64,
+    /// The error rate.
+    pub alpha: f64,
+    /// What is waited for.
+    pub verdict: Verdict,
+    /// The median of the canary's requests until then.
+    pub expected: u64,
+}
+
+const fn fail(rate: f64, ratio: f64, share: u64, expected: (u64, u64)) -> [Row; 2] {
+    let verdict = Verdict::Fail;
+    [
+        Row { rate, ratio, share, alpha: 0.05, verdict, expected: expected.0 },
+        Row { rate, ratio, share, alpha: 0.01, verdict, expected: expected.1 },
+    ]
+}
+
+/// Until a fail, at 5 % and 1 %.
+pub const TO_FAIL: [[Row; 2]; 10] = [
+    fail(0.001, 2.0, 5, (8950, 13_650)),
+    fail(0.001, 5.0, 5, (1000, 1450)),
+    fail(0.001, 10.0, 5, (350, 450)),
+    fail(0.005, 2.0, 10, (2400, 3400)),
+    fail(0.01, 2.0, 5, (1100, 1600)),
+    fail(0.01, 2.0, 10, (1300, 1700)),
+    fail(0.01, 2.0, 50, (2500, 4000)),
+    fail(0.01, 5.0, 10, (200, 200)),
+    fail(0.01, 1.5, 50, (8000, 11_000)),
+    fail(0.05, 2.0, 10, (300, 400)),
+];
+
+const fn pass(rate: f64, share: u64, expected: u64) -> Row {
+    Row { rate, ratio: 1.0, share, alpha: 0.05, verdict: Verdict::Pass, expected }
+}
+
+/// Until a pass, with a pass ratio of 2 and a canary that is as good as the stable version.
+pub const TO_PASS: [Row; 3] = [pass(0.01, 10, 1400), pass(0.01, 50, 3500), pass(0.001, 10, 12_400)];
+
+impl Row {
+    /// The canary's requests in one interval.
+    pub fn step(&self) -> u64 {
+        REQUESTS * self.share / 100
+    }
+
+    /// Whether a median is that of the table: within 15 %, or within the interval in which it fell.
+    pub fn agrees(&self, median: u64) -> bool {
+        let distance = median.abs_diff(self.expected);
+        distance * 100 <= self.expected * 15 || distance <= self.step()
+    }
+
+    /// The median of the canary's requests until the verdict, over `runs` runs.
+    pub fn median(&self, runs: u64) -> u64 {
+        let mut needed: Vec<u64> = (0..runs).map(|run| self.needed(run)).collect();
+        needed.sort_unstable();
+        needed[needed.len() / 2]
+    }
+
+    fn needed(&self, run: u64) -> u64 {
+        let rate = ErrorRate::new(self.alpha).expect("in its range");
+        let settings = Settings { alpha: rate, beta: rate, ..Settings::default() };
+        let judge = RateJudge::new(settings).expect("the usual settings are right");
+        let mut world = World::new(run.wrapping_mul(0x9e37_79b9) ^ 0x5eed);
+        let mut state = RateState::default();
+        let canary = self.step();
+        for id in 0..PATIENCE {
+            let arms = ((canary, self.rate * self.ratio), (REQUESTS - canary, self.rate));
+            judge.feed(&mut state, &world.unfair(id, arms.0, arms.1));
+            let reached = match self.verdict {
+                Verdict::Pass => state.pass.max_ln_e(),
+                _ => state.fail.max_ln_e(),
+            };
+            if reached >= rate.ln_threshold() {
+                return (id + 1) * canary;
+            }
+        }
+        PATIENCE * canary
+    }
+}

@@ -1,0 +1,73 @@
+//! A small part of the benchmark `operating`: the promises hold where they are easy to break.
+
+#![expect(unreachable_pub, reason = "the modules are shared with a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![expect(dead_code, reason = "the benchmark uses more of them")]
+
+#[path = "../benches/operating/families.rs"]
+mod families;
+#[path = "../benches/operating/nature.rs"]
+mod nature;
+#[path = "../benches/operating/power.rs"]
+mod power;
+#[path = "../benches/operating/walk.rs"]
+mod walk;
+
+use families::Family;
+use judges::{
+    counts::Interval,
+    evidence::Verdict,
+    judge::Judge,
+    sign::{Arms, Settings, SignJudge},
+};
+
+const RUNS: u64 = 200;
+
+/// A judge that is wrong as often as it may, and no more, is wrong more often than this once in a thousand.
+const MOST_WRONG: u64 = 20;
+
+fn check<J: Judge<Interval = Interval>>(judge: &J, family: &Family, verdict: Verdict) {
+    let short = Family { looks: 60, ..*family };
+    let wrong = walk::count(judge, &short, RUNS, verdict);
+    assert!(wrong <= MOST_WRONG, "{}: wrong {wrong} times of {RUNS}", family.name);
+}
+
+#[test]
+fn a_canary_that_is_no_worse_is_seldom_failed() {
+    for family in [families::CONSTANT, families::DRIFTING, families::UNEQUAL_LARGE] {
+        check(&walk::usual(), &family, Verdict::Fail);
+    }
+    check(&walk::tolerant(), &families::AT_TOLERANCE, Verdict::Fail);
+    let thinned = Settings { arms: Arms::Thinned, ..Settings::default() };
+    check(&SignJudge::new(thinned), &families::BURSTY_LARGE, Verdict::Fail);
+}
+
+#[test]
+fn the_sign_of_a_larger_arm_as_it_is_cannot_be_believed() {
+    let judge = SignJudge::new(Settings::default());
+    let wrong = walk::count(&judge, &families::BURSTY_LARGE, 20, Verdict::Fail);
+    assert!(wrong > 10, "wrong {wrong} times of 20");
+}
+
+#[test]
+fn a_canary_that_is_twice_as_bad_is_seldom_passed() {
+    check(&walk::usual(), &families::AT_PASS_RATIO, Verdict::Pass);
+}
+
+#[test]
+fn a_restart_after_every_interval_changes_no_verdict() {
+    let short = Family { looks: 30, ..families::CONSTANT };
+    let uninterrupted = walk::count(&walk::usual(), &short, 20, Verdict::Fail);
+    assert_eq!(walk::count_with_restarts(&short, 20), uninterrupted);
+}
+
+#[test]
+fn a_canary_that_is_five_times_as_bad_is_found_as_soon_as_expected() {
+    for row in [&power::TO_FAIL[1][0], &power::TO_FAIL[7][0]] {
+        let median = row.median(101);
+        assert!(
+            row.agrees(median) || median.abs_diff(row.expected) * 4 <= row.expected,
+            "{median}"
+        );
+    }
+}
