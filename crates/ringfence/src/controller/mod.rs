@@ -14,7 +14,9 @@ use crate::{outside, screen};
 use anyhow::Context;
 use args::Part;
 use clock::Clock;
-use controller::{Controller, ControllerConfig, LeaderElection, LeaseConfig, Pace, Work};
+use controller::{
+    Controller, ControllerConfig, LeaderElection, LeaseConfig, Pace, Surroundings, Work,
+};
 use kube::Client;
 use std::{net::SocketAddr, process::ExitCode};
 
@@ -42,6 +44,7 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
         metrics_listen: Some(SocketAddr::new(bind, arguments.metrics_port())),
         health_listen: Some(SocketAddr::new(bind, arguments.healthz_port)),
         prometheus_address: arguments.prometheus_address.clone(),
+        surroundings: Surroundings::of_process(&pod::own_namespace()),
         workers: arguments.rollout_threads,
         work: if only_analysis { Work::Analysis } else { Work::Everything },
         pace: Pace::new(arguments.qps, arguments.burst),
