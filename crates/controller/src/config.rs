@@ -60,7 +60,7 @@ impl ControllerConfig {
             metrics_listen: None,
             health_listen: None,
             prometheus_address: None,
-            surroundings: Surroundings::empty(),
+            surroundings: Surroundings::default(),
             workers: 1,
             work: Work::Everything,
             pace: None,

@@ -24,13 +24,20 @@ impl Surroundings {
         Self { namespace: namespace.to_owned(), variables }
     }
 
-    /// In upstream's namespace, with an empty environment.
-    pub fn empty() -> Self {
-        Self { namespace: USUAL_NAMESPACE.to_owned(), variables: BTreeMap::new() }
+    /// In `namespace`, with an empty environment.
+    pub fn in_namespace(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), variables: BTreeMap::new() }
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
+    }
+}
+
+/// In upstream's namespace, with an empty environment.
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self::in_namespace(USUAL_NAMESPACE)
     }
 }
 
@@ -51,7 +58,7 @@ mod tests {
     #[test]
     fn values_are_not_printed() {
         let variables = BTreeMap::from([("DD_API_KEY".to_owned(), "s3cr3t".to_owned())]);
-        let here = Surroundings { variables, ..Surroundings::empty() };
+        let here = Surroundings { variables, ..Surroundings::default() };
         assert_eq!(here.variable("DD_API_KEY"), Some("s3cr3t"));
         let printed = format!("{here:?}");
         assert!(printed.contains("DD_API_KEY") && !printed.contains("s3cr3t"), "{printed}");

@@ -3,8 +3,11 @@
 //! A [`Provider`] turns one metric's configuration into an exchange of HTTP calls that ends in a
 //! [`Measured`]. It is pure: the shell performs the calls, and reads the [`Credentials`] it asks for.
 //!
-//! To add a provider: write one file with its documentation, its logic and its checks, and add it to
-//! [`PROVIDERS`] in alphabetical order.
+//! To add a provider: write one file with its documentation and its logic, add it to [`PROVIDERS`] in
+//! alphabetical order, and give the behaviour suite in `tests/every_provider` a configuration of it and
+//! its service's answers.
+//!
+//! Where providers may not go is said by [`egress`]; the shell asks it before it goes anywhere.
 //!
 //! **Invariant.** Nothing here opens a socket, or knows the time or a secret but by argument.
 
@@ -13,6 +16,7 @@ mod cloud_watch;
 mod conversation;
 mod credentials;
 mod datadog;
+pub mod egress;
 mod go;
 mod graphite;
 mod influxdb;

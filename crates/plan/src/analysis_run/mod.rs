@@ -23,6 +23,8 @@ mod lifetime;
 mod measuring;
 mod patch;
 mod prepare;
+#[cfg(test)]
+mod provider_tests;
 mod redact;
 mod schedule;
 mod session;

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use vocab::{Event, EventType, Reply, ReplyError, Write};
 
 /// One run in a cluster of its own, with a service that answers.
-struct Stage {
-    observed: Observed,
-    now: Timestamp,
-    events: Vec<Event>,
-    calls: Vec<MeasurementCall>,
-    wake: Option<Timestamp>,
+pub(super) struct Stage {
+    pub(super) observed: Observed,
+    pub(super) now: Timestamp,
+    pub(super) events: Vec<Event>,
+    pub(super) calls: Vec<MeasurementCall>,
+    pub(super) wake: Option<Timestamp>,
     deleted: bool,
 }
 
 impl Stage {
-    fn new(spec: &Value) -> Self {
+    pub(super) fn new(spec: &Value) -> Self {
         let run = json!({
             "metadata": {"name": "run", "namespace": "ns", "uid": "u", "resourceVersion": "7"}, "spec": spec,
         });
@@ -32,18 +32,21 @@ impl Stage {
         }
     }
 
-    fn status(&self) -> AnalysisRunStatus {
+    pub(super) fn status(&self) -> AnalysisRunStatus {
         self.observed.run.status.clone().unwrap_or_default()
     }
 
     /// Plans and carries out all but the calls.
-    fn plan(&mut self) {
+    pub(super) fn plan(&mut self) {
         let plan = plan(&self.observed, self.now);
         self.carry_out(plan);
     }
 
     /// Answers every call that is open, in order.
-    fn answer(&mut self, mut answer: impl FnMut(&MeasurementCall) -> Result<Reply, ReplyError>) {
+    pub(super) fn answer(
+        &mut self,
+        mut answer: impl FnMut(&MeasurementCall) -> Result<Reply, ReplyError>,
+    ) {
         let calls = std::mem::take(&mut self.calls);
         let answers = calls.into_iter().map(|call| {
             let reply = answer(&call);
@@ -121,7 +124,7 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-fn reply(status: u16, body: &str) -> Reply {
+pub(super) fn reply(status: u16, body: &str) -> Reply {
     Reply { status, headers: BTreeMap::new(), body: body.as_bytes().to_vec() }
 }
 
