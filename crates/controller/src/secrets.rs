@@ -57,7 +57,7 @@ async fn of_providers(
                     Place::Controller => &surroundings.namespace,
                     Place::Run => namespace,
                 };
-                credential(secrets.get(namespace, name).await, key)?
+                of_secret(secrets, (namespace, name, key)).await?
             }
             Source::Variable(name) => surroundings
                 .variable(name)
@@ -73,19 +73,29 @@ async fn of_providers(
 }
 
 /// A Secret that we may not read is the measurement's error; it holds up no other metric.
-fn credential(
-    secret: Result<Option<&Secret>, RequestFailed>,
-    key: &str,
+async fn of_secret(
+    secrets: &mut Secrets<'_>,
+    (namespace, name, key): (&str, &str, &str),
 ) -> Result<CredentialRead, RequestFailed> {
-    Ok(match secret {
-        Ok(None) => CredentialRead::Nothing,
-        Ok(Some(secret)) => match value(secret, key) {
-            SecretRead::Value(value) => CredentialRead::Value(value),
-            SecretRead::NoSecret | SecretRead::NoKey => CredentialRead::NoKey,
-        },
-        Err(RequestFailed { cause: Cause::Forbidden(why), .. }) => CredentialRead::Refused(why),
-        Err(failed) => return Err(failed),
-    })
+    match secrets.get(namespace, name).await {
+        Ok(secret) => Ok(credential(secret, key)),
+        Err(failed) => refusal(&failed).map(CredentialRead::Refused).ok_or(failed),
+    }
+}
+
+fn credential(secret: Option<&Secret>, key: &str) -> CredentialRead {
+    match secret.map(|secret| value(secret, key)) {
+        Some(SecretRead::Value(value)) => CredentialRead::Value(value),
+        Some(SecretRead::NoSecret | SecretRead::NoKey) => CredentialRead::NoKey,
+        None => CredentialRead::Nothing,
+    }
+}
+
+fn refusal(failed: &RequestFailed) -> Option<String> {
+    match &failed.cause {
+        Cause::Forbidden(why) => Some(why.clone()),
+        _ => None,
+    }
 }
 
 async fn file(path: &str) -> CredentialRead {
@@ -158,12 +168,12 @@ mod tests {
     #[test]
     fn a_secret_that_may_not_be_read_is_the_measurements_error_alone() {
         let target = ObjectRef::new("v1", "Secret", "argo-rollouts", "datadog");
-        let failed = |cause| Err(RequestFailed { verb: "get", target: target.clone(), cause });
-        let read = credential(failed(Cause::Forbidden("no".to_owned())), "key").unwrap();
-        assert_eq!(read, CredentialRead::Refused("no".to_owned()));
-        assert!(credential(failed(Cause::Throttled), "key").is_err());
-        assert_eq!(credential(Ok(None), "key").unwrap(), CredentialRead::Nothing);
-        assert_eq!(credential(Ok(Some(&secret())), "other").unwrap(), CredentialRead::NoKey);
+        let failed = |cause| RequestFailed { verb: "get", target: target.clone(), cause };
+        let forbidden = Cause::Forbidden("no".to_owned());
+        assert_eq!(refusal(&failed(forbidden)).as_deref(), Some("no"));
+        assert_eq!(refusal(&failed(Cause::Throttled)), None);
+        assert_eq!(credential(None, "key"), CredentialRead::Nothing);
+        assert_eq!(credential(Some(&secret()), "other"), CredentialRead::NoKey);
     }
 
     #[tokio::test]

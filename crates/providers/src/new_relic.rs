@@ -1,4 +1,4 @@
-//! `newRelic`: a query in NRQL, asked of NerdGraph.
+//! `newRelic`: a query in NRQL, asked of `NerdGraph`.
 //!
 //! The result is a map for an answer of one row and a list of maps for several; no row is an error.
 //!
@@ -36,7 +36,7 @@ const USUAL_QUERY_SECONDS: i64 = 5;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Key under which the query as it was sent is kept.
 const RESOLVED_QUERY: &str = "ResolvedNewRelicQuery";
-/// What is asked of NerdGraph.
+/// What is asked of `NerdGraph`.
 const QUESTION: &str = "query ($query: Nrql!, $accountId: Int!, $timeout: Seconds!) { actor { \
     account(id: $accountId) { nrql(query: $query, timeout: $timeout) { results } } } }";
 /// What New Relic's client says about a key that is not taken.

@@ -129,7 +129,7 @@ fn in_query(error: &str) -> MeasureError {
 fn shown(series: Option<&[Series]>) -> String {
     let Some(series) = series else { return "null".to_owned() };
     let points = series.iter().map(|series| json!({"Pointlist": series.pointlist}));
-    Value::from_iter(points).to_string()
+    points.collect::<Value>().to_string()
 }
 
 /// The numbers of a column with the names of their groups, without those that are null.

@@ -57,7 +57,7 @@ impl Provider for Datadog {
 
     fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
         let metric: DatadogMetric = settings(config).unwrap_or_default();
-        keys_of(&metric).into_iter().flat_map(|keys| keys.refs()).collect()
+        keys_of(&metric).into_iter().flat_map(Keys::refs).collect()
     }
 
     fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn {

@@ -1,4 +1,4 @@
-//! CloudWatch: signed questions, with keys of the environment or of a web identity.
+//! `CloudWatch`: signed questions, with keys of the environment or of a web identity.
 
 use crate::support::{Expected, Stage, body, check_outcome, check_problem, header, play, reply};
 use providers::{MeasuredValue, Source};

@@ -171,9 +171,10 @@ fn datadogs_groups_are_a_list_and_named_in_the_metadata() {
 
 #[test]
 fn of_many_groups_the_lowest_and_the_highest_are_named() {
-    let (names, values): (Vec<Value>, Vec<i32>) =
+    let (labels, values): (Vec<Value>, Vec<i32>) =
         (0..150).map(|index| (json!([format!("g{index}")]), index)).unzip();
-    let columns = json!([{"type": "group", "values": names}, {"type": "number", "values": values}]);
+    let columns =
+        json!([{"type": "group", "values": labels}, {"type": "number", "values": values}]);
     let answer = json!({"data": {"attributes": {"columns": columns}}}).to_string();
     let config = json!({"query": "q", "apiVersion": "v2"});
     let measured = play("datadog", &config, &[reply(200, &answer)]).1.unwrap();

@@ -1,4 +1,4 @@
-//! InfluxDB: the values of annotated CSV.
+//! `InfluxDB`: the values of annotated CSV.
 
 use crate::support::{Expected, Stage, body, check_outcome, header, numbers, play, reply};
 use providers::{MeasuredValue, Source};

@@ -110,12 +110,12 @@ fn a_span_of_time_is_the_last_interval_or_the_whole_run() {
 #[test]
 fn kayentas_waits_name_the_judgement_and_outlive_the_controller() {
     let stage = Stage::new("kayenta", &config(&json!([]), false));
-    let (_, state) = stage.first_call();
-    let turn = stage.provider.resume(&stage.asked(), &state, Ok(known()), NOW);
-    let Exchange::Call(_, state) = turn else { panic!("{turn:?}") };
-    let turn = stage.provider.resume(&stage.asked(), &state, Ok(ordered()), NOW);
-    let Exchange::Wait(_, state) = turn else { panic!("{turn:?}") };
-    assert_eq!(stage.provider.waiting(&state)["canaryExecutionId"], "01DS50");
+    let (_, kept) = stage.first_call();
+    let turn = stage.provider.resume(&stage.asked(), &kept, Ok(known()), NOW);
+    let Exchange::Call(_, kept) = turn else { panic!("{turn:?}") };
+    let turn = stage.provider.resume(&stage.asked(), &kept, Ok(ordered()), NOW);
+    let Exchange::Wait(_, kept) = turn else { panic!("{turn:?}") };
+    assert_eq!(stage.provider.waiting(&kept)["canaryExecutionId"], "01DS50");
     let turn = stage.provider.wake(&stage.asked(), &Value::Null, NOW);
     assert!(matches!(turn, Exchange::Call(call, _) if call.url.contains("/canaryConfig?")));
 }

@@ -1,15 +1,26 @@
 //! What holds of every provider; in the modules, what each makes of its service's answers.
 
+#[cfg(test)]
 mod cloud_watch;
+#[cfg(test)]
 mod datadog;
+#[cfg(test)]
 mod graphite;
+#[cfg(test)]
 mod influxdb;
+#[cfg(test)]
 mod kayenta;
+#[cfg(test)]
 mod new_relic;
+#[cfg(test)]
 mod prometheus;
+#[cfg(test)]
 mod skywalking;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod wavefront;
+#[cfg(test)]
 mod web;
 
 use providers::{Exposure, MeasuredValue, PROVIDERS, Provider, Source, VARIABLES, by_name};
@@ -54,8 +65,8 @@ fn a_broken_configuration_is_an_error_and_never_a_panic() {
             assert!(!provider.validate(&config).is_empty(), "{} took {config}", provider.name());
             let stage = Stage::new(provider.name(), &config);
             assert!(matches!(provider.start(&stage.asked(), NOW), Exchange::Done(Err(_))));
-            let state = json!({"step": "ask"});
-            let resumed = provider.resume(&stage.asked(), &state, Ok(reply(200, "{}")), NOW);
+            let kept = json!({"step": "ask"});
+            let resumed = provider.resume(&stage.asked(), &kept, Ok(reply(200, "{}")), NOW);
             assert!(matches!(resumed, Exchange::Done(Err(_))));
         }
     }
@@ -66,13 +77,13 @@ fn a_service_that_does_not_answer_is_an_error_in_its_words() {
     let url = || "http://x".to_owned();
     for provider in PROVIDERS {
         let stage = Stage::of(*provider);
-        let (_, state) = stage.first_call();
+        let (_, kept) = stage.first_call();
         for error in [
             ReplyError::Unreachable { url: url(), cause: "connection refused".to_owned() },
             ReplyError::TimedOut { url: url(), seconds: 30 },
             ReplyError::TooLong { url: url(), limit: 1 },
         ] {
-            let turn = provider.resume(&stage.asked(), &state, Err(error.clone()), NOW);
+            let turn = provider.resume(&stage.asked(), &kept, Err(error.clone()), NOW);
             let Exchange::Done(Err(got)) = turn else { panic!("{turn:?}") };
             assert_eq!(got.message, error.to_string());
         }
@@ -148,8 +159,8 @@ fn nonsense_is_an_error_or_no_data_and_never_a_number() {
 fn a_foreign_state_is_an_error() {
     for provider in PROVIDERS {
         let stage = Stage::of(*provider);
-        let state = json!({"foreign": 1});
-        let turn = provider.resume(&stage.asked(), &state, Ok(reply(200, "{}")), NOW);
+        let kept = json!({"foreign": 1});
+        let turn = provider.resume(&stage.asked(), &kept, Ok(reply(200, "{}")), NOW);
         assert!(matches!(turn, Exchange::Done(Err(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! New Relic: rows of an NRQL query, by NerdGraph.
+//! New Relic: rows of an NRQL query, by `NerdGraph`.
 
 use crate::support::{Expected, Stage, body, check_outcome, check_problem, header, play, reply};
 use providers::{MeasuredValue, Source};

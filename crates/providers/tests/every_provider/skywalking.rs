@@ -1,4 +1,4 @@
-//! SkyWalking: GraphQL over a span of minutes.
+//! `SkyWalking`: GraphQL over a span of minutes.
 
 use crate::support::{Expected, Stage, body, check_outcome, check_problem, header, play, reply};
 use providers::MeasuredValue;
