@@ -5,7 +5,7 @@ use analysis::{assess::assess, condition, validate::provider_names};
 use api::argo::{AnalysisPhase, Measurement, Metric};
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use providers::{MeasureError, Measured, MeasuredValue, Provider};
+use providers::{MeasureError, Measured, MeasuredValue, Provider, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -57,12 +57,14 @@ pub(super) fn finished(
     measurement
 }
 
-/// A measurement that waits, with what the provider needs to go on.
-pub(super) fn waiting(at: Timestamp, state: &Value) -> Measurement {
+/// A measurement that waits, with what the provider needs to go on and what it tells meanwhile.
+pub(super) fn waiting(at: Timestamp, state: &Value, told: BTreeMap<String, String>) -> Measurement {
+    let mut metadata = told;
+    metadata.insert(STATE.to_owned(), state.to_string());
     Measurement {
         phase: AnalysisPhase::Running,
         resume_at: Some(seconds(at)),
-        metadata: BTreeMap::from([(STATE.to_owned(), state.to_string())]),
+        metadata,
         ..Measurement::default()
     }
 }
@@ -85,16 +87,33 @@ pub(super) fn seconds(time: Timestamp) -> Time {
 }
 
 fn judged(metric: &Metric, measured: Measured, now: Timestamp) -> Measurement {
-    let value = match measured.result {
+    let Measured { value, metadata, verdict, .. } = &measured;
+    let (value, metadata) = (Some(value.clone()), metadata.clone());
+    if let Some(verdict) = verdict {
+        return Measurement { phase: phase(*verdict), value, metadata, ..Measurement::default() };
+    }
+    let judged = by_conditions(metric, measured.result, now);
+    Measurement { value, metadata, ..judged }
+}
+
+fn phase(verdict: Verdict) -> AnalysisPhase {
+    match verdict {
+        Verdict::Successful => AnalysisPhase::Successful,
+        Verdict::Inconclusive => AnalysisPhase::Inconclusive,
+        Verdict::Failed => AnalysisPhase::Failed,
+    }
+}
+
+fn by_conditions(metric: &Metric, result: MeasuredValue, now: Timestamp) -> Measurement {
+    let value = match result {
         MeasuredValue::Number(number) => condition::Measured::Number(number),
         MeasuredValue::Numbers(numbers) => condition::Measured::Numbers(numbers),
         MeasuredValue::Json(json) => condition::Measured::Json(json),
     };
-    let judged = match assess(metric, &value, now) {
+    match assess(metric, &value, now) {
         Ok(phase) => Measurement { phase, ..Measurement::default() },
         Err(error) => failed(error.to_string()),
-    };
-    Measurement { value: Some(measured.value), metadata: measured.metadata, ..judged }
+    }
 }
 
 fn failed(message: String) -> Measurement {
