@@ -13,6 +13,7 @@
 
 mod aws;
 mod cloud_watch;
+mod compare;
 mod conversation;
 mod credentials;
 mod datadog;
@@ -106,7 +107,8 @@ pub struct Asked<'a> {
 
 /// A metric provider. Object-safe, stateless, pure.
 pub trait Provider: Sync {
-    /// Its key under `provider` in a metric, such as `prometheus`.
+    /// Its key under `provider` in a metric, such as `prometheus`; `plugin` and its key under that for
+    /// those of ours that upstream's API has no field for.
     fn name(&self) -> &'static str;
     /// Everything wrong with the configuration: paths below the provider's key, and a sentence each.
     fn validate(&self, config: &Value) -> Vec<(String, String)>;
@@ -148,6 +150,7 @@ pub static PROVIDERS: &[&dyn Provider] = &[
     &influxdb::INFLUXDB,
     &kayenta::KAYENTA,
     &new_relic::NEW_RELIC,
+    &compare::COMPARE,
     &prometheus::PROMETHEUS,
     &skywalking::SKYWALKING,
     &wavefront::WAVEFRONT,

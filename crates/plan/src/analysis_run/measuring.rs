@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Where a wait's state is kept within a measurement's metadata.
 const STATE: &str = "ringfence.dev/state";
+/// What stands before the name of a plugin; see [`provider_names`].
+const PLUGIN: &str = "plugin ";
 /// Longest text kept of a value or a message, in bytes; statuses have a limit too.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
@@ -24,12 +26,18 @@ pub(super) fn provider_of(
 ) -> Result<(&'static dyn Provider, Value), String> {
     let name = provider_names(&metric.provider).into_iter().next().unwrap_or_default();
     let provider = providers::by_name(&name).ok_or(name)?;
-    let mut config =
-        serde_json::to_value(&metric.provider).unwrap_or_default()[provider.name()].take();
-    if let (Some(address), "prometheus", None) =
-        (&observed.prometheus_address, provider.name(), config.get("address"))
+    let mut config = match provider.name().strip_prefix(PLUGIN) {
+        Some(plugin) => metric.provider.plugin.get(plugin).cloned().unwrap_or_default(),
+        None => serde_json::to_value(&metric.provider).unwrap_or_default()[provider.name()].take(),
+    };
+    let prometheus = match provider.name() {
+        "prometheus" => Some(&mut config),
+        _ => config.pointer_mut("/source/prometheus"),
+    };
+    if let (Some(address), Some(Value::Object(settings))) =
+        (&observed.prometheus_address, prometheus)
     {
-        config["address"] = Value::String(address.clone());
+        settings.entry("address").or_insert_with(|| Value::String(address.clone()));
     }
     Ok((provider, config))
 }
@@ -58,9 +66,15 @@ pub(super) fn finished(
 }
 
 /// A measurement that waits, with what the provider needs to go on and what it tells meanwhile.
-pub(super) fn waiting(at: Timestamp, state: &Value, told: BTreeMap<String, String>) -> Measurement {
-    let mut metadata = told;
-    metadata.insert(STATE.to_owned(), state.to_string());
+pub(super) fn waiting(
+    at: Timestamp,
+    state: &Value,
+    told: BTreeMap<String, String>,
+    redactor: &Redactor,
+) -> Measurement {
+    let clean = |(key, text): (String, String)| (key, shortened(redactor.clean(&text)));
+    let mut metadata: BTreeMap<String, String> = told.into_iter().map(clean).collect();
+    metadata.insert(STATE.to_owned(), redactor.clean_texts(state).to_string());
     Measurement {
         phase: AnalysisPhase::Running,
         resume_at: Some(seconds(at)),

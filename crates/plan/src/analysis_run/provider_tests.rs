@@ -1,13 +1,14 @@
 //! Providers that must be let in, that wait, and that judge by themselves.
 
 use super::{
-    credentials, plan,
+    SecretRead, SecretRef, credentials, plan,
     tests::{Stage, reply},
 };
 use api::argo::AnalysisPhase;
 use jiff::SignedDuration;
 use providers::{CredentialRead, CredentialRef, Source};
 use serde_json::{Value, json};
+use vocab::{Call, Reply};
 
 fn kayenta(threshold: &Value) -> Value {
     json!({"name": "m", "successCondition": "false", "provider": {"kayenta": {
@@ -123,4 +124,114 @@ fn a_run_that_has_ended_needs_no_credentials() {
     stage.observed.run.status = Some(status);
     assert!(credentials(&stage.observed).is_empty());
     assert!(plan(&stage.observed, stage.now).calls.is_empty());
+}
+
+fn compare() -> Value {
+    let query = |version: &str, what: &str| {
+        format!("sum(increase({what}{{service=\"{{{{args.{version}}}}}\"}}[1m]))")
+    };
+    let queries = |version| json!({"bad": query(version, "bad"), "total": query(version, "all")});
+    json!({"name": "errors", "provider": {"plugin": {"ringfence/compare": {
+        "source": {"prometheus": {"headers": [{"key": "X-Key", "value": "{{args.key}}"}]}},
+        "canary": queries("canary"), "stable": queries("stable"),
+        "alpha": "{{args.alpha}}", "every": "1m", "atMost": "5m",
+    }}}})
+}
+
+fn comparison() -> Stage {
+    let secret = json!({"secretKeyRef": {"name": "prometheus", "key": "key"}});
+    let args = json!([
+        {"name": "canary", "value": "web-canary"}, {"name": "stable", "value": "web-stable"},
+        {"name": "alpha", "value": "0.01"}, {"name": "key", "valueFrom": secret},
+    ]);
+    let mut stage = Stage::new(&json!({"metrics": [compare()], "args": args}));
+    stage.observed.prometheus_address = Some("http://prometheus".to_owned());
+    let secret = SecretRef { name: "prometheus".to_owned(), key: "key".to_owned() };
+    stage.observed.secrets.insert(secret, SecretRead::Value("s3cr3t".to_owned()));
+    stage
+}
+
+/// What a Prometheus knows in which so many of the canary's 200 requests are bad, and 9 of stable's 900.
+fn counted(call: &Call, canary_bad: u32) -> Reply {
+    assert_eq!(call.url, "http://prometheus/api/v1/query");
+    assert!(call.headers.contains(&("X-Key".to_owned(), "s3cr3t".to_owned())));
+    let query = String::from_utf8(call.body.clone().unwrap()).unwrap();
+    let count = match (query.contains("web-canary"), query.contains("bad")) {
+        (true, true) => canary_bad,
+        (true, false) => 200,
+        (false, true) => 9,
+        (false, false) => 900,
+    };
+    let sample = json!({"metric": {}, "value": [1, count.to_string()]});
+    let data = json!({"resultType": "vector", "result": [sample]});
+    reply(200, &json!({"status": "success", "data": data}).to_string())
+}
+
+fn look(stage: &mut Stage, canary_bad: u32) {
+    stage.plan();
+    for _ in 0..4 {
+        stage.answer(|call| Ok(counted(&call.call, canary_bad)));
+    }
+}
+
+#[track_caller]
+fn check_comparison(canary_bad: u32, phase: AnalysisPhase) {
+    let mut stage = comparison();
+    look(&mut stage, canary_bad);
+    let first = stage.status().metric_results[0].measurements[0].clone();
+    assert_eq!(first.phase, AnalysisPhase::Running);
+    assert_eq!(first.metadata["lnE"].split_once(" of ").unwrap().1, "4.61");
+    assert!(first.metadata["evidence"].ends_with("intervals: 1"), "{:?}", first.metadata);
+    assert_eq!(stage.wake, Some(stage.now + SignedDuration::from_mins(1)));
+    while !stage.status().phase.completed() {
+        stage.now = stage.wake.unwrap();
+        look(&mut stage, canary_bad);
+    }
+    let status = stage.status();
+    let result = &status.metric_results[0];
+    assert_eq!((status.phase, result.phase, result.measurements.len()), (phase, phase, 1));
+    let last = &result.measurements[0];
+    assert_eq!((last.phase, &last.started_at), (phase, &first.started_at));
+    let value: Value = serde_json::from_str(last.value.as_deref().unwrap()).unwrap();
+    assert!(value["looks"].as_u64() > Some(1), "{value}");
+    assert_eq!(result.metadata["canary.bad"], "sum(increase(bad{service=\"web-canary\"}[1m]))");
+    let written = format!("{:?}{:?}", stage.observed.run, stage.events);
+    assert!(!written.contains("s3cr3t"), "{written}");
+}
+
+#[test]
+fn a_comparison_runs_on_until_the_judge_has_a_verdict() {
+    check_comparison(9, AnalysisPhase::Failed);
+    check_comparison(0, AnalysisPhase::Successful);
+    check_comparison(3, AnalysisPhase::Inconclusive);
+}
+
+#[test]
+fn an_answer_that_tells_the_secret_is_kept_without_it() {
+    let mut stage = comparison();
+    stage.plan();
+    stage.answer(|_| {
+        let error =
+            json!({"status": "error", "errorType": "bad_data", "error": "key s3cr3t is old"});
+        Ok(reply(400, &error.to_string()))
+    });
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    assert_eq!(last.metadata["problem"], "canary.total: bad_data: key ***** is old");
+    assert!(!format!("{:?}", stage.observed.run).contains("s3cr3t"));
+    stage.now = stage.wake.unwrap();
+    look(&mut stage, 9);
+    assert_eq!(stage.status().metric_results[0].measurements[0].metadata["looks"], "2");
+}
+
+#[test]
+fn a_comparison_that_makes_no_sense_names_all_of_it() {
+    let compare = json!({"source": {"prometheus": {"address": "http://p"}}, "canary": {"bad": "b", "total": "t"},
+        "stable": {"bad": "b"}, "alpha": 2, "every": "1m"});
+    let provider = json!({"plugin": {"ringfence/compare": compare}});
+    let mut stage = Stage::new(&json!({"metrics": [{"name": "m", "provider": provider}]}));
+    stage.plan();
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    let expected = "stable.total: a query for the count of all requests is needed; \
+        alpha: alpha is 2: must be between 0 and 1, both excluded";
+    assert_eq!((last.phase, last.message.as_deref()), (AnalysisPhase::Error, Some(expected)));
 }

@@ -228,7 +228,8 @@ impl<'a> Session<'a> {
                 });
             }
             Exchange::Wait(at, state) => {
-                let waiting = measuring::waiting(at, &state, provider.waiting(&state));
+                let told = provider.waiting(&state);
+                let waiting = measuring::waiting(at, &state, told, &self.redactor);
                 self.put(&metric.name, Measurement { started_at: began, ..waiting });
             }
             Exchange::Done(outcome) => {

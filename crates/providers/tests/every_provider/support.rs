@@ -31,6 +31,12 @@ pub(crate) fn working(provider: &dyn Provider) -> Value {
             "threshold": {"pass": 90, "marginal": 75}, "scopes": [],
         }),
         "newRelic" => json!({"query": "SELECT count(*) FROM Transaction"}),
+        "plugin ringfence/compare" => json!({
+            "source": {"prometheus": {"address": "http://prom:9090"}},
+            "canary": {"bad": "canary bad", "total": "canary total"},
+            "stable": {"bad": "stable bad", "total": "stable total"},
+            "every": "1m", "missing": "error",
+        }),
         "prometheus" => json!({"address": "http://prom:9090", "query": "up"}),
         "skywalking" => json!({"address": "http://oap:12800", "query": "query q { sla }"}),
         "wavefront" => json!({"address": "example.wavefront.com", "query": "ts(errors)"}),
