@@ -5,6 +5,7 @@ use crate::{
     lease::{LEASE_NAME, LeaderElection},
     pace::Pace,
     planner::{Planner, Product},
+    surroundings::Surroundings,
 };
 use api::argo::keys::CONTROLLER_INSTANCE_ID;
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
@@ -27,6 +28,8 @@ pub struct ControllerConfig {
     pub health_listen: Option<SocketAddr>,
     /// Address of Prometheus for metrics that name none.
     pub prometheus_address: Option<String>,
+    /// Where the controller runs, for metric providers that take their credentials from there.
+    pub surroundings: Surroundings,
     /// How many objects are worked on at once; one makes the order of writes repeatable.
     pub workers: usize,
     /// What is worked on.
@@ -57,6 +60,7 @@ impl ControllerConfig {
             metrics_listen: None,
             health_listen: None,
             prometheus_address: None,
+            surroundings: Surroundings::default(),
             workers: 1,
             work: Work::Everything,
             pace: None,

@@ -217,7 +217,8 @@ fn worker(
     let recorder = Recorder::new(writer.clone(), authority.clone(), clock, Arc::clone(metrics));
     let instance_id = config.instance_id.clone();
     let (metrics, planner) = (Arc::clone(metrics), Arc::clone(&config.planner));
-    Worker { writer, recorder, clock, metrics, instance_id, planner, quarrels: Arc::default() }
+    let (surroundings, quarrels) = (Arc::new(config.surroundings.clone()), Arc::default());
+    Worker { writer, recorder, clock, metrics, instance_id, planner, surroundings, quarrels }
 }
 
 fn watches(

@@ -28,6 +28,7 @@ use clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use plan::analysis_run;
+use providers::Credentials;
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::AssertUnwindSafe,
@@ -305,6 +306,7 @@ impl Engine {
         let observed = analysis_run::Observed {
             run: run.clone(),
             secrets: BTreeMap::new(),
+            credentials: Credentials::default(),
             in_flight: self.calls.in_flight(key),
             prometheus_address: self.prometheus_address.clone(),
             jobs: gather::jobs(&self.cache, run),

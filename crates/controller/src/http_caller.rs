@@ -3,10 +3,16 @@
 //! [`RealHttp`] goes out on the network. [`ByAddress`] answers some addresses in process and hands the
 //! rest on, which is how an embedded cluster serves the Prometheus API without a socket.
 //!
-//! **Invariant.** No body is read beyond [`BODY_MAX`] bytes and no redirect leaves the host asked for.
+//! **Invariant.** No body is read beyond [`BODY_MAX`] bytes, no redirect leaves the host asked for, and
+//! nobody is asked whom the [`Egress`] policy denies, by whatever name.
 
 use futures::future::BoxFuture;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use providers::egress::{Denied, Egress};
+use reqwest::{
+    Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use vocab::{Call, Reply, ReplyError};
 
 /// The longest answer that is read, in bytes.
@@ -25,6 +31,7 @@ pub trait HttpCaller: Send + Sync {
 /// The network, through `reqwest`.
 #[derive(Clone, Debug)]
 pub struct RealHttp {
+    egress: Arc<Egress>,
     checked: reqwest::Client,
     unchecked: reqwest::Client,
 }
@@ -35,19 +42,24 @@ pub struct RealHttp {
 pub struct HttpSetUpFailed(#[from] reqwest::Error);
 
 impl RealHttp {
-    /// Sets up the clients. A rustls crypto provider must have been installed for the process.
+    /// Sets up the clients, which go nowhere that `egress` denies. A rustls crypto provider must have been installed for the process.
     ///
     /// # Errors
     /// [`HttpSetUpFailed`] when the TLS back end cannot be initialised.
-    pub fn new() -> Result<Self, HttpSetUpFailed> {
-        Ok(Self { checked: client(Certificates::Checked)?, unchecked: client(Certificates::Any)? })
+    pub fn new(egress: Egress) -> Result<Self, HttpSetUpFailed> {
+        let egress = Arc::new(egress);
+        let checked = client(Certificates::Checked, &egress)?;
+        let unchecked = client(Certificates::Any, &egress)?;
+        Ok(Self { egress, checked, unchecked })
     }
 
     async fn perform(&self, call: Call) -> Result<Reply, ReplyError> {
         let client = if call.insecure { &self.unchecked } else { &self.checked };
         let method = reqwest::Method::from_bytes(call.method.as_bytes())
             .map_err(|cause| unreachable(&call.url, &cause))?;
-        let mut request = client.request(method, &call.url);
+        let url = Url::parse(&call.url).map_err(|cause| unreachable(&call.url, &cause))?;
+        may_ask(&self.egress, &url).map_err(|denied| unreachable(&call.url, &denied))?;
+        let mut request = client.request(method, url);
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
@@ -77,16 +89,28 @@ enum Certificates {
     Any,
 }
 
-fn client(certificates: Certificates) -> Result<reqwest::Client, reqwest::Error> {
+fn client(
+    certificates: Certificates,
+    egress: &Arc<Egress>,
+) -> Result<reqwest::Client, reqwest::Error> {
+    let (redirects, names) = (Arc::clone(egress), Arc::clone(egress));
+    let policy = move |attempt: reqwest::redirect::Attempt<'_>| stay_on_host(&redirects, attempt);
     reqwest::Client::builder()
         .user_agent("ringfence-controller")
-        .redirect(reqwest::redirect::Policy::custom(stay_on_host))
+        .redirect(reqwest::redirect::Policy::custom(policy))
+        .dns_resolver(Guarded(names))
         .tls_danger_accept_invalid_certs(certificates == Certificates::Any)
         .build()
 }
 
 /// Follows a redirect only to the host first asked, so that no metrics server can send us elsewhere.
-fn stay_on_host(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+fn stay_on_host(
+    egress: &Egress,
+    attempt: reqwest::redirect::Attempt<'_>,
+) -> reqwest::redirect::Action {
+    if let Err(denied) = may_ask(egress, attempt.url()) {
+        return attempt.error(denied);
+    }
     let first = attempt.previous().first();
     let same_host = first.is_some_and(|first| first.host_str() == attempt.url().host_str());
     if same_host && attempt.previous().len() <= REDIRECTS_MAX {
@@ -94,6 +118,37 @@ fn stay_on_host(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::A
     } else {
         attempt.stop()
     }
+}
+
+/// Judges the host in an address. It is read as the client reads it: `http://2130706433` is loopback.
+fn may_ask(egress: &Egress, url: &Url) -> Result<(), Denied> {
+    egress.check_host(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0))
+}
+
+/// Finds the addresses of names, without those that are denied.
+struct Guarded(Arc<Egress>);
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let egress = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let judged = found.map(|at| may_reach(&egress, name.as_str(), at));
+            let (free, denied): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
+            let free: Vec<SocketAddr> = free.into_iter().flatten().collect();
+            match denied.into_iter().find_map(Result::err) {
+                Some(denied) if free.is_empty() => Err(denied.into()),
+                _ => Ok(Box::new(free.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+fn may_reach(egress: &Egress, host: &str, address: SocketAddr) -> Result<SocketAddr, Denied> {
+    if !egress.trusts(host) {
+        egress.check(address.ip())?;
+    }
+    Ok(address)
 }
 
 async fn read(url: &str, mut answer: reqwest::Response) -> Result<Reply, ReplyError> {
@@ -178,6 +233,17 @@ mod tests {
         }
     }
 
+    /// A caller that may ask this machine.
+    fn local() -> RealHttp {
+        allowing(&["127.0.0.0/8"])
+    }
+
+    fn allowing(allowed: &[&str]) -> RealHttp {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let allow = |egress: Egress, text: &&str| egress.allowing(text.parse().unwrap());
+        RealHttp::new(allowed.iter().fold(Egress::default(), allow)).unwrap()
+    }
+
     #[track_caller]
     fn check_answered_by(url: &str, status: u16) {
         let caller = ByAddress::new(Arc::new(Named(500)))
@@ -196,25 +262,57 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_that_is_not_there_is_reported_with_the_cause() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
-        let error = RealHttp::new().unwrap().call(get(&url)).await.unwrap_err();
+        let error = local().call(get(&url)).await.unwrap_err();
         assert!(matches!(error, ReplyError::Unreachable { .. }), "{error}");
         assert!(error.to_string().contains("refused"), "{error}");
     }
 
     #[tokio::test]
     async fn an_endless_answer_is_cut_off() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let app = axum::Router::new()
             .route("/", axum::routing::get(|| async { vec![b'x'; BODY_MAX + 1] }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, app).await });
-        let error = RealHttp::new().unwrap().call(get(&url)).await.unwrap_err();
+        let error = local().call(get(&url)).await.unwrap_err();
         server.abort();
         assert!(matches!(error, ReplyError::TooLong { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn whom_the_policy_denies_is_not_asked_by_any_name() {
+        let guarded = allowing(&[]);
+        for url in [
+            "http://127.0.0.1:1/",
+            "http://127.1:1/",
+            "http://2130706433:1/",
+            "http://[::1]:1/",
+            "http://[::ffff:169.254.169.254]/latest/meta-data/",
+            "http://user@localhost:1/",
+            "https://kubernetes.default.svc/api",
+        ] {
+            let error = guarded.call(get(url)).await.unwrap_err().to_string();
+            assert!(error.contains("the egress policy denies"), "{url}: {error}");
+        }
+        let trusting = allowing(&["localhost"]);
+        let error = trusting.call(get("http://localhost:1/")).await.unwrap_err().to_string();
+        assert!(!error.contains("policy"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_does_not_lead_elsewhere() {
+        let away = || async { axum::response::Redirect::to("http://127.0.0.2:1/secret") };
+        let app = axum::Router::new().route("/", axum::routing::get(away));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
+        let reply = local().call(get(&url)).await.unwrap();
+        let denied = allowing(&["127.0.0.1"]).call(get(&url)).await.unwrap_err();
+        server.abort();
+        assert_eq!(reply.status, 303);
+        assert!(denied.to_string().contains("the egress policy denies"), "{denied}");
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     planner::Planner,
     quarrel::{Quarrel, Quarrels},
     secrets,
+    surroundings::Surroundings,
     writer::{Writer, Written},
 };
 use api::argo::keys::CONTROLLER_INSTANCE_ID;
@@ -50,6 +51,8 @@ pub(crate) struct Worker {
     pub(crate) instance_id: Option<String>,
     /// What decides.
     pub(crate) planner: Arc<dyn Planner>,
+    /// Where this process runs.
+    pub(crate) surroundings: Arc<Surroundings>,
     /// What others keep changing back.
     pub(crate) quarrels: Arc<Mutex<Quarrels>>,
 }
@@ -222,8 +225,7 @@ impl Worker {
         mut measuring: Box<Measuring>,
         done: &mut Done,
     ) -> Result<(), Failure> {
-        let secrets = secrets::read(&self.writer, &measuring.observed.run).await?;
-        measuring.observed.secrets = secrets;
+        secrets::read(&self.writer, &self.surroundings, &mut measuring.observed).await?;
         let answers = std::mem::take(&mut measuring.answers);
         let observed = &measuring.observed;
         let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();

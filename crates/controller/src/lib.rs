@@ -36,6 +36,7 @@ mod queue;
 mod release;
 mod rights;
 mod secrets;
+mod surroundings;
 mod writer;
 
 pub use asked::{Asked, Verb};
@@ -47,5 +48,7 @@ pub use http_caller::{BODY_MAX, ByAddress, HttpCaller, HttpSetUpFailed, RealHttp
 pub use lease::{LEASE_NAME, LeaderElection, LeaseConfig};
 pub use pace::Pace;
 pub use planner::{Planner, Product};
+pub use providers::egress::{Allowed, Egress};
 pub use rights::{RIGHTS, Reach, Right, right_to};
+pub use surroundings::Surroundings;
 pub use writer::FIELD_MANAGER;

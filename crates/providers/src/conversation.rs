@@ -3,13 +3,17 @@
 //! A conversation is at most: fetch a token (twice, as servers differ in how they take the client's
 //! secret), then ask. The token lives in the state between two turns and nowhere else.
 
+use crate::aws::Exchanged;
 use crate::{MeasureError, Measured, Turn};
 use api::argo::{Authentication, BasicAuthConfig, OAuth2Config, WebMetricHeader};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
-use vocab::{Call, Exchange, Reply};
+use vocab::{Call, Exchange, Reply, ReplyError};
+
+/// What an error says about a state that somebody else wrote.
+pub(crate) const FOREIGN_STATE: &str = "the state of the measurement is not one of this provider's";
 
 /// Where a conversation stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,17 +30,94 @@ pub(crate) enum Step {
     },
     /// The question was asked again by GET.
     AskByGet,
+    /// AWS's token service was asked for keys.
+    SignIn {
+        /// For what.
+        exchanged: Exchanged,
+    },
+    /// The question was asked with AWS's signature.
+    AskSigned,
 }
 
 impl Step {
     /// Reads the step back from a state.
     pub(crate) fn of(state: &Value) -> Result<Self, MeasureError> {
-        Self::deserialize(state)
-            .map_err(|_| failed("the state of the measurement is not one of this provider's"))
+        Self::deserialize(state).map_err(|_| failed(FOREIGN_STATE))
     }
 
     pub(crate) fn state(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// What is wrong with settings: paths below the provider's key, and a sentence each.
+pub(crate) type Problems = Vec<(String, String)>;
+
+/// A problem at a path.
+pub(crate) fn problem(path: &str, message: impl Into<String>) -> (String, String) {
+    (path.to_owned(), message.into())
+}
+
+/// Reads a metric's settings.
+pub(crate) fn settings<T: DeserializeOwned>(config: &Value) -> Result<T, MeasureError> {
+    T::deserialize(config).map_err(|error| failed(format!("malformed settings: {error}")))
+}
+
+/// Everything wrong with a metric's settings.
+pub(crate) fn all_problems<T: DeserializeOwned>(
+    config: &Value,
+    problems: impl Fn(&T) -> Problems,
+) -> Problems {
+    match settings(config) {
+        Ok(metric) => problems(&metric),
+        Err(error) => vec![problem("", error.message)],
+    }
+}
+
+/// Reads settings that nothing is wrong with.
+pub(crate) fn valid<T: DeserializeOwned>(
+    config: &Value,
+    problems: impl Fn(&T) -> Problems,
+) -> Result<T, MeasureError> {
+    let metric = settings(config)?;
+    match problems(&metric).into_iter().next() {
+        Some((_, message)) => Err(failed(message)),
+        None => Ok(metric),
+    }
+}
+
+/// A turn, or the end that an error puts to the conversation.
+pub(crate) fn turn(outcome: Result<Turn, MeasureError>) -> Turn {
+    outcome.unwrap_or_else(|error| done(Err(error)))
+}
+
+/// Asks the one question of a conversation.
+pub(crate) fn ask_once(call: Call) -> Turn {
+    Exchange::Call(call, Step::Ask { token: None }.state())
+}
+
+/// The answer to the one question of a conversation.
+pub(crate) fn only_answer(
+    state: &Value,
+    reply: Result<Reply, ReplyError>,
+) -> Result<Reply, MeasureError> {
+    match Step::of(state)? {
+        Step::Ask { .. } => reply.map_err(|error| failed(error.to_string())),
+        _ => Err(failed(FOREIGN_STATE)),
+    }
+}
+
+/// The body of an answer as text.
+pub(crate) fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.body).into_owned()
+}
+
+/// A status code with its name, as it stands in the first line of an answer.
+pub(crate) fn status_line(status: u16) -> String {
+    let known = http::StatusCode::from_u16(status).ok();
+    match known.and_then(|code| code.canonical_reason()) {
+        Some(reason) => format!("{status} {reason}"),
+        None => status.to_string(),
     }
 }
 
@@ -76,9 +157,9 @@ pub(crate) fn authentication_problems(auth: &Authentication) -> Vec<(String, Str
     let bad_url = token_url.as_deref().is_some_and(|url| !is_http_url(url));
     refuse(bad_url, "oauth2.tokenUrl", "token address is not an http or https address");
     refuse(
-        auth.sigv4 != api::argo::Sigv4Config::default(),
-        "sigv4",
-        "signing with AWS SigV4 is not supported yet",
+        auth.sigv4.profile.is_some(),
+        "sigv4.profile",
+        "profiles of AWS's configuration files are not supported yet",
     );
     problems
 }

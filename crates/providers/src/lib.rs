@@ -1,22 +1,42 @@
 //! Metric providers: one backend, one file.
 //!
 //! A [`Provider`] turns one metric's configuration into an exchange of HTTP calls that ends in a
-//! [`Measured`]. It is pure: the shell performs the calls.
+//! [`Measured`]. It is pure: the shell performs the calls, and reads the [`Credentials`] it asks for.
 //!
-//! To add a provider: write one file with its documentation, its logic and its checks, and add it to
-//! [`PROVIDERS`] in alphabetical order.
+//! To add a provider: write one file with its documentation and its logic, add it to [`PROVIDERS`] in
+//! alphabetical order, and give the behaviour suite in `tests/every_provider` a configuration of it and
+//! its service's answers.
 //!
-//! **Invariant.** Nothing here opens a socket or knows the time but by argument.
+//! Where providers may not go is said by [`egress`]; the shell asks it before it goes anywhere.
+//!
+//! **Invariant.** Nothing here opens a socket, or knows the time or a secret but by argument.
 
+mod aws;
+mod cloud_watch;
+mod compare;
 mod conversation;
+mod credentials;
+mod datadog;
+pub mod egress;
+mod go;
+mod graphite;
+mod influxdb;
 mod json_path;
+mod kayenta;
+mod new_relic;
 mod prometheus;
+mod skywalking;
 mod times;
+mod wavefront;
 mod web;
+
+pub use credentials::{
+    CredentialRead, CredentialRef, Credentials, Exposure, Place, Source, VARIABLES,
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use vocab::{Exchange, Reply, ReplyError};
 
 /// What a provider found out: the value conditions are evaluated on.
@@ -28,6 +48,26 @@ pub struct Measured {
     pub value: String,
     /// Kept in `measurements[].metadata`.
     pub metadata: BTreeMap<String, String>,
+    /// The service's own judgement, which stands in place of the metric's conditions.
+    pub verdict: Option<Verdict>,
+}
+
+/// How a service that judges by itself has judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The new version is good.
+    Successful,
+    /// Nobody can tell.
+    Inconclusive,
+    /// The new version is bad.
+    Failed,
+}
+
+impl Measured {
+    /// A value for conditions to judge.
+    pub(crate) fn new(result: MeasuredValue, value: String) -> Self {
+        Self { result, value, metadata: BTreeMap::new(), verdict: None }
+    }
 }
 
 /// The value a condition sees as `result`. JSON cannot carry NaN and infinities, measurements can.
@@ -52,33 +92,70 @@ pub struct MeasureError {
 /// One turn of measuring; the state is what must survive between turns.
 pub type Turn = Exchange<Value, Result<Measured, MeasureError>>;
 
+/// What a provider is asked to measure, and with what.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The metric's `provider.<name>` value, arguments already substituted.
+    pub config: &'a Value,
+    /// What was read of [`Provider::credentials`].
+    pub credentials: &'a Credentials,
+    /// The metric's interval, if it has one.
+    pub interval: Option<Duration>,
+    /// When the run began.
+    pub run_started_at: Timestamp,
+}
+
 /// A metric provider. Object-safe, stateless, pure.
 pub trait Provider: Sync {
-    /// Its key under `provider` in a metric, such as `prometheus`.
+    /// Its key under `provider` in a metric, such as `prometheus`; `plugin` and its key under that for
+    /// those of ours that upstream's API has no field for.
     fn name(&self) -> &'static str;
     /// Everything wrong with the configuration: paths below the provider's key, and a sentence each.
     fn validate(&self, config: &Value) -> Vec<(String, String)>;
-    /// Begins a measurement with the metric's `provider.<name>` value, arguments already substituted.
-    fn start(&self, config: &Value, now: Timestamp) -> Turn;
+    /// What has to be read before a measurement begins or goes on.
+    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
+        let _ = config;
+        Vec::new()
+    }
+    /// Begins a measurement.
+    fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn;
     /// Goes on with the answer to the call of the turn before.
     fn resume(
         &self,
-        config: &Value,
+        asked: &Asked<'_>,
         state: &Value,
         reply: Result<Reply, ReplyError>,
         now: Timestamp,
     ) -> Turn;
-    /// Goes on after a wait the provider asked for; one that never waits begins again.
-    fn wake(&self, config: &Value, state: &Value, now: Timestamp) -> Turn {
+    /// Goes on after a wait the provider asked for; one that never waits begins again. The state of a
+    /// wait is written into the run's status, so it holds no secret.
+    fn wake(&self, asked: &Asked<'_>, state: &Value, now: Timestamp) -> Turn {
         let _ = state;
-        self.start(config, now)
+        self.start(asked, now)
+    }
+    /// Short facts about a measurement that waits, for `measurements[].metadata`.
+    fn waiting(&self, state: &Value) -> BTreeMap<String, String> {
+        let _ = state;
+        BTreeMap::new()
     }
     /// Short facts about the query for `metricResults[].metadata`.
     fn metadata(&self, config: &Value) -> BTreeMap<String, String>;
 }
 
 /// Every provider, in alphabetical order.
-pub static PROVIDERS: &[&dyn Provider] = &[&prometheus::PROMETHEUS, &web::WEB];
+pub static PROVIDERS: &[&dyn Provider] = &[
+    &cloud_watch::CLOUD_WATCH,
+    &datadog::DATADOG,
+    &graphite::GRAPHITE,
+    &influxdb::INFLUXDB,
+    &kayenta::KAYENTA,
+    &new_relic::NEW_RELIC,
+    &compare::COMPARE,
+    &prometheus::PROMETHEUS,
+    &skywalking::SKYWALKING,
+    &wavefront::WAVEFRONT,
+    &web::WEB,
+];
 
 /// The provider of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Provider> {

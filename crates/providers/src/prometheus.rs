@@ -9,13 +9,21 @@
 //! | `query` | – | the query |
 //! | `rangeQuery` | instant | `start` and `end` as time expressions, `step` as a duration |
 //! | `timeout` | 30 | seconds for the whole exchange |
-//! | `headers`, `insecure`, `authentication` | none | `basicAuth` or `oauth2` |
+//! | `headers`, `insecure`, `authentication` | none | `basicAuth`, `oauth2` or `sigv4` |
+//!
+//! `sigv4` signs requests to Amazon Managed Prometheus, whose addresses hold `aps-workspaces`, for
+//! `region` or else `AWS_REGION`, and assumes `roleArn` if it is set. The access is in the environment,
+//! as for `cloudWatch`.
 
+use crate::aws::{self, Access, Scope};
 use crate::conversation::{
-    Step, authentication_problems, done, failed, form, headers, is_http_url, set, token, token_call,
+    Step, all_problems, authentication_problems, done, failed, form, headers, is_http_url, set,
+    settings, token, token_call, turn, valid,
 };
-use crate::{MeasureError, Measured, MeasuredValue, Provider, Turn, times};
-use api::argo::{PrometheusMetric, PrometheusRangeQueryArgs};
+use crate::{
+    Asked, CredentialRef, MeasureError, Measured, MeasuredValue, Provider, Turn, go, times,
+};
+use api::argo::{PrometheusMetric, PrometheusRangeQueryArgs, Sigv4Config};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,6 +34,8 @@ use vocab::{Call, Exchange, Reply, ReplyError};
 pub(crate) static PROMETHEUS: Prometheus = Prometheus;
 /// Key under which the query as it was sent is kept.
 const RESOLVED_QUERY: &str = "ResolvedPrometheusQuery";
+/// What the address of a server of Amazon holds.
+const SIGNED_ADDRESS: &str = "aps-workspaces";
 /// Seconds an exchange may take unless the metric says otherwise.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
@@ -38,53 +48,43 @@ impl Provider for Prometheus {
     }
 
     fn validate(&self, config: &Value) -> Vec<(String, String)> {
-        match read(config) {
-            Ok(metric) => problems(&metric),
-            Err(error) => vec![(String::new(), error.message)],
-        }
+        all_problems(config, problems)
     }
 
-    fn start(&self, config: &Value, now: Timestamp) -> Turn {
-        match valid(config) {
-            Ok(metric) => begin(&metric, now),
-            Err(error) => done(Err(error)),
-        }
+    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
+        let metric: PrometheusMetric = settings(config).unwrap_or_default();
+        if is_signed(&metric) { aws::credentials() } else { Vec::new() }
+    }
+
+    fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn {
+        turn(valid(asked.config, problems).and_then(|metric| begin(&metric, asked, now)))
     }
 
     fn resume(
         &self,
-        config: &Value,
+        asked: &Asked<'_>,
         state: &Value,
         reply: Result<Reply, ReplyError>,
         now: Timestamp,
     ) -> Turn {
-        let metric = match valid(config) {
-            Ok(metric) => metric,
-            Err(error) => return done(Err(error)),
-        };
-        match (Step::of(state), reply) {
-            (Ok(step), Ok(reply)) => go_on(&metric, &step, &reply, now),
-            (Err(error), _) => done(Err(error)),
-            (_, Err(error)) => done(Err(failed(error.to_string()))),
-        }
+        turn(valid(asked.config, problems).and_then(|metric| {
+            let step = Step::of(state)?;
+            let reply = reply.map_err(|error| failed(error.to_string()))?;
+            match step {
+                Step::SignIn { exchanged } => {
+                    let (region, role) = scope(&metric, asked)?;
+                    let access = aws::go_on(exchanged, &reply, (region, role), now)?;
+                    signed(&metric, region, access, now)
+                }
+                step => Ok(go_on(&metric, &step, &reply, now)),
+            }
+        }))
     }
 
     fn metadata(&self, config: &Value) -> BTreeMap<String, String> {
-        let query = read(config).ok().and_then(|metric| metric.query);
+        let metric: Option<PrometheusMetric> = settings(config).ok();
+        let query = metric.and_then(|metric| metric.query);
         query.map(|query| (RESOLVED_QUERY.to_owned(), query)).into_iter().collect()
-    }
-}
-
-fn read(config: &Value) -> Result<PrometheusMetric, MeasureError> {
-    PrometheusMetric::deserialize(config)
-        .map_err(|error| failed(format!("malformed settings: {error}")))
-}
-
-fn valid(config: &Value) -> Result<PrometheusMetric, MeasureError> {
-    let metric = read(config)?;
-    match problems(&metric).into_iter().next() {
-        Some((_, message)) => Err(failed(message)),
-        None => Ok(metric),
     }
 }
 
@@ -109,12 +109,56 @@ fn problems(metric: &PrometheusMetric) -> Vec<(String, String)> {
     problems
 }
 
-fn begin(metric: &PrometheusMetric, now: Timestamp) -> Turn {
+fn begin(
+    metric: &PrometheusMetric,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Result<Turn, MeasureError> {
     let oauth = &metric.authentication.oauth2;
-    if oauth.token_url.is_some() {
-        return token_call(oauth, &Step::TokenByHeader, timeout(metric), metric.insecure);
+    if is_signed(metric) {
+        let (region, role) = scope(metric, asked)?;
+        let access = aws::begin(asked.credentials, region, role, now)?;
+        return signed(metric, region, access, now);
     }
-    ask(metric, &Step::Ask { token: None }, None, now)
+    if oauth.token_url.is_some() {
+        return Ok(token_call(oauth, &Step::TokenByHeader, timeout(metric), metric.insecure));
+    }
+    Ok(ask(metric, &Step::Ask { token: None }, None, now))
+}
+
+/// Only Amazon's own Prometheus takes signatures, as upstream has it.
+fn is_signed(metric: &PrometheusMetric) -> bool {
+    let address = metric.address.as_deref().unwrap_or_default();
+    address.contains(SIGNED_ADDRESS) && metric.authentication.sigv4 != Sigv4Config::default()
+}
+
+/// The region to sign for, and the role to assume.
+fn scope<'a>(
+    metric: &'a PrometheusMetric,
+    asked: &'a Asked<'_>,
+) -> Result<(&'a str, Option<&'a str>), MeasureError> {
+    let Sigv4Config { region, role_arn, .. } = &metric.authentication.sigv4;
+    let region = region.as_deref().or_else(|| aws::region(asked.credentials));
+    let region = region.filter(|region| aws::is_region(region));
+    let region = region
+        .ok_or_else(|| failed("region not configured in sigv4 or in default credentials chain"))?;
+    Ok((region, role_arn.as_deref()))
+}
+
+fn signed(
+    metric: &PrometheusMetric,
+    region: &str,
+    access: Access,
+    now: Timestamp,
+) -> Result<Turn, MeasureError> {
+    Ok(match access {
+        Access::Ask(call, exchanged) => Exchange::Call(call, Step::SignIn { exchanged }.state()),
+        Access::Granted(keys) => {
+            let call = question_call(metric, Method::Post, None, now)?;
+            let scope = Scope { region, service: "aps" };
+            Exchange::Call(aws::sign(call, &keys, &scope, now), Step::AskSigned.state())
+        }
+    })
 }
 
 fn go_on(metric: &PrometheusMetric, step: &Step, reply: &Reply, now: Timestamp) -> Turn {
@@ -132,7 +176,7 @@ fn go_on(metric: &PrometheusMetric, step: &Step, reply: &Reply, now: Timestamp) 
         Step::Ask { token } if matches!(reply.status, 405 | 501) => {
             ask(metric, &Step::AskByGet, token.as_deref(), now)
         }
-        Step::Ask { .. } | Step::AskByGet => done(answer(reply)),
+        _ => done(answer(reply)),
     }
 }
 
@@ -142,27 +186,38 @@ fn timeout(metric: &PrometheusMetric) -> Duration {
 }
 
 fn ask(metric: &PrometheusMetric, step: &Step, token: Option<&str>, now: Timestamp) -> Turn {
-    let question = match question(metric, now) {
-        Ok(question) => question,
-        Err(error) => return done(Err(error)),
-    };
+    let method = if *step == Step::AskByGet { Method::Get } else { Method::Post };
+    let call = question_call(metric, method, token, now);
+    turn(call.map(|call| Exchange::Call(call, step.state())))
+}
+
+/// How a question is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+}
+
+fn question_call(
+    metric: &PrometheusMetric,
+    method: Method,
+    token: Option<&str>,
+    now: Timestamp,
+) -> Result<Call, MeasureError> {
+    let question = question(metric, now)?;
     let address = metric.address.as_deref().unwrap_or_default();
     let path = if metric.range_query.is_some() { "query_range" } else { "query" };
     let url = format!("{}/api/v1/{path}", without_query(address).trim_end_matches('/'));
     let mut headers = headers(&metric.headers, &metric.authentication, token);
-    let by_get = *step == Step::AskByGet;
-    if !by_get {
+    if method == Method::Post {
         set(&mut headers, "Content-Type", "application/x-www-form-urlencoded".to_owned());
     }
-    let call = Call {
-        method: if by_get { "GET" } else { "POST" }.to_owned(),
-        url: if by_get { format!("{url}?{question}") } else { url },
-        headers,
-        body: (!by_get).then(|| question.into_bytes()),
-        timeout: timeout(metric),
-        insecure: metric.insecure,
+    let (method, url, body) = match method {
+        Method::Get => ("GET", format!("{url}?{question}"), None),
+        Method::Post => ("POST", url, Some(question.into_bytes())),
     };
-    Exchange::Call(call, step.state())
+    let (timeout, insecure) = (timeout(metric), metric.insecure);
+    Ok(Call { method: method.to_owned(), url, headers, body, timeout, insecure })
 }
 
 fn without_query(address: &str) -> &str {
@@ -237,7 +292,7 @@ fn measured(data: &Data) -> Result<Measured, MeasureError> {
     match data.result_type.as_str() {
         "scalar" => {
             let number = sample(&data.result)?;
-            Ok(with_value(MeasuredValue::Number(number), text(number)))
+            Ok(Measured::new(MeasuredValue::Number(number), go::fixed(number)))
         }
         "vector" => numbers(list().iter().map(|series| &series["value"])),
         "matrix" => numbers(
@@ -249,12 +304,8 @@ fn measured(data: &Data) -> Result<Measured, MeasureError> {
 
 fn numbers<'a>(samples: impl Iterator<Item = &'a Value>) -> Result<Measured, MeasureError> {
     let numbers: Vec<f64> = samples.map(sample).collect::<Result<_, _>>()?;
-    let texts: Vec<String> = numbers.iter().map(|number| text(*number)).collect();
-    Ok(with_value(MeasuredValue::Numbers(numbers), format!("[{}]", texts.join(","))))
-}
-
-fn with_value(result: MeasuredValue, value: String) -> Measured {
-    Measured { result, value, metadata: BTreeMap::new() }
+    let texts: Vec<String> = numbers.iter().map(|number| go::fixed(*number)).collect();
+    Ok(Measured::new(MeasuredValue::Numbers(numbers), format!("[{}]", texts.join(","))))
 }
 
 /// Reads `[time, "value"]`.
@@ -264,15 +315,4 @@ fn sample(sample: &Value) -> Result<f64, MeasureError> {
     number.ok_or_else(|| {
         failed("bad_response: a sample holds no number; histograms are not supported")
     })
-}
-
-/// Writes a number as Prometheus does.
-fn text(number: f64) -> String {
-    if number == f64::INFINITY {
-        "+Inf".to_owned()
-    } else if number == f64::NEG_INFINITY {
-        "-Inf".to_owned()
-    } else {
-        number.to_string()
-    }
 }

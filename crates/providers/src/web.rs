@@ -12,13 +12,13 @@
 //! | `headers`, `insecure`, `authentication` | none | `basicAuth` or `oauth2` |
 
 use crate::conversation::{
-    Step, authentication_problems, done, failed, headers, is_http_url, set, token, token_call,
+    Step, all_problems, authentication_problems, done, failed, headers, is_http_url, set, token,
+    token_call, valid,
 };
-use crate::{MeasureError, Measured, MeasuredValue, Provider, Turn, json_path};
+use crate::{Asked, MeasureError, Measured, MeasuredValue, Provider, Turn, go, json_path};
 use api::argo::WebMetric;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 use vocab::{Call, Exchange, Reply, ReplyError};
 
@@ -26,8 +26,6 @@ use vocab::{Call, Exchange, Reply, ReplyError};
 pub(crate) static WEB: Web = Web;
 /// Seconds an exchange may take unless the metric says otherwise.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
-/// Whole numbers from here on keep the form in which they came.
-const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Asks any HTTP service.
 pub(crate) struct Web;
@@ -38,14 +36,11 @@ impl Provider for Web {
     }
 
     fn validate(&self, config: &Value) -> Vec<(String, String)> {
-        match read(config) {
-            Ok(metric) => problems(&metric),
-            Err(error) => vec![(String::new(), error.message)],
-        }
+        all_problems(config, problems)
     }
 
-    fn start(&self, config: &Value, _: Timestamp) -> Turn {
-        let metric = match valid(config) {
+    fn start(&self, asked: &Asked<'_>, _: Timestamp) -> Turn {
+        let metric = match valid(asked.config, problems) {
             Ok(metric) => metric,
             Err(error) => return done(Err(error)),
         };
@@ -58,12 +53,12 @@ impl Provider for Web {
 
     fn resume(
         &self,
-        config: &Value,
+        asked: &Asked<'_>,
         state: &Value,
         reply: Result<Reply, ReplyError>,
         _: Timestamp,
     ) -> Turn {
-        let metric = match valid(config) {
+        let metric = match valid(asked.config, problems) {
             Ok(metric) => metric,
             Err(error) => return done(Err(error)),
         };
@@ -76,18 +71,6 @@ impl Provider for Web {
 
     fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
         BTreeMap::new()
-    }
-}
-
-fn read(config: &Value) -> Result<WebMetric, MeasureError> {
-    WebMetric::deserialize(config).map_err(|error| failed(format!("malformed settings: {error}")))
-}
-
-fn valid(config: &Value) -> Result<WebMetric, MeasureError> {
-    let metric = read(config)?;
-    match problems(&metric).into_iter().next() {
-        Some((_, message)) => Err(failed(message)),
-        None => Ok(metric),
     }
 }
 
@@ -159,7 +142,7 @@ fn go_on(metric: &WebMetric, step: &Step, reply: &Reply) -> Turn {
             ),
             Err(error) => done(Err(error)),
         },
-        Step::Ask { .. } | Step::AskByGet => done(answer(metric, reply)),
+        _ => done(answer(metric, reply)),
     }
 }
 
@@ -174,32 +157,9 @@ fn answer(metric: &WebMetric, reply: &Reply) -> Result<Measured, MeasureError> {
     let found = json_path::first(path(metric), &json);
     let found =
         found.map_err(|error| failed(format!("Could not find JSONPath in body: {error}")))?;
-    let found = as_go_writes(found);
-    let value = found.to_string();
-    Ok(measured(found, value))
+    Ok(measured(found.clone(), go::json(found)))
 }
 
 fn measured(json: Value, value: String) -> Measured {
-    Measured { result: MeasuredValue::Json(json), value, metadata: BTreeMap::new() }
-}
-
-/// Sorts keys and drops the fraction of whole numbers, so that the text is the one Go writes.
-fn as_go_writes(json: &Value) -> Value {
-    match json {
-        Value::Number(number) => Value::Number(whole(number).unwrap_or_else(|| number.clone())),
-        Value::Array(items) => items.iter().map(as_go_writes).collect(),
-        Value::Object(fields) => {
-            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
-            sorted.into_iter().map(|(key, value)| (key.clone(), as_go_writes(value))).collect()
-        }
-        plain => plain.clone(),
-    }
-}
-
-fn whole(number: &Number) -> Option<Number> {
-    let float =
-        number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < LARGEST_WHOLE)?;
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
-    let whole = float as i64;
-    Some(Number::from(whole))
+    Measured::new(MeasuredValue::Json(json), value)
 }

@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: ClusterArguments) -> anyhow::Result<ExitCode>
             WithController::No
         },
     };
-    let started = Embedded::start(config, outside::http()?).await;
+    let started = Embedded::start(config, outside::http_with_loopback()?).await;
     let embedded = started.map_err(|error| way_out(error, arguments.data.as_deref()))?;
     outside::write_whole(&arguments.kubeconfig, &embedded.kubeconfig)?;
     let path = arguments.kubeconfig.display();

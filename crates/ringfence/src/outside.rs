@@ -1,12 +1,28 @@
 //! What lies outside of this process.
 
 use anyhow::{Context, bail, ensure};
-use controller::{HttpCaller, RealHttp};
-use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
+use controller::{Allowed, Egress, HttpCaller, RealHttp};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::Arc,
+};
 
-/// The network, for metric providers.
-pub(crate) fn http() -> anyhow::Result<Arc<dyn HttpCaller>> {
-    Ok(Arc::new(RealHttp::new().context("setting up HTTP")?))
+/// The network, for metric providers, as far as the policy allows it.
+pub(crate) fn http(egress: Egress) -> anyhow::Result<Arc<dyn HttpCaller>> {
+    Ok(Arc::new(RealHttp::new(egress).context("setting up HTTP")?))
+}
+
+/// The network and this machine, where an embedded cluster's services are.
+pub(crate) fn http_with_loopback() -> anyhow::Result<Arc<dyn HttpCaller>> {
+    let loopback = |base: IpAddr, bits| Allowed::Network { base, bits };
+    let egress = Egress::default()
+        .allowing(loopback(Ipv4Addr::LOCALHOST.into(), 8))
+        .allowing(loopback(Ipv6Addr::LOCALHOST.into(), 128));
+    http(egress)
 }
 
 /// Makes sure that a file can be written here, before anything is started for its sake.

@@ -4,10 +4,10 @@
 //! with the state it was given. The state is serialisable and small, so that a restart loses nothing.
 
 use jiff::Timestamp;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// One HTTP request that pure code asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Call {
     /// `GET`, `POST` or `PUT`.
     pub method: String,
@@ -21,6 +21,21 @@ pub struct Call {
     pub timeout: Duration,
     /// Whether the server's certificate goes unchecked, as the user asked.
     pub insecure: bool,
+}
+
+/// Addresses, headers and bodies may hold secrets, and a log is read by many.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("url", &self.url.split(['?', '#']).next().unwrap_or_default())
+            .field("headers", &names)
+            .field("body_bytes", &self.body.as_ref().map(Vec::len))
+            .field("timeout", &self.timeout)
+            .field("insecure", &self.insecure)
+            .finish()
+    }
 }
 
 /// What came back for a [`Call`].

@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
     ("judges", &[]),
     ("metrics", &["vocab"]),
     ("plan", &["analysis", "api", "providers", "routers", "vocab"]),
-    ("providers", &["api", "vocab"]),
+    ("providers", &["api", "judges", "vocab"]),
     ("routers", &["api", "vocab"]),
     ("store", &["vocab"]),
     // Shells.

@@ -1,6 +1,8 @@
 //! The controller as a whole, on an API server in process and on virtual time.
 
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod modes;
 #[cfg(test)]
 mod nginx;

@@ -5,12 +5,14 @@ use analysis::{assess::assess, condition, validate::provider_names};
 use api::argo::{AnalysisPhase, Measurement, Metric};
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use providers::{MeasureError, Measured, MeasuredValue, Provider};
+use providers::{MeasureError, Measured, MeasuredValue, Provider, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Where a wait's state is kept within a measurement's metadata.
 const STATE: &str = "ringfence.dev/state";
+/// What stands before the name of a plugin; see [`provider_names`].
+const PLUGIN: &str = "plugin ";
 /// Longest text kept of a value or a message, in bytes; statuses have a limit too.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
@@ -24,12 +26,18 @@ pub(super) fn provider_of(
 ) -> Result<(&'static dyn Provider, Value), String> {
     let name = provider_names(&metric.provider).into_iter().next().unwrap_or_default();
     let provider = providers::by_name(&name).ok_or(name)?;
-    let mut config =
-        serde_json::to_value(&metric.provider).unwrap_or_default()[provider.name()].take();
-    if let (Some(address), "prometheus", None) =
-        (&observed.prometheus_address, provider.name(), config.get("address"))
+    let mut config = match provider.name().strip_prefix(PLUGIN) {
+        Some(plugin) => metric.provider.plugin.get(plugin).cloned().unwrap_or_default(),
+        None => serde_json::to_value(&metric.provider).unwrap_or_default()[provider.name()].take(),
+    };
+    let prometheus = match provider.name() {
+        "prometheus" => Some(&mut config),
+        _ => config.pointer_mut("/source/prometheus"),
+    };
+    if let (Some(address), Some(Value::Object(settings))) =
+        (&observed.prometheus_address, prometheus)
     {
-        config["address"] = Value::String(address.clone());
+        settings.entry("address").or_insert_with(|| Value::String(address.clone()));
     }
     Ok((provider, config))
 }
@@ -57,12 +65,20 @@ pub(super) fn finished(
     measurement
 }
 
-/// A measurement that waits, with what the provider needs to go on.
-pub(super) fn waiting(at: Timestamp, state: &Value) -> Measurement {
+/// A measurement that waits, with what the provider needs to go on and what it tells meanwhile.
+pub(super) fn waiting(
+    at: Timestamp,
+    state: &Value,
+    told: BTreeMap<String, String>,
+    redactor: &Redactor,
+) -> Measurement {
+    let clean = |(key, text): (String, String)| (key, shortened(redactor.clean(&text)));
+    let mut metadata: BTreeMap<String, String> = told.into_iter().map(clean).collect();
+    metadata.insert(STATE.to_owned(), redactor.clean_texts(state).to_string());
     Measurement {
         phase: AnalysisPhase::Running,
         resume_at: Some(seconds(at)),
-        metadata: BTreeMap::from([(STATE.to_owned(), state.to_string())]),
+        metadata,
         ..Measurement::default()
     }
 }
@@ -85,16 +101,33 @@ pub(super) fn seconds(time: Timestamp) -> Time {
 }
 
 fn judged(metric: &Metric, measured: Measured, now: Timestamp) -> Measurement {
-    let value = match measured.result {
+    let Measured { value, metadata, verdict, .. } = &measured;
+    let (value, metadata) = (Some(value.clone()), metadata.clone());
+    if let Some(verdict) = verdict {
+        return Measurement { phase: phase(*verdict), value, metadata, ..Measurement::default() };
+    }
+    let judged = by_conditions(metric, measured.result, now);
+    Measurement { value, metadata, ..judged }
+}
+
+fn phase(verdict: Verdict) -> AnalysisPhase {
+    match verdict {
+        Verdict::Successful => AnalysisPhase::Successful,
+        Verdict::Inconclusive => AnalysisPhase::Inconclusive,
+        Verdict::Failed => AnalysisPhase::Failed,
+    }
+}
+
+fn by_conditions(metric: &Metric, result: MeasuredValue, now: Timestamp) -> Measurement {
+    let value = match result {
         MeasuredValue::Number(number) => condition::Measured::Number(number),
         MeasuredValue::Numbers(numbers) => condition::Measured::Numbers(numbers),
         MeasuredValue::Json(json) => condition::Measured::Json(json),
     };
-    let judged = match assess(metric, &value, now) {
+    match assess(metric, &value, now) {
         Ok(phase) => Measurement { phase, ..Measurement::default() },
         Err(error) => failed(error.to_string()),
-    };
-    Measurement { value: Some(measured.value), metadata: measured.metadata, ..judged }
+    }
 }
 
 fn failed(message: String) -> Measurement {

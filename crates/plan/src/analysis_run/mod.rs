@@ -9,6 +9,9 @@
 //! A metric of the provider `job` is no call: its Job is one of the plan's writes, and what became of it
 //! is observed.
 //!
+//! What a metric's provider needs to be let in is read before the plan too: the secrets of the run
+//! ([`reads`]), then the credentials of its providers ([`credentials`]).
+//!
 //! **Invariant.** The value of a secret is only ever in a call, or in the Job that its metric
 //! describes: never in a status, an event or a reason. Missing data and errors are neither success nor failure.
 
@@ -20,6 +23,8 @@ mod lifetime;
 mod measuring;
 mod patch;
 mod prepare;
+#[cfg(test)]
+mod provider_tests;
 mod redact;
 mod schedule;
 mod session;
@@ -29,6 +34,7 @@ mod tests;
 use api::argo::AnalysisRun;
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use providers::{CredentialRef, Credentials};
 use serde_json::Value;
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +78,8 @@ pub struct Observed {
     pub run: AnalysisRun,
     /// What the run's [`reads`] found; a reference that is not here counts as no Secret.
     pub secrets: BTreeMap<SecretRef, SecretRead>,
+    /// What the providers' [`credentials`] are; a reference that is not here was not found.
+    pub credentials: Credentials,
     /// Names of the metrics whose calls are being performed; they are not begun again.
     pub in_flight: BTreeSet<String>,
     /// The Prometheus to ask where a metric names none.
@@ -83,7 +91,7 @@ pub struct Observed {
 }
 
 /// A call that a measurement waits for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct MeasurementCall {
     /// Name of the metric.
     pub metric: String,
@@ -93,6 +101,17 @@ pub struct MeasurementCall {
     pub state: Value,
     /// When the measurement began.
     pub started_at: Timestamp,
+}
+
+/// The state may hold a token.
+impl std::fmt::Debug for MeasurementCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MeasurementCall")
+            .field("metric", &self.metric)
+            .field("call", &self.call)
+            .field("started_at", &self.started_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is to be written for a run, and whom to ask.
@@ -118,6 +137,22 @@ pub fn reads(run: &AnalysisRun) -> BTreeSet<SecretRef> {
     let finished = run.status.as_ref().is_some_and(|status| status.phase.completed());
     let args = run.spec.args.iter().filter(|_| !finished);
     args.filter_map(prepare::secret_ref).collect()
+}
+
+/// What must be read for the providers of a run's open metrics; `observed` holds the run and its secrets.
+pub fn credentials(observed: &Observed) -> BTreeSet<CredentialRef> {
+    let status = observed.run.status.as_ref();
+    if status.is_some_and(|status| status.phase.completed()) {
+        return BTreeSet::new();
+    }
+    let results = status.map(|status| status.metric_results.as_slice()).unwrap_or_default();
+    let settled =
+        |name: &str| results.iter().any(|result| result.name == name && result.phase.completed());
+    // A run that cannot be resolved ends, and asks nobody.
+    let metrics = prepare::with_secrets(observed).unwrap_or_default();
+    let open = metrics.iter().filter(|metric| !settled(&metric.name));
+    let asked = open.filter_map(|metric| measuring::provider_of(metric, observed).ok());
+    asked.flat_map(|(provider, config)| provider.credentials(&config)).collect()
 }
 
 /// Decides for one run: which measurements begin, what it has come to, and when to look again.

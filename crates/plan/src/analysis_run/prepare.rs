@@ -47,12 +47,13 @@ pub(super) fn with_secrets(observed: &Observed) -> Result<Vec<Metric>, String> {
     resolve(&observed.run.spec.metrics, &args.collect::<Result<Vec<_>, _>>()?)
 }
 
-/// What hides the run's secrets.
+/// What hides the run's secrets and the credentials of its providers.
 pub(super) fn redactor(observed: &Observed) -> Redactor {
-    Redactor::new(observed.secrets.values().filter_map(|read| match read {
+    let secrets = observed.secrets.values().filter_map(|read| match read {
         SecretRead::Value(value) => Some(value.as_str()),
         SecretRead::NoSecret | SecretRead::NoKey => None,
-    }))
+    });
+    Redactor::new(secrets.chain(observed.credentials.hidden()))
 }
 
 /// Where an argument's secret is.

@@ -1,5 +1,6 @@
 //! Keeping the values of secrets out of everything that is written.
 
+use serde_json::Value;
 use std::fmt::Write;
 
 /// What stands where a secret stood.
@@ -25,6 +26,18 @@ impl Redactor {
     /// The text without secrets.
     pub(super) fn clean(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+    }
+
+    /// The JSON with no secret in its texts; keys and numbers stay as they are.
+    pub(super) fn clean_texts(&self, json: &Value) -> Value {
+        match json {
+            Value::String(text) => Value::String(self.clean(text)),
+            Value::Array(items) => items.iter().map(|item| self.clean_texts(item)).collect(),
+            Value::Object(fields) => {
+                fields.iter().map(|(key, field)| (key.clone(), self.clean_texts(field))).collect()
+            }
+            other => other.clone(),
+        }
     }
 }
 

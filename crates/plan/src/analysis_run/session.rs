@@ -11,11 +11,12 @@ use super::{
 };
 use analysis::{
     counting::{DEFAULT_MEASUREMENTS_KEPT, Ending, record},
+    duration,
     verdict::{Verdict, ending, roll_up},
 };
 use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement, Metric, MetricResult};
 use jiff::Timestamp;
-use providers::{Provider, Turn};
+use providers::{Asked, Provider, Turn};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Write};
@@ -96,8 +97,9 @@ impl<'a> Session<'a> {
             Err(message) => return self.unresolved = Some(self.redactor.clean(&message)),
         };
         if let Some((provider, config)) = self.provider(&metrics[index]) {
-            let turn = provider.resume(&config, &call.state, reply, self.now);
-            self.follow(&metrics[index], turn, call.started_at);
+            let asked = self.asked(&metrics[index], &config);
+            let turn = provider.resume(&asked, &call.state, reply, self.now);
+            self.follow(&metrics[index], provider, turn, call.started_at);
         }
     }
 
@@ -147,15 +149,16 @@ impl<'a> Session<'a> {
         let Some((provider, config)) = self.provider(metric) else { return };
         let unfinished =
             self.result(&metric.name).and_then(|result| result.measurements.last()).cloned();
+        let asked = self.asked(metric, &config);
         let turn = match (next, &unfinished) {
             (Next::Resume(_), Some(last)) => {
-                provider.wake(&config, &measuring::state_of(last), self.now)
+                provider.wake(&asked, &measuring::state_of(last), self.now)
             }
-            _ => provider.start(&config, self.now),
+            _ => provider.start(&asked, self.now),
         };
         let began =
             unfinished.filter(|last| last.finished_at.is_none()).and_then(|last| last.started_at);
-        self.follow(metric, turn, began.map_or(self.now, |began| began.0));
+        self.follow(metric, provider, turn, began.map_or(self.now, |began| began.0));
     }
 
     /// Makes the Job of a measurement, or takes in what became of it.
@@ -196,7 +199,23 @@ impl<'a> Session<'a> {
         None
     }
 
-    fn follow(&mut self, metric: &Metric, turn: Turn, started_at: Timestamp) {
+    fn asked<'b>(&'b self, metric: &Metric, config: &'b Value) -> Asked<'b> {
+        let interval = metric.interval.as_deref();
+        Asked {
+            config,
+            credentials: &self.observed.credentials,
+            interval: interval.and_then(|interval| duration::parse(interval).ok()),
+            run_started_at: self.began(),
+        }
+    }
+
+    fn follow(
+        &mut self,
+        metric: &Metric,
+        provider: &dyn Provider,
+        turn: Turn,
+        started_at: Timestamp,
+    ) {
         let began = Some(measuring::seconds(started_at));
         match turn {
             Exchange::Call(call, state) => {
@@ -209,7 +228,8 @@ impl<'a> Session<'a> {
                 });
             }
             Exchange::Wait(at, state) => {
-                let waiting = measuring::waiting(at, &state);
+                let told = provider.waiting(&state);
+                let waiting = measuring::waiting(at, &state, told, &self.redactor);
                 self.put(&metric.name, Measurement { started_at: began, ..waiting });
             }
             Exchange::Done(outcome) => {
@@ -317,11 +337,14 @@ impl<'a> Session<'a> {
     }
 
     fn next(&self, metric: &Metric) -> Next {
-        let began = self.status.started_at.as_ref().map_or(self.now, |began| began.0);
-        match schedule::next(metric, self.result(&metric.name), began) {
+        match schedule::next(metric, self.result(&metric.name), self.began()) {
             Next::Resume(_) if metric.provider.job.is_some() => Next::Watch,
             next => next,
         }
+    }
+
+    fn began(&self) -> Timestamp {
+        self.status.started_at.as_ref().map_or(self.now, |began| began.0)
     }
 
     fn ending(&self) -> Ending {

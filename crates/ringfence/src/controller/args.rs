@@ -1,8 +1,9 @@
-//! The flags of `ringfence controller`: upstream's, spelled and set as upstream has them, and two of ours.
+//! The flags of `ringfence controller`: upstream's, spelled and set as upstream has them, and three of ours.
 
 use super::{connection::ConnectionArguments, unheeded::UnheededArguments};
 use crate::log::{Format, Level};
 use clap::{ArgAction, Args, Parser, ValueEnum};
+use controller::Allowed;
 use std::{net::IpAddr, time::Duration};
 
 /// Runs the controller of `Rollout` and `AnalysisRun` objects.
@@ -68,6 +69,10 @@ pub(crate) struct ControllerArguments {
     /// Prometheus that metrics without an address ask.
     #[arg(long, value_name = "URL", env = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS")]
     pub(crate) prometheus_address: Option<String>,
+    /// Hosts, addresses and networks that metrics may ask although they are special: loopback,
+    /// link-local, metadata services, the API server.
+    #[arg(long, value_name = "HOST|NETWORK", value_delimiter = ',')]
+    pub(crate) egress_allow: Vec<Allowed>,
     #[command(flatten)]
     pub(crate) unheeded: UnheededArguments,
 }

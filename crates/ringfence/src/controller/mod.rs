@@ -14,7 +14,11 @@ use crate::{outside, screen};
 use anyhow::Context;
 use args::Part;
 use clock::Clock;
-use controller::{Controller, ControllerConfig, LeaderElection, LeaseConfig, Pace, Work};
+use controller::{
+    Allowed, Controller, ControllerConfig, Egress, LeaderElection, LeaseConfig, Pace, Surroundings,
+    Work,
+};
+use http::Uri;
 use kube::Client;
 use std::{net::SocketAddr, process::ExitCode};
 
@@ -22,9 +26,10 @@ use std::{net::SocketAddr, process::ExitCode};
 pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCode> {
     let config = arguments.connection.config().await?;
     let settings = settings(&arguments, &config.default_namespace);
+    let http = outside::http(egress(&arguments, &config.cluster_url))?;
     let client = Client::try_from(config).context("connecting to the cluster")?;
     announce(&arguments, &settings);
-    let controller = Controller::start(client, Clock::system(), outside::http()?, settings).await?;
+    let controller = Controller::start(client, Clock::system(), http, settings).await?;
     screen::note("The controller runs; Ctrl-C ends it.");
     outside::asked_to_end().await?;
     controller.shutdown().await;
@@ -42,11 +47,26 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
         metrics_listen: Some(SocketAddr::new(bind, arguments.metrics_port())),
         health_listen: Some(SocketAddr::new(bind, arguments.healthz_port)),
         prometheus_address: arguments.prometheus_address.clone(),
+        surroundings: Surroundings::of_process(&pod::own_namespace()),
         workers: arguments.rollout_threads,
         work: if only_analysis { Work::Analysis } else { Work::Everything },
         pace: arguments.qps.and_then(|qps| Pace::new(qps, arguments.burst)),
         ..ControllerConfig::alone()
     }
+}
+
+/// Nobody's template may lead to the API server, or to what only answers this machine; the Prometheus
+/// that the operator names may be anywhere.
+fn egress(arguments: &ControllerArguments, api_server: &Uri) -> Egress {
+    let usual_port = if api_server.scheme_str() == Some("http") { 80 } else { 443 };
+    let (host, port) = (api_server.host(), api_server.port_u16().unwrap_or(usual_port));
+    let mut egress = Egress::default().without_api_server(host.unwrap_or_default(), port);
+    if let Some(address) = pod::api_address() {
+        egress = egress.without_api_address(address);
+    }
+    let own = arguments.prometheus_address.as_ref().and_then(|address| address.parse::<Uri>().ok());
+    let own = own.and_then(|address| address.host()?.parse::<Allowed>().ok());
+    arguments.egress_allow.iter().cloned().chain(own).fold(egress, Egress::allowing)
 }
 
 fn leader_election(arguments: &ControllerArguments) -> LeaderElection {

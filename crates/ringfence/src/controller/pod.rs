@@ -24,6 +24,11 @@ pub(super) fn usual_address() -> IpAddr {
     address_beside(std::env::var(IN_A_POD).ok().as_deref())
 }
 
+/// The address of the cluster's API server, as every pod is told it.
+pub(super) fn api_address() -> Option<IpAddr> {
+    std::env::var(IN_A_POD).ok()?.parse().ok()
+}
+
 fn first_named(sources: [Option<String>; 2]) -> String {
     let named = sources.into_iter().flatten().map(|name| name.trim().to_owned());
     named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| USUAL_NAMESPACE.to_owned())

@@ -66,7 +66,7 @@ const RELEASES: [DemoRelease; 3] = [
 /// Starts everything, then plays the story or waits for a person.
 pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let config = EmbeddedConfig { controller: WithController::Yes, ..EmbeddedConfig::default() };
-    let embedded = Embedded::start(config, outside::http()?).await?;
+    let embedded = Embedded::start(config, outside::http_with_loopback()?).await?;
     embedded::apply(&embedded.client, NAMESPACE, ("demo", MANIFESTS))
         .await
         .context("applying the demo's manifests")?;

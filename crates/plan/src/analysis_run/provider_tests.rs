@@ -1,0 +1,237 @@
+//! Providers that must be let in, that wait, and that judge by themselves.
+
+use super::{
+    SecretRead, SecretRef, credentials, plan,
+    tests::{Stage, reply},
+};
+use api::argo::AnalysisPhase;
+use jiff::SignedDuration;
+use providers::{CredentialRead, CredentialRef, Source};
+use serde_json::{Value, json};
+use vocab::{Call, Reply};
+
+fn kayenta(threshold: &Value) -> Value {
+    json!({"name": "m", "successCondition": "false", "provider": {"kayenta": {
+        "address": "http://kayenta", "application": "a", "canaryConfigName": "c",
+        "metricsAccountName": "m", "configurationAccountName": "c", "storageAccountName": "s",
+        "threshold": threshold, "scopes": [],
+    }}})
+}
+
+/// Answers as a Kayenta server would that judges with a score.
+fn answer_with_score(stage: &mut Stage, score: u32) {
+    for _ in 0..2 {
+        stage.answer(|call| {
+            let is_order = call.call.method == "POST";
+            let found = json!([{"id": "1", "name": "c"}]);
+            let ordered = json!({"canaryExecutionId": "x1"});
+            Ok(reply(200, &if is_order { ordered } else { found }.to_string()))
+        });
+    }
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    assert_eq!(
+        (last.phase, last.metadata["canaryExecutionId"].as_str()),
+        (AnalysisPhase::Running, "x1")
+    );
+    let at = last.resume_at.unwrap().0;
+    assert_eq!(
+        (Some(at), at.duration_since(stage.now)),
+        (stage.wake, SignedDuration::from_secs(15))
+    );
+    stage.now = at;
+    stage.plan();
+    assert_eq!(stage.calls[0].call.url, "http://kayenta/canary/x1");
+    let judged = json!({"judgeResult": {"score": {"score": score}}});
+    let scored = json!({"complete": true, "result": judged}).to_string();
+    stage.answer(|_| Ok(reply(200, &scored)));
+}
+
+#[track_caller]
+fn check_score(score: u32, phase: AnalysisPhase) {
+    let mut stage =
+        Stage::new(&json!({"metrics": [kayenta(&json!({"pass": 90, "marginal": 75}))]}));
+    stage.plan();
+    answer_with_score(&mut stage, score);
+    let status = stage.status();
+    let measured = &status.metric_results[0].measurements[0];
+    assert_eq!((status.phase, measured.phase), (phase, phase));
+    assert_eq!(measured.value.as_deref(), Some(score.to_string().as_str()));
+    assert_eq!(measured.metadata.keys().collect::<Vec<_>>(), ["canaryExecutionId"]);
+    let began = measured.started_at.as_ref().unwrap().0;
+    assert_eq!(stage.now.duration_since(began), SignedDuration::from_secs(15));
+}
+
+#[test]
+fn a_service_that_judges_by_itself_decides_in_place_of_conditions() {
+    check_score(95, AnalysisPhase::Successful);
+    check_score(80, AnalysisPhase::Inconclusive);
+    check_score(10, AnalysisPhase::Failed);
+}
+
+/// A run that asks Datadog with a Secret that an argument names.
+fn with_credentials() -> Stage {
+    let datadog = json!({"query": "q", "secretRef": {"name": "{{args.team}}"}});
+    let metric = json!({"name": "m", "provider": {"datadog": datadog}});
+    let args = json!([{"name": "team", "value": "shop"}]);
+    Stage::new(&json!({"metrics": [metric], "args": args}))
+}
+
+fn source(key: &str) -> Source {
+    Source::of_controller("shop", key)
+}
+
+#[test]
+fn credentials_reach_the_call_and_nothing_else() {
+    let mut stage = with_credentials();
+    let open = [CredentialRef::open(source("address"))];
+    let keys = ["api-key", "app-key"].map(|key| CredentialRef::hidden(source(key)));
+    let wanted = open.into_iter().chain(keys);
+    assert_eq!(credentials(&stage.observed), wanted.clone().collect());
+    let values = ["http://datadog", "api-s3cr3t", "app-s3cr3t"].into_iter();
+    let read = values.map(|value| CredentialRead::Value(value.to_owned()));
+    stage.observed.credentials = wanted.zip(read).collect();
+    stage.plan();
+    let header = ("DD-API-KEY".to_owned(), "api-s3cr3t".to_owned());
+    assert!(stage.calls[0].call.headers.contains(&header));
+    stage.answer(|call| {
+        let sent: Vec<&str> = call.call.headers.iter().map(|(_, value)| value.as_str()).collect();
+        Ok(reply(403, &format!("http://datadog refuses {}", sent.join(" "))))
+    });
+    let message = stage.status().metric_results[0].measurements[0].message.clone().unwrap();
+    assert_eq!(
+        message,
+        "received authentication error response code: 403 http://datadog refuses application/json ***** *****"
+    );
+    let written = format!("{:?}{:?}{:?}", stage.observed, stage.events, stage.calls);
+    assert!(!written.contains("s3cr3t"), "{written}");
+}
+
+#[test]
+fn without_credentials_the_measurement_is_an_error_and_nobody_is_asked() {
+    let mut stage = with_credentials();
+    stage.plan();
+    assert!(stage.calls.is_empty());
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    let expected = "failed to find the credentials for datadog metrics provider";
+    assert_eq!((last.phase, last.message.as_deref()), (AnalysisPhase::Error, Some(expected)));
+}
+
+#[test]
+fn a_run_that_has_ended_needs_no_credentials() {
+    let mut stage = with_credentials();
+    let mut status = stage.status();
+    status.phase = AnalysisPhase::Successful;
+    stage.observed.run.status = Some(status);
+    assert!(credentials(&stage.observed).is_empty());
+    assert!(plan(&stage.observed, stage.now).calls.is_empty());
+}
+
+fn compare() -> Value {
+    let query = |version: &str, what: &str| {
+        format!("sum(increase({what}{{service=\"{{{{args.{version}}}}}\"}}[1m]))")
+    };
+    let queries = |version| json!({"bad": query(version, "bad"), "total": query(version, "all")});
+    json!({"name": "errors", "provider": {"plugin": {"ringfence/compare": {
+        "source": {"prometheus": {"headers": [{"key": "X-Key", "value": "{{args.key}}"}]}},
+        "canary": queries("canary"), "stable": queries("stable"),
+        "alpha": "{{args.alpha}}", "every": "1m", "atMost": "5m",
+    }}}})
+}
+
+fn comparison() -> Stage {
+    let secret = json!({"secretKeyRef": {"name": "prometheus", "key": "key"}});
+    let args = json!([
+        {"name": "canary", "value": "web-canary"}, {"name": "stable", "value": "web-stable"},
+        {"name": "alpha", "value": "0.01"}, {"name": "key", "valueFrom": secret},
+    ]);
+    let mut stage = Stage::new(&json!({"metrics": [compare()], "args": args}));
+    stage.observed.prometheus_address = Some("http://prometheus".to_owned());
+    let secret = SecretRef { name: "prometheus".to_owned(), key: "key".to_owned() };
+    stage.observed.secrets.insert(secret, SecretRead::Value("s3cr3t".to_owned()));
+    stage
+}
+
+/// What a Prometheus knows in which so many of the canary's 200 requests are bad, and 9 of stable's 900.
+fn counted(call: &Call, canary_bad: u32) -> Reply {
+    assert_eq!(call.url, "http://prometheus/api/v1/query");
+    assert!(call.headers.contains(&("X-Key".to_owned(), "s3cr3t".to_owned())));
+    let query = String::from_utf8(call.body.clone().unwrap()).unwrap();
+    let count = match (query.contains("web-canary"), query.contains("bad")) {
+        (true, true) => canary_bad,
+        (true, false) => 200,
+        (false, true) => 9,
+        (false, false) => 900,
+    };
+    let sample = json!({"metric": {}, "value": [1, count.to_string()]});
+    let data = json!({"resultType": "vector", "result": [sample]});
+    reply(200, &json!({"status": "success", "data": data}).to_string())
+}
+
+fn look(stage: &mut Stage, canary_bad: u32) {
+    stage.plan();
+    for _ in 0..4 {
+        stage.answer(|call| Ok(counted(&call.call, canary_bad)));
+    }
+}
+
+#[track_caller]
+fn check_comparison(canary_bad: u32, phase: AnalysisPhase) {
+    let mut stage = comparison();
+    look(&mut stage, canary_bad);
+    let first = stage.status().metric_results[0].measurements[0].clone();
+    assert_eq!(first.phase, AnalysisPhase::Running);
+    assert_eq!(first.metadata["lnE"].split_once(" of ").unwrap().1, "4.61");
+    assert!(first.metadata["evidence"].ends_with("intervals: 1"), "{:?}", first.metadata);
+    assert_eq!(stage.wake, Some(stage.now + SignedDuration::from_mins(1)));
+    while !stage.status().phase.completed() {
+        stage.now = stage.wake.unwrap();
+        look(&mut stage, canary_bad);
+    }
+    let status = stage.status();
+    let result = &status.metric_results[0];
+    assert_eq!((status.phase, result.phase, result.measurements.len()), (phase, phase, 1));
+    let last = &result.measurements[0];
+    assert_eq!((last.phase, &last.started_at), (phase, &first.started_at));
+    let value: Value = serde_json::from_str(last.value.as_deref().unwrap()).unwrap();
+    assert!(value["looks"].as_u64() > Some(1), "{value}");
+    assert_eq!(result.metadata["canary.bad"], "sum(increase(bad{service=\"web-canary\"}[1m]))");
+    let written = format!("{:?}{:?}", stage.observed.run, stage.events);
+    assert!(!written.contains("s3cr3t"), "{written}");
+}
+
+#[test]
+fn a_comparison_runs_on_until_the_judge_has_a_verdict() {
+    check_comparison(9, AnalysisPhase::Failed);
+    check_comparison(0, AnalysisPhase::Successful);
+    check_comparison(3, AnalysisPhase::Inconclusive);
+}
+
+#[test]
+fn an_answer_that_tells_the_secret_is_kept_without_it() {
+    let mut stage = comparison();
+    stage.plan();
+    stage.answer(|_| {
+        let error =
+            json!({"status": "error", "errorType": "bad_data", "error": "key s3cr3t is old"});
+        Ok(reply(400, &error.to_string()))
+    });
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    assert_eq!(last.metadata["problem"], "canary.total: bad_data: key ***** is old");
+    assert!(!format!("{:?}", stage.observed.run).contains("s3cr3t"));
+    stage.now = stage.wake.unwrap();
+    look(&mut stage, 9);
+    assert_eq!(stage.status().metric_results[0].measurements[0].metadata["looks"], "2");
+}
+
+#[test]
+fn a_comparison_that_makes_no_sense_names_all_of_it() {
+    let compare = json!({"source": {"prometheus": {"address": "http://p"}}, "canary": {"bad": "b", "total": "t"},
+        "stable": {"bad": "b"}, "alpha": 2, "every": "1m"});
+    let provider = json!({"plugin": {"ringfence/compare": compare}});
+    let mut stage = Stage::new(&json!({"metrics": [{"name": "m", "provider": provider}]}));
+    stage.plan();
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    let expected = "stable.total: a query for the count of all requests is needed; \
+        alpha: alpha is 2: must be between 0 and 1, both excluded";
+    assert_eq!((last.phase, last.message.as_deref()), (AnalysisPhase::Error, Some(expected)));
+}

@@ -1,0 +1,140 @@
+//! Values as Go writes them, because people compare what stands in a status with what stood there.
+
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt::Write};
+
+/// Go writes numbers from here on with an exponent, in JSON.
+const JSON_EXPONENT_FROM: f64 = 1e21;
+/// Go writes numbers below this with an exponent, in JSON.
+const JSON_EXPONENT_BELOW: f64 = 1e-6;
+/// Go prints numbers from this power of ten on with an exponent.
+const PRINTED_EXPONENT_FROM: i32 = 6;
+
+/// A number with as many digits as it needs, and never an exponent.
+pub(crate) fn fixed(number: f64) -> String {
+    if number.is_infinite() { infinity(number) } else { number.to_string() }
+}
+
+/// A number with two or six digits after the point.
+pub(crate) fn rounded(number: f64, digits: usize) -> String {
+    if number.is_infinite() { infinity(number) } else { format!("{number:.digits$}") }
+}
+
+/// A number as `%v` prints it: with an exponent if it is very large or very small.
+pub(crate) fn printed(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return fixed(number) };
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if (-4..PRINTED_EXPONENT_FROM).contains(&exponent) {
+        return fixed(number);
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+/// Texts in brackets, with a separator.
+pub(crate) fn list(items: impl IntoIterator<Item = String>, separator: &str) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    format!("[{}]", items.join(separator))
+}
+
+/// JSON with sorted keys, with floats for numbers, and safe within HTML.
+pub(crate) fn json(value: &Value) -> String {
+    let mut out = String::new();
+    write_json(value, &mut out);
+    out
+}
+
+fn write_json(value: &Value, out: &mut String) {
+    match value {
+        Value::Null | Value::Bool(_) => out.push_str(&value.to_string()),
+        Value::Number(number) => out.push_str(&json_number(number.as_f64().unwrap_or_default())),
+        Value::String(text) => out.push_str(&json_text(text)),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                write_json(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            out.push('{');
+            for (index, (key, item)) in sorted.into_iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                out.push_str(&json_text(key));
+                out.push(':');
+                write_json(item, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn json_number(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (JSON_EXPONENT_BELOW..JSON_EXPONENT_FROM).contains(&size) {
+        return number.to_string();
+    }
+    let scientific = format!("{number:e}");
+    match scientific.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
+        _ => scientific,
+    }
+}
+
+fn json_text(text: &str) -> String {
+    let quoted = Value::String(text.to_owned()).to_string();
+    quoted.chars().fold(String::new(), |mut out, it| {
+        match it {
+            // Writing to a string does not fail.
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(it));
+            }
+            plain => out.push(plain),
+        }
+        out
+    })
+}
+
+fn infinity(number: f64) -> String {
+    if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_written_as_go_writes_them() {
+        assert_eq!(fixed(1e-7), "0.0000001");
+        assert_eq!(fixed(f64::INFINITY), "+Inf");
+        assert_eq!(fixed(f64::NAN), "NaN");
+        assert_eq!(rounded(2.5, 6), "2.500000");
+        assert_eq!(rounded(f64::NEG_INFINITY, 2), "-Inf");
+        let printings = [
+            (0.0, "0"),
+            (0.001, "0.001"),
+            (0.000_015, "1.5e-05"),
+            (250_000.0, "250000"),
+            (1e6, "1e+06"),
+            (123_456_789.0, "1.23456789e+08"),
+            (1e21, "1e+21"),
+            (-2.5e-10, "-2.5e-10"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ];
+        for (number, expected) in printings {
+            assert_eq!(printed(number), expected);
+        }
+    }
+
+    #[test]
+    fn json_is_written_as_go_writes_it() {
+        let value = json!({"b": [1, 2.0, 1e-7, 1e21, 0.25], "a": {"<&>": null}, "c": true});
+        let expected = r#"{"a":{"\u003c\u0026\u003e":null},"b":[1,2,1e-7,1e+21,0.25],"c":true}"#;
+        assert_eq!(json(&value), expected);
+    }
+}
