@@ -10,7 +10,8 @@
 //!
 //! Region and access are in the environment: `AWS_REGION`, and either `AWS_ACCESS_KEY_ID` and
 //! `AWS_SECRET_ACCESS_KEY` (with `AWS_SESSION_TOKEN`), or `AWS_ROLE_ARN` and
-//! `AWS_WEB_IDENTITY_TOKEN_FILE`, as EKS sets them for a service account.
+//! `AWS_WEB_IDENTITY_TOKEN_FILE`, or `AWS_CONTAINER_CREDENTIALS_FULL_URI` and
+//! `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, as EKS sets either for a service account.
 
 use crate::aws::{self, Access, Exchanged, Keys, Scope};
 use crate::conversation::{

@@ -15,8 +15,8 @@ use vocab::{Call, Exchange, Reply, ReplyError};
 /// What an error says about a state that somebody else wrote.
 pub(crate) const FOREIGN_STATE: &str = "the state of the measurement is not one of this provider's";
 
-/// Where a conversation stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a conversation stands. It may hold a token, and is therefore not to be printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "step")]
 pub(crate) enum Step {
     /// The token was asked for with the client's secret in a header.

@@ -10,6 +10,8 @@ use std::{collections::BTreeMap, fmt};
 /// The environment variables that providers may ask for; a shell need not know any other.
 pub const VARIABLES: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_DEFAULT_REGION",
     "AWS_REGION",
     "AWS_ROLE_ARN",

@@ -1,13 +1,13 @@
 //! Asking Amazon Web Services: where the keys come from, and how a request is signed with them.
 //!
-//! Keys are in the environment, or a web identity is exchanged for them (as on EKS), and a role may be
-//! assumed with them. Start with [`begin`]; each exchange ends in [`Access::Granted`] or one more call.
+//! Keys are in the environment, or a web identity or a pod identity is exchanged for them (as on EKS), and
+//! a role may be assumed with them. Start with [`begin`]; each exchange ends in [`Access::Granted`] or one more call.
 
 mod sign;
 
 pub(crate) use sign::{Scope, sign};
 
-use crate::conversation::{failed, form};
+use crate::conversation::{failed, form, is_http_url};
 use crate::{CredentialRef, Credentials, MeasureError, Source};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const STS_VERSION: &str = "2011-06-15";
 /// What our sessions are called unless the environment names them.
 const USUAL_SESSION: &str = "argo-rollouts";
+/// Names the file with the web identity.
+const WEB_IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+/// Names the file with the pod identity.
+const POD_IDENTITY: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 /// The longest part of an error of AWS that is told.
 const MESSAGE_MAX: usize = 1024;
 
@@ -47,6 +51,8 @@ impl fmt::Debug for Keys {
 pub(crate) enum Exchanged {
     /// Keys for a web identity.
     Identity,
+    /// Keys for a pod identity.
+    Pod,
     /// Keys for a role.
     Role,
 }
@@ -62,12 +68,19 @@ pub(crate) enum Access {
 /// What has to be read to sign.
 pub(crate) fn credentials() -> Vec<CredentialRef> {
     let variable = Source::Variable;
-    let open = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"];
+    let open = [
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+    ];
     let hidden = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     let open = open.map(|name| CredentialRef::open(variable(name)));
     let hidden = hidden.map(|name| CredentialRef::hidden(variable(name)));
-    let file = CredentialRef::hidden(Source::FileOf("AWS_WEB_IDENTITY_TOKEN_FILE"));
-    open.into_iter().chain(hidden).chain([file]).collect()
+    let files =
+        [WEB_IDENTITY, POD_IDENTITY].map(|name| CredentialRef::hidden(Source::FileOf(name)));
+    open.into_iter().chain(hidden).chain(files).collect()
 }
 
 /// The region of the environment.
@@ -88,7 +101,7 @@ pub(crate) fn is_region(text: &str) -> bool {
 /// Begins the way to the keys, in the end those of `role` if there is one.
 ///
 /// # Errors
-/// When the environment has no keys and no web identity.
+/// When the environment has neither keys nor an identity.
 pub(crate) fn begin(
     credentials: &Credentials,
     region: &str,
@@ -103,16 +116,14 @@ pub(crate) fn begin(
         let keys = Keys { id: id.to_owned(), secret: secret.to_owned(), token };
         return Ok(with_role(keys, region, role, now));
     }
-    let identity = credentials.secret(&Source::FileOf("AWS_WEB_IDENTITY_TOKEN_FILE"));
+    let identity = credentials.secret(&Source::FileOf(WEB_IDENTITY));
     match (variable("AWS_ROLE_ARN"), identity) {
         (Some(arn), Ok(Some(identity))) => {
             let session = variable("AWS_ROLE_SESSION_NAME").unwrap_or(USUAL_SESSION);
             Ok(Access::Ask(for_identity(region, arn, session, identity), Exchanged::Identity))
         }
         (Some(_), Err(error)) => Err(error),
-        _ => Err(failed(
-            "no credentials of AWS: neither keys nor a web identity is in the environment",
-        )),
+        _ => for_pod(credentials).map(|call| Access::Ask(call, Exchanged::Pod)),
     }
 }
 
@@ -128,7 +139,7 @@ pub(crate) fn go_on(
 ) -> Result<Access, MeasureError> {
     let keys = keys(asked, reply)?;
     Ok(match asked {
-        Exchanged::Identity => with_role(keys, region, role, now),
+        Exchanged::Identity | Exchanged::Pod => with_role(keys, region, role, now),
         Exchanged::Role => Access::Granted(keys),
     })
 }
@@ -175,6 +186,24 @@ fn for_identity(region: &str, role: &str, session: &str, identity: &str) -> Call
     token_service(region, question)
 }
 
+/// Asks whoever answers pods on the machine for keys, as the environment names it.
+fn for_pod(credentials: &Credentials) -> Result<Call, MeasureError> {
+    let address = credentials.variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    let address = address.filter(|address| is_http_url(address)).ok_or_else(|| {
+        failed("no credentials of AWS: neither keys nor an identity is in the environment")
+    })?;
+    let identity = credentials.secret(&Source::FileOf(POD_IDENTITY))?;
+    let identity = identity.map(|identity| ("Authorization".to_owned(), identity.to_owned()));
+    Ok(Call {
+        method: "GET".to_owned(),
+        url: address.to_owned(),
+        headers: identity.into_iter().collect(),
+        body: None,
+        timeout: TIMEOUT,
+        insecure: false,
+    })
+}
+
 fn token_service(region: &str, question: String) -> Call {
     let form = "application/x-www-form-urlencoded".to_owned();
     Call {
@@ -190,14 +219,20 @@ fn token_service(region: &str, question: String) -> Call {
 fn keys(asked: Exchanged, reply: &Reply) -> Result<Keys, MeasureError> {
     let operation = match asked {
         Exchanged::Identity => "STS: AssumeRoleWithWebIdentity",
+        Exchanged::Pod => "pod identity",
         Exchanged::Role => "STS: AssumeRole",
     };
     if reply.status != 200 {
         return Err(refused(operation, reply));
     }
     let body = String::from_utf8_lossy(&reply.body);
-    let field = |name| element(&body, name).map(str::to_owned);
-    let all = (field("AccessKeyId"), field("SecretAccessKey"), field("SessionToken"));
+    let json: Value = serde_json::from_str(&body).unwrap_or_default();
+    let field = |name: &str| {
+        let found = json[name].as_str().or_else(|| element(&body, name));
+        found.map(str::to_owned)
+    };
+    let token = field("SessionToken").or_else(|| field("Token"));
+    let all = (field("AccessKeyId"), field("SecretAccessKey"), token);
     let (Some(id), Some(secret), token @ Some(_)) = all else {
         return Err(failed(format!("operation error {operation}: the answer holds no keys")));
     };

@@ -92,6 +92,29 @@ fn a_web_identity_is_exchanged_for_keys() {
 }
 
 #[test]
+fn a_pod_identity_is_exchanged_for_keys() {
+    let sources = [
+        (Source::Variable("AWS_REGION"), "eu-west-1"),
+        (
+            Source::Variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+            "http://169.254.170.23/v1/credentials",
+        ),
+        (Source::FileOf("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "pod.s3cr3t"),
+    ];
+    let granted = json!({"AccessKeyId": "ASIA", "SecretAccessKey": "k", "Token": "t"}).to_string();
+    let mut stage = Stage::new("cloudWatch", &config()).with(&sources);
+    let (calls, _) = stage.play(&[reply(200, &granted), reply(500, "")]);
+    assert_eq!((calls[0].method.as_str(), &calls[0].body), ("GET", &None));
+    assert_eq!(calls[0].url, "http://169.254.170.23/v1/credentials");
+    assert_eq!(header(&calls[0], "Authorization"), Some("pod.s3cr3t"));
+    assert_eq!(header(&calls[1], "X-Amz-Security-Token"), Some("t"));
+    let mut stage = Stage::new("cloudWatch", &config()).with(&sources);
+    let (_, outcome) = stage.play(&[reply(404, "no association")]);
+    let expected = "operation error pod identity, https response error StatusCode: 404, RequestID: , api error UnknownError: UnknownError";
+    assert_eq!(outcome.unwrap_err(), expected);
+}
+
+#[test]
 fn what_the_token_service_refuses_is_told() {
     let check = |answer, expected: &str| {
         let mut stage = Stage::new("cloudWatch", &config()).with(&identity());
@@ -114,7 +137,7 @@ fn cloud_watch_names_what_it_lacks() {
     check(&[], "no region of AWS: AWS_REGION is not set");
     check(
         std::slice::from_ref(&region),
-        "no credentials of AWS: neither keys nor a web identity is in the environment",
+        "no credentials of AWS: neither keys nor an identity is in the environment",
     );
     check(
         &[region, (Source::Variable("AWS_ROLE_ARN"), "arn")],

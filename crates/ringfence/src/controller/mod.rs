@@ -55,8 +55,8 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
     }
 }
 
-/// Nobody's template may lead to the API server, or to what only answers this machine; the Prometheus
-/// that the operator names may be anywhere.
+/// Nobody's template may lead to the API server, or to what only answers this machine; what the operator
+/// names, Prometheus and whoever hands out keys, may be anywhere.
 fn egress(arguments: &ControllerArguments, api_server: &Uri) -> Egress {
     let usual_port = if api_server.scheme_str() == Some("http") { 80 } else { 443 };
     let (host, port) = (api_server.host(), api_server.port_u16().unwrap_or(usual_port));
@@ -66,6 +66,7 @@ fn egress(arguments: &ControllerArguments, api_server: &Uri) -> Egress {
     }
     let own = arguments.prometheus_address.as_ref().and_then(|address| address.parse::<Uri>().ok());
     let own = own.and_then(|address| address.host()?.parse::<Allowed>().ok());
+    let own = own.into_iter().chain(pod::keys_host());
     arguments.egress_allow.iter().cloned().chain(own).fold(egress, Egress::allowing)
 }
 
@@ -103,4 +104,30 @@ fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "ringfence".to_owned());
     let started = Clock::system().now().as_nanosecond();
     format!("{host}_{}_{started:x}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[track_caller]
+    fn check(flags: &[&str], host: &str, is_allowed: bool) {
+        let given = ["rollouts-controller"].iter().chain(flags);
+        let parsed = RolloutsController::try_parse_from(given).unwrap();
+        let api_server = Uri::from_static("https://api.example.com:6443");
+        let egress = egress(&parsed.arguments, &api_server);
+        assert_eq!(egress.check_host(host, 6443).is_ok(), is_allowed, "{flags:?} {host}");
+    }
+
+    #[test]
+    fn metrics_lead_neither_to_the_api_server_nor_to_this_machine_unless_told() {
+        check(&[], "api.example.com", false);
+        check(&[], "127.0.0.1", false);
+        check(&[], "prometheus.monitoring", true);
+        check(&["--prometheus-address=http://127.0.0.1:9090"], "127.0.0.1", true);
+        check(&["--egress-allow=127.0.0.0/8,api.example.com"], "127.0.0.9", true);
+        check(&["--egress-allow=127.0.0.0/8,api.example.com"], "api.example.com", true);
+        check(&["--egress-allow=127.0.0.0/8"], "::1", false);
+    }
 }

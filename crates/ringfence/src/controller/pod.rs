@@ -1,5 +1,7 @@
 //! What a controller learns from the pod it runs in.
 
+use controller::Allowed;
+use http::Uri;
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -9,6 +11,8 @@ use std::{
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// Upstream's namespace, when nothing says which it is.
 const USUAL_NAMESPACE: &str = "argo-rollouts";
+/// Set in pods with an identity of AWS: where their keys are handed out.
+const KEYS_ADDRESS: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 /// Set in every pod: an address of the API server.
 const IN_A_POD: &str = "KUBERNETES_SERVICE_HOST";
 
@@ -27,6 +31,12 @@ pub(super) fn usual_address() -> IpAddr {
 /// The address of the cluster's API server, as every pod is told it.
 pub(super) fn api_address() -> Option<IpAddr> {
     std::env::var(IN_A_POD).ok()?.parse().ok()
+}
+
+/// Whoever hands out AWS's keys to the pod, as the pod is told it.
+pub(super) fn keys_host() -> Option<Allowed> {
+    let address: Uri = std::env::var(KEYS_ADDRESS).ok()?.parse().ok()?;
+    address.host()?.parse().ok()
 }
 
 fn first_named(sources: [Option<String>; 2]) -> String {
