@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vocab::{Exchange, Reply, ReplyError};
 
-/// A look that is late by more than this part of the time between two looks moves all later ones, so
-/// that no two count the same minutes.
+/// A look whose answers are late by more than this part of the time between two looks moves all later
+/// ones, so that no two count the same minutes.
 const LATE: i32 = 10;
 /// Bad requests beyond all requests that are put down to the two questions being asked one after the
 /// other: one, or this part of all.
@@ -51,8 +51,6 @@ pub(super) struct Progress {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Look {
     pub(super) progress: Progress,
-    /// When it was begun.
-    asked: Timestamp,
     /// The answers so far, in the order of [`QUESTIONS`].
     answers: Vec<Answer>,
     /// Where the conversation about the next answer stands.
@@ -99,7 +97,7 @@ pub(super) fn begin(
     progress: Progress,
     now: Timestamp,
 ) -> Turn {
-    let look = Look { progress, asked: now, answers: Vec::new(), conversation: Value::Null };
+    let look = Look { progress, answers: Vec::new(), conversation: Value::Null };
     let turn = settings.source.start(&settings.queries[0], asked, now);
     follow(settings, asked, look, turn, now)
 }
@@ -253,7 +251,7 @@ fn sentence(missing: Missing) -> String {
 
 /// Takes in what a look came to: a verdict, an end without one, or the next look.
 fn conclude(settings: &Settings, look: Look, taken: Taken, now: Timestamp) -> Turn {
-    let Look { mut progress, asked, .. } = look;
+    let Look { mut progress, .. } = look;
     let policy = settings.missing;
     let treatment = match &taken.missing {
         None => {
@@ -287,20 +285,20 @@ fn conclude(settings: &Settings, look: Look, taken: Taken, now: Timestamp) -> Tu
         }
         _ => {}
     }
-    let due = next_due(progress.due, asked, settings.every);
+    let due = next_due(progress.due, now, settings.every);
     if due.duration_since(progress.began) > settings.at_most {
         let over = format!("no verdict within {}", api::go_duration::format(settings.at_most));
         return end(Verdict::Inconclusive, Some(over));
     }
     progress.due = due;
     let state = serde_json::to_value(progress).unwrap_or_default();
-    Exchange::Wait(due.max(now), state)
+    Exchange::Wait(due, state)
 }
 
-/// When to look again: so long after this look was due, or after it was taken, if that was late.
-fn next_due(due: Timestamp, asked: Timestamp, every: SignedDuration) -> Timestamp {
-    let is_late = asked.duration_since(due) > every / LATE;
-    let from = if is_late { asked } else { due };
+/// When to look again: so long after this look was due, or after its last answer, if that was late.
+fn next_due(due: Timestamp, answered: Timestamp, every: SignedDuration) -> Timestamp {
+    let is_late = answered.duration_since(due) > every / LATE;
+    let from = if is_late { answered } else { due };
     from.checked_add(every).unwrap_or(Timestamp::MAX)
 }
 
