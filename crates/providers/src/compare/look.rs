@@ -1,6 +1,7 @@
 //! One look: four questions, their answers, and what they come to.
 
 use super::{
+    answers::{Answer, Taken},
     question,
     settings::{QUESTIONS, Settings},
 };
@@ -8,9 +9,9 @@ use crate::conversation::{FOREIGN_STATE, done, failed};
 use crate::{Asked, Measured, MeasuredValue, Turn, Verdict};
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use judges::{
-    counts::{Arm, Interval, IntervalId},
+    counts::{Interval, IntervalId},
     evidence::{self, Evidence},
-    missing::{Missing, MissingState, Treatment},
+    missing::{MissingState, Treatment},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,9 +21,6 @@ use vocab::{Exchange, Reply, ReplyError};
 /// A look whose answers are late by more than this part of the time between two looks moves all later
 /// ones, so that no two count the same minutes.
 const LATE: i32 = 10;
-/// Bad requests beyond all requests that are put down to the two questions being asked one after the
-/// other: one, or this part of all.
-const SKEW: f64 = 0.1;
 /// Longest sentence kept of what went wrong, in bytes.
 const MAX_PROBLEM_BYTES: usize = 1024;
 
@@ -55,22 +53,6 @@ pub(super) struct Look {
     answers: Vec<Answer>,
     /// Where the conversation about the next answer stands.
     conversation: Value,
-}
-
-/// What a source answered. JSON has no NaN and no infinities.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Answer {
-    Nothing,
-    NoNumber,
-    Count(u64),
-}
-
-/// What four answers come to.
-struct Taken {
-    /// Both versions; none if a value was no number.
-    arms: Option<(Arm, Arm)>,
-    missing: Option<(Missing, String)>,
 }
 
 impl Progress {
@@ -147,106 +129,6 @@ fn follow(
         };
         turn = settings.source.start(query, asked, now);
     }
-}
-
-impl Answer {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "neither NaN nor negative; what is too large is refused as a count"
-    )]
-    fn of(number: Option<f64>) -> Self {
-        match number {
-            None => Self::Nothing,
-            Some(number) if number.is_finite() && number >= 0.0 => {
-                Self::Count(number.round() as u64)
-            }
-            Some(_) => Self::NoNumber,
-        }
-    }
-
-    fn count(self) -> u64 {
-        if let Self::Count(count) = self { count } else { 0 }
-    }
-}
-
-impl Taken {
-    fn unreachable(version: &str, what: &str, message: &str) -> Self {
-        let sentence = format!("{version}.{what}: {message}");
-        Self { arms: None, missing: Some((Missing::Unreachable, sentence)) }
-    }
-
-    fn no_number(sentence: String) -> Self {
-        Self { arms: None, missing: Some((Missing::NotANumber, sentence)) }
-    }
-
-    fn of(answers: &[Answer]) -> Self {
-        let no_number = answers.iter().position(|answer| *answer == Answer::NoNumber);
-        if let Some((version, what)) = no_number.map(|index| QUESTIONS[index]) {
-            return Self::no_number(format!("{version}.{what} is not a count"));
-        }
-        let [canary_total, stable_total, canary_bad, stable_bad] = answers else {
-            return Self::no_number("answers are missing".to_owned());
-        };
-        match (arm("canary", *canary_bad, *canary_total), arm("stable", *stable_bad, *stable_total))
-        {
-            (Ok(canary), Ok(stable)) => {
-                let missing = empty(*canary_total == Answer::Nothing, canary, stable);
-                let missing = missing.map(|missing| (missing, sentence(missing)));
-                Self { arms: Some((canary, stable)), missing }
-            }
-            (Err(sentence), _) | (_, Err(sentence)) => Self::no_number(sentence),
-        }
-    }
-}
-
-/// One version's counts. Where requests are known, bad ones that are not are none.
-fn arm(version: &str, bad: Answer, total: Answer) -> Result<Arm, String> {
-    let (bad, total) = (bad.count(), total.count());
-    let arm = Arm::new(bad, total).or_else(|error| {
-        if bad > total && total > 0 && bad - total <= skew(total) {
-            Arm::new(total, total)
-        } else {
-            Err(error)
-        }
-    });
-    arm.map_err(|error| format!("{version}: {error}"))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a tenth of a count, about"
-)]
-fn skew(total: u64) -> u64 {
-    ((total as f64 * SKEW) as u64).max(1)
-}
-
-fn empty(is_unknown: bool, canary: Arm, stable: Arm) -> Option<Missing> {
-    let stable_has_data = stable.total() > 0;
-    match (canary.total(), stable_has_data) {
-        (0, stable_has_data) if is_unknown => Some(Missing::NoCanarySeries { stable_has_data }),
-        (0, _) => Some(Missing::NoCanaryTraffic),
-        (_, false) => Some(Missing::NoStableTraffic),
-        (_, true) => None,
-    }
-}
-
-fn sentence(missing: Missing) -> String {
-    match missing {
-        Missing::Unreachable => "the source is out of reach",
-        Missing::NotANumber => "a value is not a count",
-        Missing::NoCanarySeries { stable_has_data: true } => {
-            "the source has no data of the canary, and has some of the stable version"
-        }
-        Missing::NoCanarySeries { stable_has_data: false } => {
-            "the source has no data of either version"
-        }
-        Missing::NoCanaryTraffic => "the canary had no traffic",
-        Missing::NoStableTraffic => "the stable version had no traffic",
-    }
-    .to_owned()
 }
 
 /// Takes in what a look came to: a verdict, an end without one, or the next look.
