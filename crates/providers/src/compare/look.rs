@@ -1,6 +1,7 @@
 //! One look: four questions, their answers, and what they come to.
 
 use super::{
+    answers::{Answer, Taken},
     question,
     settings::{QUESTIONS, Settings},
 };
@@ -8,21 +9,18 @@ use crate::conversation::{FOREIGN_STATE, done, failed};
 use crate::{Asked, Measured, MeasuredValue, Turn, Verdict};
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use judges::{
-    counts::{Arm, Interval, IntervalId},
+    counts::{Interval, IntervalId},
     evidence::{self, Evidence},
-    missing::{Missing, MissingState, Treatment},
+    missing::{MissingState, Treatment},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vocab::{Exchange, Reply, ReplyError};
 
-/// A look that is late by more than this part of the time between two looks moves all later ones, so
-/// that no two count the same minutes.
+/// A look whose answers are late by more than this part of the time between two looks moves all later
+/// ones, so that no two count the same minutes.
 const LATE: i32 = 10;
-/// Bad requests beyond all requests that are put down to the two questions being asked one after the
-/// other: one, or this part of all.
-const SKEW: f64 = 0.1;
 /// Longest sentence kept of what went wrong, in bytes.
 const MAX_PROBLEM_BYTES: usize = 1024;
 
@@ -51,28 +49,10 @@ pub(super) struct Progress {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Look {
     pub(super) progress: Progress,
-    /// When it was begun.
-    asked: Timestamp,
     /// The answers so far, in the order of [`QUESTIONS`].
     answers: Vec<Answer>,
     /// Where the conversation about the next answer stands.
     conversation: Value,
-}
-
-/// What a source answered. JSON has no NaN and no infinities.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Answer {
-    Nothing,
-    NoNumber,
-    Count(u64),
-}
-
-/// What four answers come to.
-struct Taken {
-    /// Both versions; none if a value was no number.
-    arms: Option<(Arm, Arm)>,
-    missing: Option<(Missing, String)>,
 }
 
 impl Progress {
@@ -99,7 +79,7 @@ pub(super) fn begin(
     progress: Progress,
     now: Timestamp,
 ) -> Turn {
-    let look = Look { progress, asked: now, answers: Vec::new(), conversation: Value::Null };
+    let look = Look { progress, answers: Vec::new(), conversation: Value::Null };
     let turn = settings.source.start(&settings.queries[0], asked, now);
     follow(settings, asked, look, turn, now)
 }
@@ -151,109 +131,9 @@ fn follow(
     }
 }
 
-impl Answer {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "neither NaN nor negative; what is too large is refused as a count"
-    )]
-    fn of(number: Option<f64>) -> Self {
-        match number {
-            None => Self::Nothing,
-            Some(number) if number.is_finite() && number >= 0.0 => {
-                Self::Count(number.round() as u64)
-            }
-            Some(_) => Self::NoNumber,
-        }
-    }
-
-    fn count(self) -> u64 {
-        if let Self::Count(count) = self { count } else { 0 }
-    }
-}
-
-impl Taken {
-    fn unreachable(version: &str, what: &str, message: &str) -> Self {
-        let sentence = format!("{version}.{what}: {message}");
-        Self { arms: None, missing: Some((Missing::Unreachable, sentence)) }
-    }
-
-    fn no_number(sentence: String) -> Self {
-        Self { arms: None, missing: Some((Missing::NotANumber, sentence)) }
-    }
-
-    fn of(answers: &[Answer]) -> Self {
-        let no_number = answers.iter().position(|answer| *answer == Answer::NoNumber);
-        if let Some((version, what)) = no_number.map(|index| QUESTIONS[index]) {
-            return Self::no_number(format!("{version}.{what} is not a count"));
-        }
-        let [canary_total, stable_total, canary_bad, stable_bad] = answers else {
-            return Self::no_number("answers are missing".to_owned());
-        };
-        match (arm("canary", *canary_bad, *canary_total), arm("stable", *stable_bad, *stable_total))
-        {
-            (Ok(canary), Ok(stable)) => {
-                let missing = empty(*canary_total == Answer::Nothing, canary, stable);
-                let missing = missing.map(|missing| (missing, sentence(missing)));
-                Self { arms: Some((canary, stable)), missing }
-            }
-            (Err(sentence), _) | (_, Err(sentence)) => Self::no_number(sentence),
-        }
-    }
-}
-
-/// One version's counts. Where requests are known, bad ones that are not are none.
-fn arm(version: &str, bad: Answer, total: Answer) -> Result<Arm, String> {
-    let (bad, total) = (bad.count(), total.count());
-    let arm = Arm::new(bad, total).or_else(|error| {
-        if bad > total && total > 0 && bad - total <= skew(total) {
-            Arm::new(total, total)
-        } else {
-            Err(error)
-        }
-    });
-    arm.map_err(|error| format!("{version}: {error}"))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "a tenth of a count, about"
-)]
-fn skew(total: u64) -> u64 {
-    ((total as f64 * SKEW) as u64).max(1)
-}
-
-fn empty(is_unknown: bool, canary: Arm, stable: Arm) -> Option<Missing> {
-    let stable_has_data = stable.total() > 0;
-    match (canary.total(), stable_has_data) {
-        (0, stable_has_data) if is_unknown => Some(Missing::NoCanarySeries { stable_has_data }),
-        (0, _) => Some(Missing::NoCanaryTraffic),
-        (_, false) => Some(Missing::NoStableTraffic),
-        (_, true) => None,
-    }
-}
-
-fn sentence(missing: Missing) -> String {
-    match missing {
-        Missing::Unreachable => "the source is out of reach",
-        Missing::NotANumber => "a value is not a count",
-        Missing::NoCanarySeries { stable_has_data: true } => {
-            "the source has no data of the canary, and has some of the stable version"
-        }
-        Missing::NoCanarySeries { stable_has_data: false } => {
-            "the source has no data of either version"
-        }
-        Missing::NoCanaryTraffic => "the canary had no traffic",
-        Missing::NoStableTraffic => "the stable version had no traffic",
-    }
-    .to_owned()
-}
-
 /// Takes in what a look came to: a verdict, an end without one, or the next look.
 fn conclude(settings: &Settings, look: Look, taken: Taken, now: Timestamp) -> Turn {
-    let Look { mut progress, asked, .. } = look;
+    let Look { mut progress, .. } = look;
     let policy = settings.missing;
     let treatment = match &taken.missing {
         None => {
@@ -287,20 +167,20 @@ fn conclude(settings: &Settings, look: Look, taken: Taken, now: Timestamp) -> Tu
         }
         _ => {}
     }
-    let due = next_due(progress.due, asked, settings.every);
+    let due = next_due(progress.due, now, settings.every);
     if due.duration_since(progress.began) > settings.at_most {
         let over = format!("no verdict within {}", api::go_duration::format(settings.at_most));
         return end(Verdict::Inconclusive, Some(over));
     }
     progress.due = due;
     let state = serde_json::to_value(progress).unwrap_or_default();
-    Exchange::Wait(due.max(now), state)
+    Exchange::Wait(due, state)
 }
 
-/// When to look again: so long after this look was due, or after it was taken, if that was late.
-fn next_due(due: Timestamp, asked: Timestamp, every: SignedDuration) -> Timestamp {
-    let is_late = asked.duration_since(due) > every / LATE;
-    let from = if is_late { asked } else { due };
+/// When to look again: so long after this look was due, or after its last answer, if that was late.
+fn next_due(due: Timestamp, answered: Timestamp, every: SignedDuration) -> Timestamp {
+    let is_late = answered.duration_since(due) > every / LATE;
+    let from = if is_late { answered } else { due };
     from.checked_add(every).unwrap_or(Timestamp::MAX)
 }
 

@@ -5,12 +5,13 @@
 //! asked at every look without more false alarms. The first verdict ends the measurement.
 //!
 //! Start with [`settings`] for what can be set, [`question`] for how a source is asked, [`judging`] for
-//! the judges and [`look`] for what becomes of four answers.
+//! the judges, [`answers`] for what four of them come to and [`look`] for what becomes of that.
 //!
 //! **Invariant.** A look is counted once: all that the judge knows is in the state of the wait, and so
 //! in the run's status; a controller that dies during a look asks for it again. What is missing is
 //! never a success.
 
+mod answers;
 mod judging;
 mod look;
 mod question;
