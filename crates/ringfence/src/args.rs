@@ -34,9 +34,9 @@ pub(crate) enum Command {
 pub(crate) enum AnalysisCommand {
     /// Compares counts of canary and stable, read from standard input; exits 3 on a fail.
     ///
-    /// One interval a line: canary_bad,canary_total,stable_bad,stable_total. A first line may name the
+    /// One interval a line: `canary_bad,canary_total,stable_bad,stable_total`. A first line may name the
     /// columns; blank lines and lines that begin with # are passed over. For latencies the first line
-    /// must name canary_total, stable_total and, for each edge, canary_le_0.25 and stable_le_0.25.
+    /// must name `canary_total`, `stable_total` and, for each edge, `canary_le_0.25` and `stable_le_0.25`.
     /// Exits 0 on pass and continue.
     Judge(JudgeArguments),
 }
