@@ -201,6 +201,10 @@ impl Gate {
         if fatal == Some(Moment::Before) {
             return self.die(number, Fate::Lost).await;
         }
+        // Whoever gives up waiting drops this future: a life must end before the wait, or it never does.
+        if fatal.is_some() && matches!(trouble, Some(Trouble::Lost)) {
+            return self.die(number, Fate::Lost).await;
+        }
         if let Some(answer) = self.spare_the_server(number, trouble).await {
             return if fatal.is_some() { self.end_life().await } else { answer };
         }
