@@ -26,6 +26,7 @@ pub(super) const TWICE: Suite = Suite {
 
 /// Stories in which more than one sequence of weights is right after a crash.
 const FREE_ORDER: &[(&str, &str)] = &[
+    ("argo_3256", "pods that were ready when the controller came back take their share at once"),
     ("argo_3372", "the stable pods and those of the third version get ready in either order"),
     ("argo_3669", "the rollback may find all users at the service that is switched to it already"),
     ("argo_4390", "users come back in as many steps as looks were taken while stable grows"),
