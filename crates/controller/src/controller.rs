@@ -9,7 +9,7 @@ use crate::{
     config::ControllerConfig,
     endpoints::{Serving, serve_health, serve_metrics},
     engine::{Engine, Senses},
-    events::Recorder,
+    events::{Teller, recording},
     http_caller::HttpCaller,
     job::Worker,
     lease::{LeaderElection, LeaseConfig, LeaseKeeper, release},
@@ -20,6 +20,7 @@ use crate::{
 };
 use api::argo::keys::{ANALYSIS_RUN_UID, POD_TEMPLATE_HASH};
 use clock::Clock;
+use futures::future::join;
 use kube::Client;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -107,7 +108,7 @@ impl Controller {
             None => None,
         };
         let authority = Authority::none(clock);
-        let worker = worker(&client, clock, (&authority, &metrics), &config);
+        let (worker, teller) = worker(&client, clock, (&authority, &metrics), &config);
         let (leads_told, leads) = signal::channel(false);
         let (news_told, news) = mpsc::channel(NEWS_MAX);
         let (stop, stopped) = oneshot::channel();
@@ -128,7 +129,10 @@ impl Controller {
             config,
             metrics,
             stop: Some(stop),
-            engine: Some(tokio::spawn(engine.run(senses))),
+            // Once the engine has ended nobody is left to note events, and what was noted is still told.
+            engine: Some(tokio::spawn(async {
+                join(engine.run(senses), teller.run()).await;
+            })),
             others,
             metrics_addr: servers[0],
             health_addr: servers[1],
@@ -211,14 +215,17 @@ fn worker(
     clock: Clock,
     (authority, metrics): (&Authority, &Arc<Metrics>),
     config: &ControllerConfig,
-) -> Worker {
+) -> (Worker, Teller) {
     let throttle = Throttle::new(clock, config.pace);
     let writer = Writer::new(client.clone(), authority.clone(), throttle);
-    let recorder = Recorder::new(writer.clone(), authority.clone(), clock, Arc::clone(metrics));
+    let (recorder, teller) =
+        recording(writer.clone(), authority.clone(), clock, Arc::clone(metrics));
     let instance_id = config.instance_id.clone();
     let (metrics, planner) = (Arc::clone(metrics), Arc::clone(&config.planner));
     let (surroundings, quarrels) = (Arc::new(config.surroundings.clone()), Arc::default());
-    Worker { writer, recorder, clock, metrics, instance_id, planner, surroundings, quarrels }
+    let worker =
+        Worker { writer, recorder, clock, metrics, instance_id, planner, surroundings, quarrels };
+    (worker, teller)
 }
 
 fn watches(

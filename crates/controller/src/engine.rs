@@ -19,7 +19,7 @@ use crate::{
     interest::Interests,
     job::{Done, Failure, Measuring, Subject, Worker},
     key::Key,
-    metrics::{Metrics, experiment_samples, rollout_samples, run_samples, template_samples},
+    metrics::Metrics,
     queue::Queue,
     release,
 };
@@ -42,6 +42,9 @@ use vocab::Write;
 
 /// How long the loop sleeps at the longest.
 const SLEEP_LONGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a pod's news waits for more: it comes in bursts, and its ReplicaSet tells what matters most.
+const PODS_TOGETHER: SignedDuration = SignedDuration::from_millis(200);
 
 /// The loop's senses.
 pub(crate) struct Senses {
@@ -67,6 +70,8 @@ pub(crate) struct Engine {
     fence: Fence,
     interests: Interests,
     told: BTreeMap<Key, Failure>,
+    /// When the status of each key was last written by this process.
+    status_at: BTreeMap<Key, Timestamp>,
     jobs: JoinSet<(Key, Done)>,
     calls: Calls,
     prometheus_address: Option<String>,
@@ -98,6 +103,7 @@ impl Engine {
             fence: Fence::default(),
             interests: Interests::default(),
             told: BTreeMap::new(),
+            status_at: BTreeMap::new(),
             jobs: JoinSet::new(),
             watches,
             on_demand: JoinSet::new(),
@@ -199,39 +205,28 @@ impl Engine {
     fn pass_on(&mut self, changed: &Changed) {
         let now = self.clock.now();
         let target = changed.kind.reference(&changed.name.namespace, &changed.name.name);
+        let due = if changed.kind == Kind::Pod { later(now, PODS_TOGETHER) } else { now };
         for key in self.interests.concerned(changed, &self.cache) {
-            self.queue.push(key, now);
+            self.queue.push(key, due);
         }
         let waiting = self.fence.waiting_for(&target).cloned().collect::<Vec<_>>();
         for key in waiting {
             self.queue.push(key, now);
         }
         match self.cache.get(changed.kind, &changed.name).map(|entry| &entry.object) {
-            Some(Kept::Rollout(rollout)) => {
-                self.metrics.set_object(target, rollout_samples(rollout));
-                self.time_update(changed.before.as_ref(), rollout);
+            Some(kept) => {
+                self.time_update(changed.before.as_ref(), kept);
+                self.metrics.set_object(target, kept);
             }
-            Some(Kept::AnalysisRun(run)) => self.metrics.set_object(target, run_samples(run)),
-            Some(Kept::Experiment(found)) => {
-                self.metrics.set_object(target, experiment_samples(found));
-            }
-            Some(Kept::AnalysisTemplate(template)) => {
-                let samples = template_samples(&template.metadata, &template.spec);
-                self.metrics.set_object(target, samples);
-            }
-            Some(Kept::ClusterAnalysisTemplate(template)) => {
-                let samples = template_samples(&template.metadata, &template.spec);
-                self.metrics.set_object(target, samples);
-            }
-            Some(_) => {}
             None => self.metrics.forget_object(&target),
         }
     }
 
     /// Records an update that was seen to end. What had ended when it was first seen was recorded by the
     /// process that led then.
-    fn time_update(&self, before: Option<&Entry>, rollout: &Rollout) {
-        let Some(Kept::Rollout(before)) = before.map(|entry| &entry.object) else { return };
+    fn time_update(&self, before: Option<&Entry>, kept: &Kept) {
+        let before = before.map(|entry| &entry.object);
+        let (Some(Kept::Rollout(before)), Kept::Rollout(rollout)) = (before, kept) else { return };
         let Some(times) = times_of(rollout).filter(|times| times.finished_at.is_some()) else {
             return;
         };
@@ -328,7 +323,8 @@ impl Engine {
             uid: entry.and_then(|entry| entry.uid.clone()),
             resource_version: entry.and_then(|entry| entry.version.clone()),
         };
-        Subject { key: key.clone(), identity, told: self.told.get(key).cloned() }
+        let status_at = self.status_at.get(key).copied();
+        Subject { key: key.clone(), identity, told: self.told.get(key).cloned(), status_at }
     }
 
     fn spawn<F>(&mut self, key: Key, act: impl FnOnce(Worker) -> F)
@@ -364,20 +360,22 @@ impl Engine {
         self.fence.settle(&key, &read);
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
-        match done.failure {
-            None => {
+        self.status_at.extend(done.status_at.map(|at| (key.clone(), at)));
+        match (done.failure, done.wake) {
+            (None, wake) => {
                 self.told.remove(&key);
                 self.queue.succeed(&key);
+                if let Some(wake) = wake {
+                    self.queue.push(key, wake);
+                }
             }
-            Some(failure) => {
+            // What the plan would wake for comes after its back-off: it may be what has failed.
+            (Some(failure), _) => {
                 if failure.is_telling {
                     self.told.insert(key.clone(), failure);
                 }
                 self.queue.fail(&key, now);
             }
-        }
-        if let Some(wake) = done.wake {
-            self.queue.push(key, wake);
         }
     }
 
@@ -389,6 +387,7 @@ impl Engine {
         self.calls.forget(key);
         self.metrics.forget_object(&key.object());
         self.told.remove(key);
+        self.status_at.remove(key);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Telling people what happened, as Kubernetes Events.
 //!
+//! A [`Recorder`] notes what is to be told and never waits; the one [`Teller`] writes it down, one event
+//! after the other and in the order they happened, so that the work on a rollout does not wait for them
+//! and they never crowd out what moves a rollout.
 //! The same sentence about the same object within [`AGGREGATION_WINDOW`] raises the count of one event
 //! instead of making another, and each object has an allowance, so that no loop floods the API server.
 //!
@@ -14,10 +17,8 @@ use crate::{
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::mpsc;
 use vocab::{Event, ObjectRef, PatchType, Precondition, Subresource, Write};
 
 /// Annotation on an event with the facts behind a decision, as a JSON map.
@@ -30,6 +31,8 @@ const REMEMBERED_MAX: usize = 4096;
 const BURST: f64 = 60.0;
 /// How many more each second, in the long run.
 const REFILL_PER_SECOND: f64 = 0.2;
+/// How many events may wait to be written; what comes when so many wait is counted and not told.
+const WAITING_MAX: usize = 10_000;
 /// The API server's limit on the message, in bytes.
 const MESSAGE_MAX: usize = 1024;
 
@@ -42,14 +45,27 @@ pub(crate) struct Identity {
     pub(crate) resource_version: Option<String>,
 }
 
-/// Writes events. Copies share the counts.
+/// Notes events. Copies share everything.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    writer: Writer,
     authority: Authority,
     clock: Clock,
     metrics: Arc<Metrics>,
-    state: Arc<Mutex<State>>,
+    waiting: mpsc::Sender<Happened>,
+}
+
+/// Writes down what was noted.
+pub(crate) struct Teller {
+    writer: Writer,
+    noted: mpsc::Receiver<Happened>,
+    state: State,
+}
+
+/// An event, whom it is about and when it was.
+struct Happened {
+    event: Event,
+    identity: Identity,
+    at: Timestamp,
 }
 
 #[derive(Default)]
@@ -87,70 +103,84 @@ enum Telling {
     Silent,
 }
 
-impl Recorder {
-    /// A recorder that writes with `writer` while `authority` lasts.
-    pub(crate) fn new(
-        writer: Writer,
-        authority: Authority,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { writer, authority, clock, metrics, state: Arc::default() }
-    }
+/// A recorder that notes while `authority` lasts, and what writes down with `writer` what it has noted.
+pub(crate) fn recording(
+    writer: Writer,
+    authority: Authority,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+) -> (Recorder, Teller) {
+    let (waiting, noted) = mpsc::channel(WAITING_MAX);
+    let teller = Teller { writer, noted, state: State::default() };
+    (Recorder { authority, clock, metrics, waiting }, teller)
+}
 
-    /// Writes one event, or raises the count of an earlier one.
-    pub(crate) async fn emit(&self, event: &Event, identity: &Identity) {
+impl Recorder {
+    /// Notes one event.
+    pub(crate) fn emit(&self, event: &Event, identity: &Identity) {
         if !self.authority.is_leader() {
             return;
         }
         self.metrics.count_event(&event.regarding, event.event_type, &event.reason);
-        let now = self.clock.now();
-        let sentence = sentence(event, identity);
-        let telling = self.lock().telling(&sentence, now);
-        let outcome = match telling {
-            Telling::Silent => Ok(()),
-            Telling::New(name) => self.create(event, identity, &name).await,
-            Telling::Again(told) => self.raise(event, identity, &told).await,
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(%error, reason = event.reason, "an event was not written");
+        let (event, identity) = (event.clone(), identity.clone());
+        let happened = Happened { event, identity, at: self.clock.now() };
+        if let Err(untold) = self.waiting.try_send(happened) {
+            self.metrics.count_untold_event();
+            tracing::warn!(%untold, "an event is not told, because too many wait to be written");
+        }
+    }
+}
+
+impl Teller {
+    /// Writes until there is nobody left to note anything.
+    pub(crate) async fn run(mut self) {
+        while let Some(happened) = self.noted.recv().await {
+            if let Err(error) = self.tell(&happened).await {
+                let reason = happened.event.reason;
+                tracing::warn!(%error, reason, "an event was not written");
+            }
         }
     }
 
-    async fn raise(
-        &self,
-        event: &Event,
-        identity: &Identity,
-        told: &Told,
-    ) -> Result<(), RequestFailed> {
-        match self.writer.write(&raised(event, told)).await {
+    /// Writes one event, or raises the count of an earlier one.
+    async fn tell(&mut self, happened: &Happened) -> Result<(), RequestFailed> {
+        match self.state.telling(&happened.sentence(), happened.at) {
+            Telling::Silent => Ok(()),
+            Telling::New(name) => self.create(happened, &name).await,
+            Telling::Again(told) => self.raise(happened, &told).await,
+        }
+    }
+
+    async fn raise(&mut self, happened: &Happened, told: &Told) -> Result<(), RequestFailed> {
+        match self.writer.write(&raised(&happened.event, told)).await {
             Err(RequestFailed { cause: Cause::Missed, .. }) => {
-                let name = self.lock().fresh_name(&sentence(event, identity), self.clock.now());
-                self.create(event, identity, &name).await
+                let name = self.state.fresh_name(&happened.sentence(), happened.at);
+                self.create(happened, &name).await
             }
             other => other.map(drop),
         }
     }
 
-    async fn create(
-        &self,
-        event: &Event,
-        identity: &Identity,
-        name: &str,
-    ) -> Result<(), RequestFailed> {
-        let object = created(event, identity, name, self.clock.now());
-        match self.writer.write(&Write::Create { object: object.clone() }).await {
+    async fn create(&mut self, happened: &Happened, name: &str) -> Result<(), RequestFailed> {
+        match self.writer.write(&Write::Create { object: created(happened, name) }).await {
             Err(RequestFailed { cause: Cause::AlreadyExisted, .. }) => {
-                let name = self.lock().fresh_name(&sentence(event, identity), self.clock.now());
-                let object = created(event, identity, &name, self.clock.now());
+                let name = self.state.fresh_name(&happened.sentence(), happened.at);
+                let object = created(happened, &name);
                 self.writer.write(&Write::Create { object }).await.map(drop)
             }
             other => other.map(drop),
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Happened {
+    fn sentence(&self) -> Sentence {
+        Sentence {
+            regarding: self.event.regarding.clone(),
+            uid: self.identity.uid.clone(),
+            reason: self.event.reason.clone(),
+            message: self.event.message.clone(),
+        }
     }
 }
 
@@ -202,21 +232,12 @@ impl Allowance {
     }
 }
 
-fn sentence(event: &Event, identity: &Identity) -> Sentence {
-    Sentence {
-        regarding: event.regarding.clone(),
-        uid: identity.uid.clone(),
-        reason: event.reason.clone(),
-        message: event.message.clone(),
-    }
-}
-
 /// Events about cluster-scoped objects live in `default`, as the API server asks.
 fn namespace(event: &Event) -> &str {
     if event.regarding.namespace.is_empty() { "default" } else { &event.regarding.namespace }
 }
 
-fn created(event: &Event, identity: &Identity, name: &str, now: Timestamp) -> Value {
+fn created(Happened { event, identity, at }: &Happened, name: &str) -> Value {
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "Event",
@@ -228,8 +249,8 @@ fn created(event: &Event, identity: &Identity, name: &str, now: Timestamp) -> Va
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,
         "reportingInstance": "",
-        "firstTimestamp": whole_seconds(now),
-        "lastTimestamp": whole_seconds(now),
+        "firstTimestamp": whole_seconds(*at),
+        "lastTimestamp": whole_seconds(*at),
         "count": 1,
     });
     if let Some(uid) = &identity.uid {
@@ -274,19 +295,20 @@ mod tests {
     use super::*;
     use vocab::EventType;
 
-    fn event(message: &str) -> Event {
-        Event {
+    fn happened(message: &str, identity: Identity) -> Happened {
+        let event = Event {
             event_type: EventType::Normal,
             regarding: ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "shop", "web"),
             reason: "RolloutPaused".to_owned(),
             message: message.to_owned(),
             evidence: BTreeMap::from([("step".to_owned(), "1".to_owned())]),
             after: None,
-        }
+        };
+        Happened { event, identity, at: Timestamp::UNIX_EPOCH }
     }
 
     fn tell(state: &mut State, message: &str, second: i64) -> Option<i64> {
-        let sentence = sentence(&event(message), &Identity::default());
+        let sentence = happened(message, Identity::default()).sentence();
         match state.telling(&sentence, Timestamp::from_second(second).unwrap()) {
             Telling::Silent => None,
             Telling::New(_) => Some(1),
@@ -315,7 +337,7 @@ mod tests {
     #[test]
     fn names_are_unique_even_at_the_same_instant() {
         let mut state = State::default();
-        let sentence = sentence(&event("x"), &Identity::default());
+        let sentence = happened("x", Identity::default()).sentence();
         let first = state.fresh_name(&sentence, Timestamp::UNIX_EPOCH);
         assert_ne!(first, state.fresh_name(&sentence, Timestamp::UNIX_EPOCH));
     }
@@ -323,7 +345,7 @@ mod tests {
     #[test]
     fn an_event_carries_its_evidence_and_its_object() {
         let identity = Identity { uid: Some("u1".to_owned()), resource_version: None };
-        let object = created(&event("paused"), &identity, "web.1", Timestamp::UNIX_EPOCH);
+        let object = created(&happened("paused", identity), "web.1");
         assert_eq!(object["metadata"]["annotations"][EVIDENCE_ANNOTATION], r#"{"step":"1"}"#);
         assert_eq!(object["involvedObject"]["uid"], "u1");
         assert_eq!(object["source"]["component"], "rollouts-controller");

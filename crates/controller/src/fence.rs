@@ -10,7 +10,7 @@ use crate::{
     writer::{Expect, Written},
 };
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vocab::ObjectRef;
 
 /// How long the watches may take to show a write.
@@ -20,6 +20,7 @@ pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Fence {
     unseen: BTreeMap<Key, Pending>,
+    waiting: BTreeMap<ObjectRef, BTreeSet<Key>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl Fence {
         for Written { target, expect } in written {
             let fresh = || Pending { objects: BTreeMap::new(), since: now };
             let pending = self.unseen.entry(key.clone()).or_insert_with(fresh);
+            self.waiting.entry(target.clone()).or_default().insert(key.clone());
             pending.objects.insert(target, expect);
             pending.since = now;
         }
@@ -53,12 +55,8 @@ impl Fence {
 
     /// Whether the cache is as new as what `key` has written.
     pub(crate) fn check(&mut self, key: &Key, cache: &Cache, now: Timestamp) -> Passage {
-        let Some(pending) = self.unseen.get_mut(key) else { return Passage::Open };
-        pending.objects.retain(|target, expect| !cache.has_seen(target, expect));
-        if pending.objects.is_empty() {
-            self.unseen.remove(key);
-            return Passage::Open;
-        }
+        self.lower(key, |target, expect| cache.has_seen(target, expect));
+        let Some(pending) = self.unseen.get(key) else { return Passage::Open };
         let until = pending.since.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
         if now < until {
             Passage::ClosedUntil(until)
@@ -68,23 +66,35 @@ impl Fence {
     }
 
     /// The keys that wait for a sight of `target`.
-    pub(crate) fn waiting_for<'a>(
-        &'a self,
-        target: &'a ObjectRef,
-    ) -> impl Iterator<Item = &'a Key> {
-        self.unseen.iter().filter(|(_, own)| own.objects.contains_key(target)).map(|(key, _)| key)
+    pub(crate) fn waiting_for(&self, target: &ObjectRef) -> impl Iterator<Item = &Key> {
+        self.waiting.get(target).into_iter().flatten()
     }
 
     /// Ends the wait for objects that were read one by one.
     pub(crate) fn settle(&mut self, key: &Key, read: &[ObjectRef]) {
-        if let Some(pending) = self.unseen.get_mut(key) {
-            pending.objects.retain(|target, _| !read.contains(target));
-        }
+        self.lower(key, |target, _| read.contains(target));
     }
 
     /// Forgets a key that is gone.
     pub(crate) fn forget(&mut self, key: &Key) {
-        self.unseen.remove(key);
+        self.lower(key, |_, _| true);
+    }
+
+    /// Ends the wait of `key` for the objects that were seen.
+    fn lower(&mut self, key: &Key, is_seen: impl Fn(&ObjectRef, &Expect) -> bool) {
+        let Some(pending) = self.unseen.get_mut(key) else { return };
+        let seen = pending.objects.extract_if(.., |target, expect| is_seen(target, expect));
+        for (target, _) in seen {
+            if let Some(keys) = self.waiting.get_mut(&target) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.waiting.remove(&target);
+                }
+            }
+        }
+        if pending.objects.is_empty() {
+            self.unseen.remove(key);
+        }
     }
 }
 

@@ -14,10 +14,12 @@ pub(crate) use run::{job_pods, jobs};
 use crate::{
     cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
-    release,
 };
 use api::argo::{AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Rollout, keys};
-use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+};
 use plan::rollout::{Observed, Reads, nested_templates, reads};
 use serde_json::Value;
 use std::{
@@ -28,8 +30,6 @@ use vocab::ObjectRef;
 
 /// How many templates one rollout may draw in, nested ones counted.
 const TEMPLATES_MAX: usize = 200;
-/// The label that ties an EndpointSlice to its service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// What was gathered for one rollout.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     let namespace = &name.namespace;
     let mut observed = Observed { rollout: Rollout::clone(rollout), ..Observed::default() };
     (observed.templates, observed.cluster_templates) = templates(cache, namespace, &mut wanted);
-    experiments(cache, namespace, &mut wanted, &mut observed);
+    experiments(cache, name, &mut wanted, &mut observed);
     for service in &wanted.services {
         let found = cache.get(Kind::Service, &Name::new(namespace, service));
         observed.services.insert(service.clone(), found.and_then(service_of));
@@ -61,7 +61,7 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     {
         observed.workload = Some(found.as_ref().clone());
     }
-    children(cache, namespace, &mut observed);
+    children(cache, name, &mut observed);
     Gathered { observed, unread, rests_on: names(namespace, &wanted) }
 }
 
@@ -110,9 +110,9 @@ fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads) -> Templates {
 }
 
 /// The rollout's experiments; their services may get traffic, so those are wanted too.
-fn experiments(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mut Observed) {
+fn experiments(cache: &Cache, name: &Name, wanted: &mut Reads, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
-    for (_, entry) in cache.in_namespace(Kind::Experiment, namespace) {
+    for (_, entry) in cache.in_group(Kind::Experiment, &name.namespace, &name.name) {
         if let Kept::Experiment(found) = &entry.object
             && entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref())
         {
@@ -120,7 +120,7 @@ fn experiments(cache: &Cache, namespace: &str, wanted: &mut Reads, observed: &mu
             let templates = status.into_iter().flat_map(|status| &status.template_statuses);
             let services = templates.filter_map(|template| template.service_name.clone());
             wanted.services.extend(services.filter(|name| !name.is_empty()));
-            observed.experiments.push(found.as_ref().clone());
+            observed.experiments.push(Arc::clone(found));
         }
     }
 }
@@ -132,8 +132,7 @@ fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option
     if seen == rollout.metadata.generation.map(|number| number.to_string()) {
         return Vec::new();
     }
-    let services = cache.in_namespace(Kind::Service, &name.namespace);
-    let held = services.filter(|(_, entry)| release::holder(entry) == Some(&name.name));
+    let held = cache.in_group(Kind::Service, &name.namespace, &name.name);
     held.map(|(service, entry)| (service.name.clone(), service_of(entry))).collect()
 }
 
@@ -155,9 +154,8 @@ fn service_of(entry: &Entry) -> Option<Service> {
 /// Ready endpoints of a service by the hash of their pods.
 fn endpoints(cache: &Cache, namespace: &str, service: &str) -> BTreeMap<String, i32> {
     let mut ready = BTreeSet::new();
-    for (_, entry) in cache.in_namespace(Kind::EndpointSlice, namespace) {
-        let Kept::EndpointSlice(slice) = &entry.object else { continue };
-        if entry.labels.get(SERVICE_NAME).map(String::as_str) == Some(service) {
+    for (_, entry) in cache.in_group(Kind::EndpointSlice, namespace, service) {
+        if let Kept::EndpointSlice(slice) = &entry.object {
             ready.extend(ready_pods(slice));
         }
     }
@@ -208,37 +206,39 @@ fn as_value(entry: &Entry) -> Option<Value> {
     }
 }
 
-/// ReplicaSets, analysis runs and pods of the rollout.
-fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
+/// ReplicaSets, analysis runs and pods of the rollout. ReplicaSets that nobody owns may be adopted.
+fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
     let is_own = |entry: &Entry| {
         let owner = entry.owner.as_ref();
         owner.is_none_or(|owner| Some(&owner.uid) == uid.as_ref())
     };
-    let mut names = BTreeSet::new();
-    for (name, entry) in cache.in_namespace(Kind::ReplicaSet, namespace) {
-        if let Kept::ReplicaSet(set) = &entry.object
-            && is_own(entry)
-        {
-            observed.replica_sets.push(set.as_ref().clone());
-            names.insert(name.name.as_str());
+    let owned = cache.in_group(Kind::ReplicaSet, namespace, name);
+    let sets =
+        owned.chain(cache.in_group(Kind::ReplicaSet, namespace, "")).collect::<BTreeMap<_, _>>();
+    for (set_name, entry) in sets.into_iter().filter(|(_, entry)| is_own(entry)) {
+        if let Kept::ReplicaSet(set) = &entry.object {
+            observed.replica_sets.push(Arc::clone(set));
+            observed.pods.extend(pods(cache, set_name));
         }
     }
-    for (_, entry) in cache.in_namespace(Kind::AnalysisRun, namespace) {
+    for (_, entry) in cache.in_group(Kind::AnalysisRun, namespace, name) {
         if let Kept::AnalysisRun(run) = &entry.object
-            && entry.owner.is_some()
             && is_own(entry)
         {
-            observed.analysis_runs.push(run.as_ref().clone());
+            observed.analysis_runs.push(Arc::clone(run));
         }
     }
-    for (_, entry) in cache.in_namespace(Kind::Pod, namespace) {
-        if let Kept::Pod(pod) = &entry.object
-            && entry.owner.as_ref().is_some_and(|owner| names.contains(owner.name.as_str()))
-        {
-            observed.pods.push(pod.as_ref().clone());
+}
+
+/// The pods of a ReplicaSet.
+fn pods<'a>(cache: &'a Cache, set: &'a Name) -> impl Iterator<Item = Arc<Pod>> + use<'a> {
+    cache.in_group(Kind::Pod, &set.namespace, &set.name).filter_map(|(_, entry)| {
+        match &entry.object {
+            Kept::Pod(pod) => Some(Arc::clone(pod)),
+            _ => None,
         }
-    }
+    })
 }
 
 fn names(namespace: &str, wanted: &Reads) -> BTreeSet<ObjectRef> {

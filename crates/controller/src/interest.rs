@@ -7,14 +7,11 @@
 //! **Invariant.** Nothing here decides what to do; it only names keys.
 
 use crate::{
-    cache::{Cache, Changed, Entry, Kind},
+    cache::{Cache, Changed, Entry, Kind, SERVICE_NAME},
     key::{Key, Name},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::ObjectRef;
-
-/// The label that ties an EndpointSlice to its service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Which keys rest on which objects.
 #[derive(Debug, Default)]
@@ -41,9 +38,11 @@ impl Interests {
         for object in self.by_key.remove(key).into_iter().flatten() {
             if let Some(keys) = self.by_object.get_mut(&object) {
                 keys.remove(key);
+                if keys.is_empty() {
+                    self.by_object.remove(&object);
+                }
             }
         }
-        self.by_object.retain(|_, keys| !keys.is_empty());
     }
 
     /// The keys that rest on objects of a kind.
@@ -129,8 +128,8 @@ fn key_of_job_pod(entry: &Entry, name: &Name, cache: &Cache) -> Option<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::News;
-    use kube::{core::DynamicObject, runtime::watcher::Event};
+    use crate::cache::{News, Wire};
+    use kube::runtime::watcher::Event;
     use serde_json::{Value, json};
 
     fn put(cache: &mut Cache, kind: Kind, mut object: Value) -> Changed {
@@ -181,8 +180,7 @@ mod tests {
         let job = put(&mut cache, Kind::Job, owned("uid.m.1", "AnalysisRun", "web-1"));
         let mut pod = owned("uid.m.1-x", "Job", "uid.m.1");
         pod["metadata"]["namespace"] = json!("shop");
-        let pod: DynamicObject = serde_json::from_value(pod).unwrap();
-        let news = News::Event(Box::new(Event::Apply(pod)));
+        let news = News::Event(Box::new(Event::Apply(Wire::of(&pod).unwrap())));
         let pod = cache.apply(Kind::JobPod, news).remove(0);
         let run = BTreeSet::from([Key::Run(Name::new("shop", "web-1"))]);
         assert_eq!(Interests::default().concerned(&job, &cache), run);

@@ -20,7 +20,7 @@ use crate::{
 };
 use api::argo::keys::CONTROLLER_INSTANCE_ID;
 use clock::Clock;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
     laws,
@@ -35,6 +35,10 @@ use std::{
 use vocab::{
     Event, EventType, ObjectRef, PatchType, Plan, Precondition, Reason, Subresource, Write,
 };
+
+/// How often a status is written at most that says nothing new but what is waited for: while pods start,
+/// that changes with each of their steps.
+const REASONS_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -66,6 +70,8 @@ pub(crate) struct Subject {
     pub(crate) identity: Identity,
     /// The failure of this key that was last told, so that it is told once.
     pub(crate) told: Option<Failure>,
+    /// When this process last wrote its status.
+    pub(crate) status_at: Option<Timestamp>,
 }
 
 /// What a plan for an analysis run rests on, but for its secrets.
@@ -84,6 +90,8 @@ pub(crate) struct Done {
     pub(crate) written: Vec<Written>,
     /// What single reads showed, for the cache.
     pub(crate) read: Vec<(ObjectRef, Option<Value>)>,
+    /// When its status was written, if it was.
+    pub(crate) status_at: Option<Timestamp>,
     /// When to look again in any case.
     pub(crate) wake: Option<Timestamp>,
     /// Calls to metric providers to make.
@@ -276,21 +284,35 @@ impl Worker {
         plan: Plan,
         done: &mut Done,
     ) -> Result<(), Failure> {
+        if let Some(later) = self.put_off(subject, &plan) {
+            done.wake = Some(done.wake.map_or(later, |wake| wake.min(later)));
+            return Ok(());
+        }
         let Plan { writes, status, events, .. } = plan;
+        let has_status = status.is_some();
         for (place, write) in writes.into_iter().chain(status).enumerate() {
             if let Err(failure) = self.perform(subject, write, done).await {
                 let happened = |event: &&Event| event.after.is_some_and(|after| after <= place);
-                self.emit(subject, events.iter().filter(happened)).await;
+                self.emit(subject, events.iter().filter(happened));
                 return Err(failure);
             }
         }
-        self.emit(subject, events.iter()).await;
+        done.status_at = has_status.then(|| self.clock.now());
+        self.emit(subject, events.iter());
         Ok(())
     }
 
-    async fn emit(&self, subject: &Subject, events: impl Iterator<Item = &Event>) {
+    /// Until when a plan waits that has nothing new to say but what is waited for, soon after the last status.
+    fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
+        let later = subject.status_at?.checked_add(REASONS_EVERY).ok()?;
+        let is_all = plan.writes.is_empty() && plan.events.is_empty();
+        let says_little = is_all && plan.status.as_ref().is_some_and(tells_only_reasons);
+        (says_little && later > self.clock.now()).then_some(later)
+    }
+
+    fn emit<'a>(&self, subject: &Subject, events: impl Iterator<Item = &'a Event>) {
         for event in events {
-            self.recorder.emit(event, &identity(subject, event)).await;
+            self.recorder.emit(event, &identity(subject, event));
         }
     }
 
@@ -364,7 +386,7 @@ impl Worker {
                 .into(),
             after: None,
         };
-        self.recorder.emit(&event, &subject.identity).await;
+        self.recorder.emit(&event, &subject.identity);
         if let Key::Rollout(_) = subject.key
             && let Err(error) = self.writer.write(&reasons_patch(&object, failure)).await
         {
@@ -452,6 +474,12 @@ fn identity(subject: &Subject, event: &Event) -> Identity {
     } else {
         Identity::default()
     }
+}
+
+fn tells_only_reasons(write: &Write) -> bool {
+    let Write::Patch { subresource: Subresource::Status, body, .. } = write else { return false };
+    let fields = body.get("status").and_then(Value::as_object);
+    fields.is_some_and(|fields| fields.keys().all(|field| field == "reasons"))
 }
 
 /// The next plan that succeeds replaces the reasons.

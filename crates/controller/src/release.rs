@@ -17,8 +17,7 @@ use vocab::{PatchType, Precondition, Subresource, Write};
 
 /// The writes that let go of the services of the rollout `gone`.
 pub(crate) fn writes(cache: &Cache, gone: &Name) -> Vec<Write> {
-    let services = cache.in_namespace(Kind::Service, &gone.namespace);
-    let held = services.filter(|(_, entry)| holder(entry) == Some(&gone.name));
+    let held = cache.in_group(Kind::Service, &gone.namespace, &gone.name);
     held.map(|(name, entry)| let_go(name, entry)).collect()
 }
 

@@ -10,7 +10,11 @@ use crate::{
 use effects::Actor;
 use http::{Request, header};
 use kube::Client;
-use serde_json::Value;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::{Value, value::RawValue};
 use std::{
     sync::{
         Arc,
@@ -59,6 +63,27 @@ pub(crate) enum Expect {
     Nothing,
 }
 
+/// What is read of the object, or of the outcome, that a write is answered with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    metadata: Version,
+    /// An outcome's is a word.
+    status: Option<Box<RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Version {
+    resource_version: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Reasons {
+    reasons: Option<IgnoredAny>,
+}
+
 impl Writer {
     /// A writer on `client` that waits for `throttle` and asks `authority` before each write.
     pub(crate) fn new(client: Client, authority: Authority, throttle: Throttle) -> Self {
@@ -77,7 +102,7 @@ impl Writer {
             self.drops_reasons.store(dropped, Ordering::Relaxed);
         }
         let expect = match write {
-            Write::Create { .. } | Write::Patch { .. } => version_of(&answer),
+            Write::Create { .. } | Write::Patch { .. } => version_of(answer),
             Write::Delete { precondition, .. } => Expect::Going(precondition.uid.clone()),
             Write::Evict { .. } => Expect::Nothing,
         };
@@ -123,7 +148,7 @@ impl Writer {
         if changed { Cause::Conflicted } else { Cause::Invalid(words) }
     }
 
-    async fn try_write(&self, write: &Write) -> Result<Value, Cause> {
+    async fn try_write(&self, write: &Write) -> Result<Answer, Cause> {
         self.throttle.turn().await;
         self.authority.check().map_err(Cause::Refused)?;
         let request = effects::request(ACTOR, write);
@@ -131,10 +156,10 @@ impl Writer {
         self.send(request).await
     }
 
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Value, Cause> {
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request::<Value>(request));
+    async fn send<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, Cause> {
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request::<T>(request));
         match answer.await {
-            Ok(Ok(value)) => Ok(value),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Cause::from_client(&error)),
             Err(_) => Err(Cause::Unanswered(format!("{} s passed", REQUEST_TIMEOUT.as_secs()))),
         }
@@ -142,17 +167,18 @@ impl Writer {
 }
 
 /// Whether the reasons of a status that was written are missing in the answer; `None` when none were written.
-fn dropped_reasons(write: &Write, answer: &Value) -> Option<bool> {
+fn dropped_reasons(write: &Write, answer: &Answer) -> Option<bool> {
     let Write::Patch { subresource: Subresource::Status, body, .. } = write else { return None };
     let written = body.pointer("/status/reasons")?.as_array()?;
-    (!written.is_empty()).then(|| answer.pointer("/status/reasons").is_none())
+    let kept = answer.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok());
+    let Reasons { reasons } = kept.unwrap_or_default();
+    (!written.is_empty()).then_some(reasons.is_none())
 }
 
 fn failed(verb: &'static str, target: &ObjectRef, cause: Cause) -> RequestFailed {
     RequestFailed { verb, target: target.clone(), cause }
 }
 
-fn version_of(answer: &Value) -> Expect {
-    let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-    version.map_or(Expect::Nothing, |version| Expect::Version(version.to_owned()))
+fn version_of(answer: Answer) -> Expect {
+    answer.metadata.resource_version.map_or(Expect::Nothing, Expect::Version)
 }

@@ -8,7 +8,7 @@ mod form;
 mod steps;
 mod traffic;
 
-use crate::rollout::{Observed, resolve, sets::SetExt, subject::Subject};
+use crate::rollout::{Observed, resolve, sets::SetExt, status, subject::Subject};
 use api::argo::RolloutStatus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub enum Law {
     TrafficIsWrittenFirst,
     /// Nothing advances past a pause.
     PausesHold,
-    /// Steps are done one at a time.
+    /// Steps are done one at a time, but for weights that need nothing but pods.
     StepsComeInOrder,
     /// A finished step opens again only for a new revision, new steps or an abort.
     FinishedStepsStayFinished,
@@ -63,6 +63,9 @@ impl std::fmt::Display for Law {
 
 /// Every law that `plan` breaks.
 pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation> {
+    if plan.writes.is_empty() && plan.status.is_none() {
+        return form::check_wake(plan, now).into_iter().collect();
+    }
     let Ok(subject) = resolve::resolve(observed, now) else {
         // Without a template nothing but the status may be written.
         let none = plan.writes.is_empty();
@@ -145,20 +148,16 @@ impl Case<'_> {
             .into_iter()
             .find(|(_, found, _)| *found == name)
             .map(|(_, _, size)| size);
-        let before =
-            self.subject.sets().iter().find(|set| set.name() == name).map_or(0, SetExt::wanted);
+        let before = self.subject.sets().find(|set| set.name() == name).map_or(0, SetExt::wanted);
         after.unwrap_or(before)
     }
 
     /// The stored status, and the status once the plan is carried out.
     fn statuses(&self) -> (RolloutStatus, RolloutStatus) {
         let before = self.subject.rollout.status.clone().unwrap_or_default();
-        let Some(Write::Patch { body, .. }) = &self.plan.status else {
-            return (before.clone(), before);
-        };
-        let mut after = serde_json::json!({ "status": before });
-        json_patch::merge(&mut after, body);
-        let after = serde_json::from_value(after["status"].take()).unwrap_or_default();
+        let written = self.plan.status.as_ref();
+        let after = written.map(|written| status::after(self.subject.rollout, written));
+        let after = after.unwrap_or_else(|| before.clone());
         (before, after)
     }
 }

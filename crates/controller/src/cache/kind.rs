@@ -1,14 +1,17 @@
 //! The kinds that are cached, and how each is parsed and slimmed.
 
 use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
-use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet},
-    batch::v1::Job,
-    core::v1::{Pod, Service},
-    discovery::v1::EndpointSlice,
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, ReplicaSet},
+        batch::v1::Job,
+        core::v1::{Pod, PodStatus, Service},
+        discovery::v1::EndpointSlice,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::core::{ApiResource, GroupVersionKind};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::sync::Arc;
 use vocab::ObjectRef;
@@ -176,38 +179,62 @@ impl Kind {
         ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
     }
 
-    /// Drops the bulk that no planner reads.
-    pub(crate) fn slim(self, data: &mut Value) {
-        if matches!(self, Self::JobPod | Self::Pod)
-            && let Some(fields) = data.as_object_mut()
-        {
-            fields.remove("spec");
+    /// Reads an object that the server sent, without the bulk that no planner looks at.
+    pub(crate) fn read(self, text: &str) -> Kept {
+        match self {
+            Self::AnalysisRun => read_whole(text, Kept::AnalysisRun),
+            Self::AnalysisTemplate => read_whole(text, Kept::AnalysisTemplate),
+            Self::ClusterAnalysisTemplate => read_whole(text, Kept::ClusterAnalysisTemplate),
+            Self::Deployment => read_whole(text, Kept::Deployment),
+            Self::EndpointSlice => read_whole(text, Kept::EndpointSlice),
+            Self::Experiment => read_whole(text, Kept::Experiment),
+            Self::HttpRoute | Self::Ingress => self.read_raw(text),
+            Self::Job => read_whole(text, Kept::Job),
+            Self::JobPod | Self::Pod => read(text, |SlimPod { metadata, status }| {
+                Kept::Pod(Arc::new(Pod { metadata, spec: None, status }))
+            }),
+            Self::ReplicaSet => read_whole(text, Kept::ReplicaSet),
+            Self::Rollout => read_whole(text, Kept::Rollout),
+            Self::Service => read_whole(text, Kept::Service),
         }
     }
 
-    /// Parses an object that the server sent.
-    pub(crate) fn parse(self, value: Value) -> Kept {
-        match self {
-            Self::AnalysisRun => parse(value, Kept::AnalysisRun),
-            Self::AnalysisTemplate => parse(value, Kept::AnalysisTemplate),
-            Self::ClusterAnalysisTemplate => parse(value, Kept::ClusterAnalysisTemplate),
-            Self::Deployment => parse(value, Kept::Deployment),
-            Self::EndpointSlice => parse(value, Kept::EndpointSlice),
-            Self::Experiment => parse(value, Kept::Experiment),
-            Self::HttpRoute | Self::Ingress => Kept::Raw(Arc::new(value)),
-            Self::Job => parse(value, Kept::Job),
-            Self::JobPod | Self::Pod => parse(value, Kept::Pod),
-            Self::ReplicaSet => parse(value, Kept::ReplicaSet),
-            Self::Rollout => parse(value, Kept::Rollout),
-            Self::Service => parse(value, Kept::Service),
+    /// Items of a list come without their type, which routers want to see.
+    fn read_raw(self, text: &str) -> Kept {
+        let mut object = match serde_json::from_str::<Value>(text) {
+            Ok(object) if object.is_object() => object,
+            _ => return Kept::Broken("not an object".into()),
+        };
+        let (api_version, kind) = self.names();
+        object["apiVersion"] = Value::from(api_version);
+        object["kind"] = Value::from(kind);
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.shift_remove("managedFields");
         }
+        Kept::Raw(Arc::new(object))
     }
 }
 
+/// What is read of a pod: its specification is most of it, and the ReplicaSet has it too.
+#[derive(Deserialize)]
+struct SlimPod {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: Option<PodStatus>,
+}
+
+fn read_whole<K: DeserializeOwned>(text: &str, keep: impl FnOnce(Arc<K>) -> Kept) -> Kept {
+    read(text, |object| keep(Arc::new(object)))
+}
+
 /// One broken object must not blind the controller to all others, so it is kept as broken.
-fn parse<K: DeserializeOwned>(value: Value, keep: impl FnOnce(Arc<K>) -> Kept) -> Kept {
-    match serde_json::from_value(value) {
-        Ok(object) => keep(Arc::new(object)),
-        Err(error) => Kept::Broken(error.to_string().into()),
-    }
+fn read<K: DeserializeOwned>(text: &str, keep: impl FnOnce(K) -> Kept) -> Kept {
+    serde_json::from_str(text).map_or_else(|error| Kept::Broken(plainly(&error).into()), keep)
+}
+
+/// What is wrong, without the place in a text that nobody will ever see.
+fn plainly(error: &serde_json::Error) -> String {
+    let mut words = error.to_string();
+    words.truncate(words.rfind(" at line ").unwrap_or(words.len()));
+    words
 }

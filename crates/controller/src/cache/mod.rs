@@ -6,14 +6,19 @@
 //!
 //! **Invariant.** Nothing here talks to the API server, and no Secret is ever cached.
 
+mod groups;
 mod kind;
 pub(crate) mod watch;
+mod wire;
 
+pub(crate) use groups::SERVICE_NAME;
 pub(crate) use kind::{Kept, Kind, Need};
+pub(crate) use wire::Wire;
 
 use crate::{key::Name, writer::Expect};
+use groups::Groups;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::{core::DynamicObject, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::ObjectRef;
@@ -28,6 +33,7 @@ pub(crate) struct Cache {
 #[derive(Debug, Default)]
 struct Objects {
     items: BTreeMap<Name, Entry>,
+    groups: Groups,
     listing: Option<BTreeSet<Name>>,
     is_synced: bool,
     is_absent: bool,
@@ -65,7 +71,7 @@ pub(crate) struct Changed {
 #[derive(Debug)]
 pub(crate) enum News {
     /// An event of the watch.
-    Event(Box<Event<DynamicObject>>),
+    Event(Box<Event<Wire>>),
     /// The server does not have the kind.
     Absent,
 }
@@ -111,9 +117,7 @@ impl Cache {
         let objects = self.kinds.entry(kind).or_default();
         match live {
             None => objects.remove(kind, &target.into()),
-            Some(value) => {
-                serde_json::from_value(value).ok().and_then(|live| objects.put(kind, live))
-            }
+            Some(value) => Wire::of(&value).ok().and_then(|live| objects.put(kind, live)),
         }
     }
 
@@ -157,6 +161,21 @@ impl Cache {
             .take_while(move |(name, _)| name.namespace == namespace)
     }
 
+    /// The objects of a kind in a namespace that belong to a group (children to their owner, slices to
+    /// their service, services to the rollout that manages them), in order of name.
+    pub(crate) fn in_group<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        group: &str,
+    ) -> impl Iterator<Item = (&'a Name, &'a Entry)> + use<'a> {
+        let objects = self.kinds.get(&kind);
+        let names =
+            objects.into_iter().flat_map(|objects| objects.groups.members(namespace, group));
+        let names = names.map(|name| Name::new(namespace, name)).collect::<Vec<_>>();
+        names.into_iter().filter_map(move |name| objects?.items.get_key_value(&name))
+    }
+
     /// All objects of a kind, in order of name.
     pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Entry)> {
         self.kinds.get(&kind).into_iter().flat_map(|objects| &objects.items)
@@ -179,19 +198,21 @@ impl Cache {
 }
 
 impl Objects {
-    fn put(&mut self, kind: Kind, object: DynamicObject) -> Option<Changed> {
+    fn put(&mut self, kind: Kind, object: Wire) -> Option<Changed> {
         let name = name_of(&object);
         let entry = Entry::new(kind, object);
         let before = self.items.get(&name);
         if before.is_some_and(|before| before.is_same_or_newer(&entry)) {
             return None;
         }
+        self.groups.note(kind, &name, (before, Some(&entry)));
         let before = self.items.insert(name.clone(), entry);
         Some(Changed { kind, name, before })
     }
 
     fn remove(&mut self, kind: Kind, name: &Name) -> Option<Changed> {
         let before = self.items.remove(name)?;
+        self.groups.note(kind, name, (Some(&before), None));
         Some(Changed { kind, name: name.clone(), before: Some(before) })
     }
 
@@ -203,13 +224,10 @@ impl Objects {
 }
 
 impl Entry {
-    fn new(kind: Kind, mut object: DynamicObject) -> Self {
-        object.metadata.managed_fields = None;
-        kind.slim(&mut object.data);
-        let metadata = object.metadata.clone();
+    fn new(kind: Kind, Wire { metadata, text }: Wire) -> Self {
         let owner = metadata.owner_references.into_iter().flatten();
         Self {
-            object: kind.parse(whole(kind, object)),
+            object: kind.read(text.get()),
             uid: metadata.uid,
             version: metadata.resource_version,
             is_going: metadata.deletion_timestamp.is_some(),
@@ -225,20 +243,7 @@ impl Entry {
     }
 }
 
-/// Items of a list come without their type, which parsers and routers want to see.
-fn whole(kind: Kind, object: DynamicObject) -> Value {
-    let (api_version, name) = kind.names();
-    let mut value = object.data;
-    if !value.is_object() {
-        value = Value::Object(serde_json::Map::new());
-    }
-    value["apiVersion"] = Value::from(api_version);
-    value["kind"] = Value::from(name);
-    value["metadata"] = serde_json::to_value(&object.metadata).unwrap_or_default();
-    value
-}
-
-fn name_of(object: &DynamicObject) -> Name {
+fn name_of(object: &Wire) -> Name {
     let metadata = &object.metadata;
     Name::new(
         metadata.namespace.as_deref().unwrap_or_default(),
@@ -260,18 +265,21 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn service(name: &str, version: &str) -> DynamicObject {
-        let value = json!({
+    fn service(name: &str, version: &str) -> Value {
+        json!({
             "metadata": {
                 "name": name, "namespace": "shop", "uid": format!("uid-{name}"), "resourceVersion": version,
                 "managedFields": [{"manager": "kubectl"}],
             },
             "spec": {"selector": {"app": name}},
-        });
-        serde_json::from_value(value).unwrap()
+        })
     }
 
-    fn told(cache: &mut Cache, event: Event<DynamicObject>) -> Vec<String> {
+    fn wire(object: &Value) -> Wire {
+        Wire::of(object).unwrap()
+    }
+
+    fn told(cache: &mut Cache, event: Event<Wire>) -> Vec<String> {
         let changed = cache.apply(Kind::Service, News::Event(Box::new(event)));
         changed.into_iter().map(|changed| changed.name.name).collect()
     }
@@ -280,7 +288,7 @@ mod tests {
         let mut cache = Cache::default();
         told(&mut cache, Event::Init);
         for name in names {
-            told(&mut cache, Event::InitApply(service(name, "5")));
+            told(&mut cache, Event::InitApply(wire(&service(name, "5"))));
         }
         told(&mut cache, Event::InitDone);
         cache
@@ -290,7 +298,10 @@ mod tests {
     fn a_new_list_drops_what_it_no_longer_names() {
         let mut cache = listed(&["a", "b"]);
         told(&mut cache, Event::Init);
-        assert_eq!(told(&mut cache, Event::InitApply(service("b", "5"))), Vec::<String>::new());
+        assert_eq!(
+            told(&mut cache, Event::InitApply(wire(&service("b", "5")))),
+            Vec::<String>::new()
+        );
         assert_eq!(told(&mut cache, Event::InitDone), ["a"]);
     }
 
@@ -298,9 +309,8 @@ mod tests {
     fn an_old_event_does_not_undo_a_newer_read() {
         let mut cache = listed(&["a"]);
         let target = Kind::Service.reference("shop", "a");
-        let live = serde_json::to_value(service("a", "12")).unwrap();
-        assert!(cache.heal(&target, Some(live)).is_some());
-        assert_eq!(told(&mut cache, Event::Apply(service("a", "9"))), Vec::<String>::new());
+        assert!(cache.heal(&target, Some(service("a", "12"))).is_some());
+        assert_eq!(told(&mut cache, Event::Apply(wire(&service("a", "9")))), Vec::<String>::new());
         assert!(cache.has_seen(&target, &Expect::Version("12".to_owned())));
         assert!(!cache.has_seen(&target, &Expect::Version("100".to_owned())));
     }
@@ -311,15 +321,16 @@ mod tests {
         let target = Kind::Service.reference("shop", "a");
         assert!(!cache.has_seen(&target, &Expect::Going(Some("uid-a".to_owned()))));
         assert!(cache.has_seen(&target, &Expect::Going(Some("uid-of-old".to_owned()))));
-        told(&mut cache, Event::Delete(service("a", "6")));
+        told(&mut cache, Event::Delete(wire(&service("a", "6"))));
         assert!(cache.has_seen(&target, &Expect::Going(Some("uid-a".to_owned()))));
     }
 
     #[test]
     fn what_nobody_reads_is_not_kept() {
         let mut pod = service("a", "5");
-        pod.data = json!({"spec": {"containers": []}, "status": {"phase": "Running"}});
-        let entry = Entry::new(Kind::Pod, pod);
+        pod["spec"] = json!({"containers": []});
+        pod["status"] = json!({"phase": "Running"});
+        let entry = Entry::new(Kind::Pod, wire(&pod));
         let Kept::Pod(pod) = entry.object else { panic!("{entry:?}") };
         assert!(pod.spec.is_none() && pod.metadata.managed_fields.is_none());
         assert_eq!(pod.status.as_ref().unwrap().phase.as_deref(), Some("Running"));
@@ -329,8 +340,8 @@ mod tests {
     fn one_broken_object_leaves_the_others_readable() {
         let mut cache = listed(&["a"]);
         let mut broken = service("b", "6");
-        broken.data["spec"]["ports"] = json!("none");
-        assert_eq!(told(&mut cache, Event::Apply(broken)), ["b"]);
+        broken["spec"]["ports"] = json!("none");
+        assert_eq!(told(&mut cache, Event::Apply(wire(&broken))), ["b"]);
         let kept = |name| &cache.get(Kind::Service, &Name::new("shop", name)).unwrap().object;
         assert!(matches!(kept("a"), Kept::Service(_)));
         assert!(matches!(kept("b"), Kept::Broken(_)));

@@ -4,12 +4,11 @@
 //!
 //! **Invariant.** A watch never gives up and never stops another.
 
-use super::{Kind, Need, News};
+use super::{Kind, Need, News, Wire};
 use crate::{fault::Cause, metrics::Metrics};
 use futures::StreamExt;
 use kube::{
     Api, Client,
-    core::DynamicObject,
     runtime::watcher::{self, watcher},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -57,7 +56,7 @@ impl Watches {
 
 async fn watch(client: Client, kind: Kind, scope: Scope, sender: Sender, metrics: Arc<Metrics>) {
     let resource = kind.resource();
-    let api: Api<DynamicObject> = match &scope.namespace {
+    let api: Api<Wire> = match &scope.namespace {
         Some(namespace) if kind.is_namespaced() => {
             Api::namespaced_with(client, namespace, &resource)
         }

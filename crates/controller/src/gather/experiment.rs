@@ -1,6 +1,6 @@
 //! Gathering what a plan for an experiment rests on.
 
-use super::{names, objects, templates};
+use super::{names, objects, pods, templates};
 use crate::{
     cache::{Cache, Entry, Kept, Kind},
     key::Name,
@@ -62,13 +62,12 @@ fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
     let wanted = own_names(&observed.experiment);
     let is_own =
         |entry: &Entry| entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref());
-    let mut sets = BTreeSet::new();
     for (name, entry) in cache.in_namespace(Kind::ReplicaSet, namespace) {
         if let Kept::ReplicaSet(set) = &entry.object
             && (is_own(entry) || wanted.replica_sets.contains(&name.name))
         {
-            observed.replica_sets.push(set.as_ref().clone());
-            sets.insert(name.name.as_str());
+            observed.replica_sets.push(Arc::clone(set));
+            observed.pods.extend(pods(cache, name));
         } else {
             observed.hashes.extend(entry.labels.get(keys::POD_TEMPLATE_HASH).cloned());
         }
@@ -84,14 +83,7 @@ fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
         if let Kept::AnalysisRun(run) = &entry.object
             && (is_own(entry) || name.name.starts_with(&own))
         {
-            observed.analysis_runs.push(run.as_ref().clone());
-        }
-    }
-    for (_, entry) in cache.in_namespace(Kind::Pod, namespace) {
-        if let Kept::Pod(pod) = &entry.object
-            && entry.owner.as_ref().is_some_and(|owner| sets.contains(owner.name.as_str()))
-        {
-            observed.pods.push(pod.as_ref().clone());
+            observed.analysis_runs.push(Arc::clone(run));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Gathering what the plan for an analysis run rests on beside its calls.
 
 use crate::cache::{Cache, Kept, Kind};
-use api::argo::{AnalysisRun, keys};
+use api::argo::AnalysisRun;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 
 /// The Jobs that were made for a run.
@@ -29,9 +29,7 @@ fn labelled<'a>(
     kind: Kind,
     run: &'a AnalysisRun,
 ) -> impl Iterator<Item = &'a Kept> {
-    let uid = run.metadata.uid.as_ref();
+    let uid = run.metadata.uid.as_deref().unwrap_or_default();
     let namespace = run.metadata.namespace.as_deref().unwrap_or_default();
-    let entries = cache.in_namespace(kind, namespace);
-    let own = entries.filter(move |(_, entry)| entry.labels.get(keys::ANALYSIS_RUN_UID) == uid);
-    own.map(|(_, entry)| &entry.object)
+    cache.in_group(kind, namespace, uid).map(|(_, entry)| &entry.object)
 }

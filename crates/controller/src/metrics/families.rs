@@ -35,6 +35,10 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge("experiment_phase", "State of the experiment (deprecated: experiment_info)."),
     histogram("experiment_reconcile", RECONCILE, "Experiments reconciliation performance."),
     counter("experiment_reconcile_error", "Error occurring during the experiment"),
+    counter(
+        "ringfence_events_untold_total",
+        "Events that were not written, because too many waited.",
+    ),
     counter("ringfence_laws_broken_total", "Plans that were not carried out."),
     counter("ringfence_measurement_calls_total", "Calls to metric providers by outcome."),
     counter("ringfence_reconcile_failures_total", "Failed reconciles by fault and code."),

@@ -1,6 +1,7 @@
 //! Gauges that describe single objects, as upstream computes them.
 
 use super::{Sample, text::as_f64};
+use crate::cache::Kept;
 use analysis::rules::dry_run_metrics;
 use api::argo::{AnalysisPhase, AnalysisRun, AnalysisTemplateSpec, Experiment, Metric, Rollout};
 
@@ -22,8 +23,34 @@ const ROUTERS: [(&str, &str); 6] = [
 
 type Labels = Vec<(&'static str, String)>;
 
+/// Whether objects of this kind have gauges.
+pub(super) fn has_gauges(kept: &Kept) -> bool {
+    matches!(
+        kept,
+        Kept::Rollout(_)
+            | Kept::AnalysisRun(_)
+            | Kept::Experiment(_)
+            | Kept::AnalysisTemplate(_)
+            | Kept::ClusterAnalysisTemplate(_)
+    )
+}
+
+/// The gauges of one object.
+pub(super) fn samples(kept: &Kept) -> Vec<Sample> {
+    match kept {
+        Kept::Rollout(rollout) => rollout_samples(rollout),
+        Kept::AnalysisRun(run) => run_samples(run),
+        Kept::Experiment(experiment) => experiment_samples(experiment),
+        Kept::AnalysisTemplate(template) => template_samples(&template.metadata, &template.spec),
+        Kept::ClusterAnalysisTemplate(template) => {
+            template_samples(&template.metadata, &template.spec)
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The gauges of one rollout.
-pub(crate) fn rollout_samples(rollout: &Rollout) -> Vec<Sample> {
+fn rollout_samples(rollout: &Rollout) -> Vec<Sample> {
     let spec = &rollout.spec;
     let status = rollout.status.clone().unwrap_or_default();
     let own = labels(&rollout.metadata);
@@ -51,7 +78,7 @@ pub(crate) fn rollout_samples(rollout: &Rollout) -> Vec<Sample> {
 }
 
 /// The gauges of one analysis run.
-pub(crate) fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
+fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
     let own = labels(&run.metadata);
     let status = run.status.clone().unwrap_or_default();
     let phase = status.phase.as_str();
@@ -75,7 +102,7 @@ pub(crate) fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
 }
 
 /// The gauges of one experiment.
-pub(crate) fn experiment_samples(experiment: &Experiment) -> Vec<Sample> {
+fn experiment_samples(experiment: &Experiment) -> Vec<Sample> {
     let own = labels(&experiment.metadata);
     let phase = experiment.status.as_ref().and_then(|status| status.phase);
     let phase = phase.map_or("", AnalysisPhase::as_str);
@@ -86,7 +113,7 @@ pub(crate) fn experiment_samples(experiment: &Experiment) -> Vec<Sample> {
 }
 
 /// The gauges of one analysis template of either scope.
-pub(crate) fn template_samples(
+fn template_samples(
     metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
     spec: &AnalysisTemplateSpec,
 ) -> Vec<Sample> {

@@ -10,9 +10,10 @@ mod families;
 mod info;
 mod text;
 
-pub(crate) use info::{experiment_samples, rollout_samples, run_samples, template_samples};
-
-use crate::asked::{Asked, Verb};
+use crate::{
+    asked::{Asked, Verb},
+    cache::Kept,
+};
 use api::argo::RolloutDurationStatus;
 use families::{FAMILIES, Family, buckets};
 use std::{
@@ -49,7 +50,8 @@ pub(crate) struct Metrics {
 struct Inner {
     counters: BTreeMap<Series, u64>,
     histograms: BTreeMap<Series, Histogram>,
-    objects: BTreeMap<ObjectRef, Vec<Sample>>,
+    /// What has gauges of its own; they are made when somebody asks.
+    objects: BTreeMap<ObjectRef, Kept>,
     queue_depth: usize,
 }
 
@@ -77,6 +79,11 @@ impl Metrics {
         labels.push(("type", format!("{event_type:?}")));
         labels.push(("reason", reason.to_owned()));
         self.count("rollout_events_total", labels);
+    }
+
+    /// Counts one event that was never written, because too many waited.
+    pub(crate) fn count_untold_event(&self) {
+        self.count("ringfence_events_untold_total", Vec::new());
     }
 
     /// Counts one plan that broke a law.
@@ -132,9 +139,11 @@ impl Metrics {
         self.record(("rollout_manual_pause_duration_seconds", labels()), paused);
     }
 
-    /// Replaces the gauges of one object.
-    pub(crate) fn set_object(&self, object: ObjectRef, samples: Vec<Sample>) {
-        self.lock().objects.insert(object, samples);
+    /// Shows one object as it is now, if it is of a kind that has gauges.
+    pub(crate) fn set_object(&self, object: ObjectRef, kept: &Kept) {
+        if info::has_gauges(kept) {
+            self.lock().objects.insert(object, kept.clone());
+        }
     }
 
     /// Removes everything labelled with an object that is gone.
@@ -168,7 +177,7 @@ impl Metrics {
     fn collect(&self) -> BTreeMap<&'static str, Vec<String>> {
         let inner = self.lock();
         let mut lines: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for sample in inner.objects.values().flatten() {
+        for sample in inner.objects.values().flat_map(info::samples) {
             let text = line(sample.name, &sample.labels, sample.value);
             lines.entry(sample.name).or_default().push(text);
         }

@@ -236,6 +236,19 @@ async fn what_was_done_is_told_even_if_the_write_after_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_work_waits_for_the_news_of_it_to_be_written() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.leave_unanswered("/events");
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    cluster.until("Healthy", 20).await;
+    let told = gate.writes().into_iter().filter(|write| write.contains("/events")).count();
+    assert_eq!(told, 1, "{:#?}", gate.writes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_settled_rollout_is_left_alone_for_a_day() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;

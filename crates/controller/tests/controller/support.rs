@@ -168,7 +168,18 @@ struct State {
     log: Vec<String>,
     watched: Vec<String>,
     denied: Option<&'static str>,
+    unanswered: Option<&'static str>,
     cut_after: Option<usize>,
+}
+
+/// What becomes of a write.
+enum Passage {
+    Free,
+    Denied,
+    /// It never reaches the server.
+    Unheard,
+    /// It happens, and nobody learns of it.
+    Unanswered,
 }
 
 impl Gate {
@@ -181,6 +192,11 @@ impl Gate {
     /// Refuses writes to paths that contain `part`.
     pub(crate) fn deny(&self, part: Option<&'static str>) {
         self.0.state.lock().unwrap().denied = part;
+    }
+
+    /// Never answers writes to paths that contain `part`.
+    pub(crate) fn leave_unanswered(&self, part: &'static str) {
+        self.0.state.lock().unwrap().unanswered = Some(part);
     }
 
     /// Lets the write of that number happen, but never answers it nor anything after it.
@@ -240,26 +256,30 @@ impl Gate {
             return if is_watch { self.hold_back(&path, answer) } else { answer };
         }
         let line = format!("{} {path}", request.method());
-        let (number, denied, cut) = self.admit(line, &path);
-        self.0.writes.send_replace(number);
-        if cut.is_some_and(|cut| number > cut) {
-            return futures::future::pending().await;
+        match self.admit(line, &path) {
+            Passage::Free => next.run(request).await,
+            Passage::Denied => forbidden(),
+            Passage::Unheard => futures::future::pending().await,
+            Passage::Unanswered => {
+                drop(next.run(request).await);
+                futures::future::pending().await
+            }
         }
-        if denied {
-            return forbidden();
-        }
-        let answer = next.run(request).await;
-        if cut == Some(number) {
-            return futures::future::pending().await;
-        }
-        answer
     }
 
-    fn admit(&self, line: String, path: &str) -> (usize, bool, Option<usize>) {
+    fn admit(&self, line: String, path: &str) -> Passage {
         let mut state = self.0.state.lock().unwrap();
         state.log.push(line);
-        let denied = state.denied.is_some_and(|part| path.contains(part));
-        (state.log.len(), denied, state.cut_after)
+        let number = state.log.len();
+        self.0.writes.send_replace(number);
+        let is_meant = |part: Option<&str>| part.is_some_and(|part| path.contains(part));
+        match state.cut_after {
+            Some(cut) if number > cut => Passage::Unheard,
+            _ if is_meant(state.denied) => Passage::Denied,
+            _ if is_meant(state.unanswered) => Passage::Unanswered,
+            Some(cut) if number == cut => Passage::Unanswered,
+            _ => Passage::Free,
+        }
     }
 
     fn hold_back(&self, path: &str, answer: Response) -> Response {

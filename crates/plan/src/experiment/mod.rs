@@ -30,7 +30,10 @@ use k8s_openapi::api::{
     apps::v1::ReplicaSet,
     core::v1::{Pod, Service},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use subject::Subject;
 use vocab::Plan;
 
@@ -40,11 +43,11 @@ pub struct Observed {
     /// The experiment with its `resourceVersion` and uid.
     pub experiment: Experiment,
     /// ReplicaSets that it owns, and those that have a name of [`Names`].
-    pub replica_sets: Vec<ReplicaSet>,
+    pub replica_sets: Vec<Arc<ReplicaSet>>,
     /// Services that it owns, and those that have a name of [`Names`].
     pub services: Vec<Service>,
     /// Analysis runs that it owns, and those whose names begin with its own.
-    pub analysis_runs: Vec<AnalysisRun>,
+    pub analysis_runs: Vec<Arc<AnalysisRun>>,
     /// Analysis templates of the namespace by name; absent ones as `None`.
     pub templates: BTreeMap<String, Option<AnalysisTemplate>>,
     /// Cluster analysis templates by name; absent ones as `None`.
@@ -52,7 +55,7 @@ pub struct Observed {
     /// Hashes of the namespace's other ReplicaSets: pods of the experiment must not pass for theirs.
     pub hashes: BTreeSet<String>,
     /// Pods of the experiment's ReplicaSets, as evidence of why they are not ready.
-    pub pods: Vec<Pod>,
+    pub pods: Vec<Arc<Pod>>,
     /// The rollout of which the experiment is a step.
     pub rollout: Option<Rollout>,
     /// The objects that the routers of that rollout read; absent ones as `None`.

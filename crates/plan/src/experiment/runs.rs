@@ -8,7 +8,7 @@ use api::argo::{
     ExperimentAnalysisTemplateRef, RolloutAnalysis, keys,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A run that is wanted.
 pub(super) enum Built {
@@ -33,7 +33,7 @@ pub(super) fn build(
         status: None,
     };
     for attempt in 1.. {
-        let mut runs = subject.observed.analysis_runs.iter();
+        let mut runs = subject.observed.analysis_runs.iter().map(Arc::as_ref);
         let Some(found) = runs.find(|found| found.metadata.name == run.metadata.name) else {
             break;
         };

@@ -13,7 +13,7 @@ use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::Service},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use vocab::{ObjectRef, Weight};
 
 /// Pods of a template that does not say.
@@ -80,7 +80,11 @@ impl<'a> Subject<'a> {
 
     /// The ReplicaSet of a template.
     pub(crate) fn set_of(&self, template: &str) -> Option<&'a ReplicaSet> {
-        self.observed.replica_sets.iter().find(|set| self.is_of(&set.metadata, template))
+        self.observed
+            .replica_sets
+            .iter()
+            .map(Arc::as_ref)
+            .find(|set| self.is_of(&set.metadata, template))
     }
 
     /// The service of a template.
@@ -93,7 +97,12 @@ impl<'a> Subject<'a> {
 
     /// The analysis run of this name, if it belongs to the experiment.
     pub(crate) fn run(&self, name: &str) -> Option<&'a AnalysisRun> {
-        let mut runs = self.observed.analysis_runs.iter().filter(|run| self.owns(&run.metadata));
+        let mut runs = self
+            .observed
+            .analysis_runs
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|run| self.owns(&run.metadata));
         runs.find(|run| run.metadata.name.as_deref() == Some(name))
     }
 

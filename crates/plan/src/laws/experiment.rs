@@ -7,7 +7,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use vocab::{ObjectRef, Plan, Write};
 
 /// Every law that `plan` breaks.
@@ -67,7 +67,9 @@ fn is_own(observed: &Observed, write: &Write) -> bool {
     let known = || match target.kind.as_str() {
         "ReplicaSet" => observed.replica_sets.iter().any(|set| is(&set.metadata)),
         "Service" => observed.services.iter().any(|service| is(&service.metadata)),
-        "AnalysisRun" => observed.analysis_runs.iter().any(|run| is(&run.metadata)),
+        "AnalysisRun" => {
+            observed.analysis_runs.iter().map(Arc::as_ref).any(|run| is(&run.metadata))
+        }
         _ => false,
     };
     match write {

@@ -2,8 +2,9 @@
 
 use super::{Case, Law, Violation, violation};
 use crate::rollout::{reads, services, sets, sets::SetExt};
-use std::collections::BTreeSet;
-use vocab::{ObjectRef, Precondition, Subresource, Write};
+use jiff::Timestamp;
+use std::{collections::BTreeSet, sync::Arc};
+use vocab::{ObjectRef, Plan, Precondition, Subresource, Write};
 
 pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
     let mut seen = BTreeSet::new();
@@ -22,9 +23,12 @@ pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
         }
     }
     check_status(case, &seen, violations);
-    if case.plan.wake.is_some_and(|wake| wake <= case.subject.now) {
-        violations.push(violation(Law::WakesInTheFuture, format!("{:?}", case.plan.wake)));
-    }
+    violations.extend(check_wake(case.plan, case.subject.now));
+}
+
+pub(super) fn check_wake(plan: &Plan, now: Timestamp) -> Option<Violation> {
+    let wake = plan.wake.filter(|wake| *wake <= now)?;
+    Some(violation(Law::WakesInTheFuture, format!("{wake:?}")))
 }
 
 fn check_status(case: &Case<'_>, seen: &BTreeSet<ObjectRef>, violations: &mut Vec<Violation>) {
@@ -97,20 +101,20 @@ fn is_own_target(case: &Case<'_>, target: &ObjectRef) -> bool {
             .iter()
             .any(|set| set.target() == *target && free_or_own(sets::controller_uid(&set.metadata))),
         "AnalysisRun" => {
-            let runs = observed.analysis_runs.iter();
+            let runs = observed.analysis_runs.iter().map(Arc::as_ref);
             runs.filter(|run| run.metadata.name.as_deref() == Some(&target.name))
                 .any(|run| sets::controller_uid(&run.metadata) == uid)
         }
         "Experiment" => {
-            let mut found = observed.experiments.iter().map(|found| &found.metadata);
+            let mut found =
+                observed.experiments.iter().map(Arc::as_ref).map(|found| &found.metadata);
             found.any(|found| {
                 found.name.as_deref() == Some(&target.name) && sets::controller_uid(found) == uid
             })
         }
         "Pod" => {
-            let mut pods = observed.pods.iter();
-            let uids: Vec<_> =
-                case.subject.sets().iter().map(|set| set.metadata.uid.as_deref()).collect();
+            let mut pods = observed.pods.iter().map(Arc::as_ref);
+            let uids: Vec<_> = case.subject.sets().map(|set| set.metadata.uid.as_deref()).collect();
             pods.any(|pod| {
                 let owner = sets::controller_uid(&pod.metadata);
                 pod.metadata.name.as_deref() == Some(&target.name)

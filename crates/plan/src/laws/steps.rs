@@ -1,7 +1,7 @@
 //! Laws on steps and pauses.
 
 use super::{Case, Law, Violation, violation};
-use crate::rollout::{pause, services, sets::SetExt};
+use crate::rollout::{onward::is_weight_by_pods, pause, services, sets::SetExt};
 use api::argo::{RolloutStatus, keys};
 use jiff::SignedDuration;
 
@@ -32,7 +32,10 @@ fn check_order(
     let detail = format!("step {from} to {to}");
     let renewed = before.current_pod_hash != after.current_pod_hash
         || before.current_step_hash != after.current_step_hash;
-    if to > from + 1 && !is_shortcut(case) && !renewed {
+    if !(from + 1..to).all(|step| is_weight_by_pods(case.subject.rollout, step))
+        && !is_shortcut(case)
+        && !renewed
+    {
         violations.push(violation(Law::StepsComeInOrder, detail));
     } else if to < from && !renewed && !before.abort && !after.abort {
         violations.push(violation(Law::FinishedStepsStayFinished, detail));

@@ -145,7 +145,7 @@ fn check_stable(case: &Case<'_>, canary_weight: i32, violations: &mut Vec<Violat
 /// No ReplicaSet loses pods that something read back still leads traffic to.
 fn check_shrinking(case: &Case<'_>, view: Option<&View>, violations: &mut Vec<Violation>) {
     for (_, name, size) in case.new_sizes() {
-        let Some(set) = case.subject.sets().iter().find(|set| set.name() == name) else { continue };
+        let Some(set) = case.subject.sets().find(|set| set.name() == name) else { continue };
         let needed = needed(case, view, set);
         if size < needed.min(set.wanted()) {
             let detail = format!(
@@ -188,9 +188,9 @@ fn check_basic(case: &Case<'_>, violations: &mut Vec<Violation>) {
         return;
     }
     let least = subject.replicas() - subject.size().max_unavailable;
-    let before: i32 = subject.sets().iter().map(|set| set.available().min(set.wanted())).sum();
+    let before: i32 = subject.sets().map(|set| set.available().min(set.wanted())).sum();
     let after: i32 =
-        subject.sets().iter().map(|set| set.available().min(case.size_after(set.name()))).sum();
+        subject.sets().map(|set| set.available().min(case.size_after(set.name()))).sum();
     if after < before.min(least) {
         let detail = format!("{after} available pods are left and {least} are needed");
         violations.push(violation(Law::StableKeepsItsCapacity, detail));
@@ -207,9 +207,8 @@ fn check_order(case: &Case<'_>, violations: &mut Vec<Violation>) {
         .map(|(place, ..)| place);
     let made = case.creates().filter(|(_, target, _)| routes(target)).map(|(place, ..)| place);
     let last = last.chain(made).max();
-    let before = |name: &str| {
-        case.subject.sets().iter().find(|set| set.name() == name).map_or(0, SetExt::wanted)
-    };
+    let before =
+        |name: &str| case.subject.sets().find(|set| set.name() == name).map_or(0, SetExt::wanted);
     let early = case
         .new_sizes()
         .into_iter()

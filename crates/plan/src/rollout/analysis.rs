@@ -11,7 +11,10 @@ use super::{
 };
 use api::argo::{AnalysisPhase, AnalysisRun, RolloutAnalysis, RolloutAnalysisRunStatus, keys};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use vocab::{EventType, ObjectRef};
 
 /// Finished runs kept when the spec does not say.
@@ -29,7 +32,7 @@ fn name(run: &AnalysisRun) -> &str {
 /// The run a status field names, if it exists.
 pub(crate) fn current<'a>(subject: &'a Subject<'_>, part: Part) -> Option<&'a AnalysisRun> {
     let wanted = recorded(subject, part)?.name.as_str();
-    subject.observed.analysis_runs.iter().find(|run| name(run) == wanted)
+    subject.observed.analysis_runs.iter().map(Arc::as_ref).find(|run| name(run) == wanted)
 }
 
 /// What the status says of a run.
@@ -56,8 +59,13 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
             record(part, &run, draft);
         }
     }
-    let others: Vec<&AnalysisRun> =
-        subject.observed.analysis_runs.iter().filter(|run| !kept.contains(name(run))).collect();
+    let others: Vec<&AnalysisRun> = subject
+        .observed
+        .analysis_runs
+        .iter()
+        .map(Arc::as_ref)
+        .filter(|run| !kept.contains(name(run)))
+        .collect();
     for run in &others {
         cancel(run, draft);
     }

@@ -109,7 +109,9 @@ pub(crate) fn build(
             .find(|found| found.metadata.name == run.metadata.name);
         match taken {
             None => break,
-            Some(found) if is_same(found, &run) => return Ok(Built::There(found.clone())),
+            Some(found) if is_same(found, &run) => {
+                return Ok(Built::There(AnalysisRun::clone(found)));
+            }
             Some(_) => run.metadata.name = Some(format!("{base}.{attempt}")),
         }
     }

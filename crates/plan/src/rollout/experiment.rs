@@ -15,7 +15,7 @@ use api::argo::{
     AnalysisPhase, Experiment, ExperimentStatus, RolloutExperimentStep, TemplateStatusCode, keys,
 };
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Finished experiments kept when the spec does not say.
 const DEFAULT_HISTORY: i32 = 5;
@@ -36,7 +36,12 @@ pub(crate) fn current<'a>(subject: &'a Subject<'_>) -> Option<&'a Experiment> {
     let base = experiment_spec::base_name(subject);
     let rest = wanted.strip_prefix(&base)?;
     let of_step = rest.is_empty() || rest.starts_with('-');
-    subject.observed.experiments.iter().find(|found| of_step && name(found) == wanted)
+    subject
+        .observed
+        .experiments
+        .iter()
+        .map(Arc::as_ref)
+        .find(|found| of_step && name(found) == wanted)
 }
 
 /// Whether the experiment of the present step has succeeded.
@@ -48,7 +53,8 @@ pub(crate) fn has_succeeded(subject: &Subject<'_>) -> bool {
 pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
     let kept = next(subject, draft);
     let is_other = |found: &&Experiment| Some(name(found)) != kept.as_deref();
-    let others: Vec<&Experiment> = subject.observed.experiments.iter().filter(is_other).collect();
+    let others: Vec<&Experiment> =
+        subject.observed.experiments.iter().map(Arc::as_ref).filter(is_other).collect();
     for found in &others {
         end(found, draft);
     }

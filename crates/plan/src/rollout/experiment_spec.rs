@@ -11,7 +11,7 @@ use k8s_openapi::{
     api::apps::v1::{ReplicaSet, ReplicaSetSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// An experiment that is wanted.
 pub(crate) enum Built {
@@ -39,7 +39,7 @@ pub(crate) fn build(subject: &Subject<'_>, step: &RolloutExperimentStep) -> Resu
         status: None,
     };
     for attempt in 1.. {
-        let mut found = subject.observed.experiments.iter();
+        let mut found = subject.observed.experiments.iter().map(Arc::as_ref);
         let Some(found) = found.find(|found| found.metadata.name == experiment.metadata.name)
         else {
             break;

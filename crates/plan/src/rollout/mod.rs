@@ -1,8 +1,9 @@
 //! Planning one Rollout: what is there in, what to do next out.
 //!
 //! Start with [`plan`]. [`reads`] says what has to be gathered into an [`Observed`] beforehand. One
-//! call makes at most one step of progress: it returns the writes that are safe to carry out now, in an
-//! order in which any prefix is safe too, and the reasons for everything that has to wait.
+//! call makes at most one step of progress that touches anything but the status: it returns the writes
+//! that are safe to carry out now, in an order in which any prefix is safe too, and the reasons for
+//! everything that has to wait.
 //!
 //! **Invariant.** Nothing here remembers anything: the same observation and time give the same plan.
 
@@ -18,6 +19,7 @@ mod experiment;
 mod experiment_spec;
 pub(crate) mod hash;
 mod old_sets;
+pub(crate) mod onward;
 pub(crate) mod pause;
 mod phase;
 pub(crate) mod pods;
@@ -33,7 +35,7 @@ mod roles;
 mod scaling;
 pub(crate) mod services;
 pub(crate) mod sets;
-mod status;
+pub(crate) mod status;
 pub(crate) mod subject;
 pub(crate) mod targets;
 mod templates_equal;
@@ -60,7 +62,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use revision::Prepared;
 use sets::SetExt;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use subject::Subject;
 use vocab::{Plan, Write};
 
@@ -70,7 +72,7 @@ pub struct Observed {
     /// The rollout with its `resourceVersion` and uid.
     pub rollout: Rollout,
     /// ReplicaSets of the namespace that have the hash label, that the rollout owns, or that its selector matches.
-    pub replica_sets: Vec<ReplicaSet>,
+    pub replica_sets: Vec<Arc<ReplicaSet>>,
     /// The services of [`Reads::services`], those of its experiments, and while its specification is new
     /// those it manages otherwise; absent ones as `None`.
     pub services: BTreeMap<String, Option<Service>>,
@@ -79,9 +81,9 @@ pub struct Observed {
     /// The objects of [`Reads::objects`]; absent ones as `None`.
     pub objects: routers::Objects,
     /// Analysis runs that the rollout owns.
-    pub analysis_runs: Vec<AnalysisRun>,
+    pub analysis_runs: Vec<Arc<AnalysisRun>>,
     /// Experiments that the rollout owns.
-    pub experiments: Vec<Experiment>,
+    pub experiments: Vec<Arc<Experiment>>,
     /// Analysis templates of the namespace by name; absent ones as `None`.
     pub templates: BTreeMap<String, Option<AnalysisTemplate>>,
     /// Cluster analysis templates by name; absent ones as `None`.
@@ -89,7 +91,7 @@ pub struct Observed {
     /// The Deployment of `spec.workloadRef`.
     pub workload: Option<Deployment>,
     /// Pods of the rollout's ReplicaSets, as evidence of why they are not ready.
-    pub pods: Vec<Pod>,
+    pub pods: Vec<Arc<Pod>>,
     /// Whether the API server drops `status.reasons`, as it does under upstream's definition.
     pub drops_reasons: bool,
 }
@@ -104,7 +106,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     }
     // Kubernetes keeps whole seconds; a finer present would differ from itself once read back.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let mut plan = plan_existing(observed, now);
+    let first = plan_existing(observed, now);
+    let mut plan = onward::onward(observed, first, |ahead| plan_existing(ahead, now));
     if is_unknown(&observed.rollout) && plan.status.is_some() {
         plan.events.insert(0, revision::added(&observed.rollout));
     }

@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     apps::v1::ReplicaSet,
     core::v1::{ContainerStatus, Pod},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How long a container runs before the kubelet forgets that it crashed.
 const CRASHES_FORGOTTEN: SignedDuration = SignedDuration::from_mins(10);
@@ -15,7 +15,7 @@ const NAMED_PODS: usize = 10;
 
 /// The pods of `set` that are not ready, each with its cause.
 pub(crate) fn why_not_ready(
-    pods: &[Pod],
+    pods: &[Arc<Pod>],
     set: &ReplicaSet,
     now: Timestamp,
 ) -> BTreeMap<String, String> {
@@ -26,7 +26,7 @@ pub(crate) fn why_not_ready(
                 .is_some_and(|hash| hash == set.hash())
     };
     let named = |pod: &Pod| Some((pod.metadata.name.clone()?, cause(pod, now)?));
-    pods.iter().filter(of_set).filter_map(named).take(NAMED_PODS).collect()
+    pods.iter().map(Arc::as_ref).filter(of_set).filter_map(named).take(NAMED_PODS).collect()
 }
 
 /// Why a pod is not ready; `None` when it is.

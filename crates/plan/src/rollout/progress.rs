@@ -270,8 +270,7 @@ fn set_replica_failure(subject: &Subject<'_>, draft: &mut Draft) {
         );
         Some(conditions::condition(keys::CONDITION_REPLICA_FAILURE, &found.status, text, time))
     };
-    let found =
-        subject.new_set().and_then(failure).or_else(|| subject.sets().iter().find_map(failure));
+    let found = subject.new_set().and_then(failure).or_else(|| subject.sets().find_map(failure));
     match found {
         Some(condition) => {
             conditions::set(&mut draft.status, condition);

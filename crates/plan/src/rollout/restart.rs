@@ -12,7 +12,7 @@ use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::Pod},
     apimachinery::pkg::apis::meta::v1::Time,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use vocab::{ObjectRef, Precondition, Write};
 
 /// When to look again while pods remain.
@@ -43,7 +43,7 @@ pub(crate) fn next(subject: &Subject<'_>) -> Restart {
     let pods = ours(subject);
     let old: Vec<&Pod> =
         pods.iter().filter(|pod| sets::created(&pod.metadata) < asked.0).copied().collect();
-    let all: i32 = subject.sets().iter().map(SetExt::actual).sum();
+    let all: i32 = subject.sets().map(SetExt::actual).sum();
     if old.is_empty() && i32::try_from(pods.len()).unwrap_or(i32::MAX) >= all {
         return Restart::Done(asked.clone());
     }
@@ -68,7 +68,7 @@ pub(crate) fn next(subject: &Subject<'_>) -> Restart {
 /// How many ready pods each ReplicaSet of several pods can do without, by its uid: a service may lead users
 /// to that version alone, however many pods there are of others.
 fn spare<'a>(subject: &'a Subject<'_>, pods: &[&Pod]) -> BTreeMap<&'a str, usize> {
-    let several = subject.sets().iter().filter(|set| set.wanted() > 1);
+    let several = subject.sets().filter(|set| set.wanted() > 1);
     let uids = several.filter_map(|set| set.metadata.uid.as_deref());
     uids.map(|uid| {
         let of_set = |pod: &&&Pod| sets::controller_uid(&pod.metadata) == Some(uid);
@@ -86,7 +86,7 @@ fn ours<'a>(subject: &'a Subject<'_>) -> Vec<&'a Pod> {
     sets.dedup_by_key(|set| set.name().to_owned());
     let of_set = |set: &&'a ReplicaSet| {
         let uid = set.metadata.uid.clone();
-        let pods = subject.observed.pods.iter();
+        let pods = subject.observed.pods.iter().map(Arc::as_ref);
         pods.filter(move |pod| {
             uid.is_some() && sets::controller_uid(&pod.metadata) == uid.as_deref()
         })

@@ -12,12 +12,12 @@ use super::{
 use api::argo::{PodTemplateMetadata, keys};
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use vocab::ObjectRef;
 
 /// Gives every ReplicaSet with pods the metadata of its role.
 pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
-    for set in subject.sets().iter().filter(|set| set.wanted() > 0 || set.has_role()) {
+    for set in subject.sets().filter(|set| set.wanted() > 0 || set.has_role()) {
         let role = role_of(subject, set).cloned().unwrap_or_default();
         let before = set.role();
         let own = own_metadata(subject, set, &before);
@@ -75,7 +75,7 @@ impl Role for ReplicaSet {
 
 fn change_pods(subject: &Subject<'_>, set: &ReplicaSet, body: &Value, draft: &mut Draft) {
     let uid = set.metadata.uid.as_deref();
-    let pods = subject.observed.pods.iter();
+    let pods = subject.observed.pods.iter().map(Arc::as_ref);
     for pod in pods.filter(|pod| uid.is_some() && sets::controller_uid(&pod.metadata) == uid) {
         if pod.metadata.deletion_timestamp.is_none() && !carries(pod, body) {
             draft.patch(pod_ref(pod), sets::precondition(&pod.metadata), json!({"metadata": body}));

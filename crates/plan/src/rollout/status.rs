@@ -12,7 +12,7 @@ use super::{
     subject::Subject,
     workload,
 };
-use api::argo::{CanaryStatus, RolloutStatus, keys};
+use api::argo::{CanaryStatus, Rollout, RolloutStatus, keys};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use serde_json::json;
@@ -34,7 +34,7 @@ pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
         current_step_index: before.current_step_index.filter(|_| subject.canary().is_some()),
         replicas: total_actual(subject.sets()),
         updated_replicas: subject.new_set().map_or(0, SetExt::actual),
-        ready_replicas: subject.sets().iter().map(SetExt::ready).sum(),
+        ready_replicas: subject.sets().map(SetExt::ready).sum(),
         canary: CanaryStatus {
             weights: before.canary.weights.clone().filter(|_| subject.canary().is_some()),
             stable_ping_pong: before.canary.stable_ping_pong.clone(),
@@ -165,16 +165,33 @@ pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
 
 /// The patch from the stored status to `status`; none when they are equal.
 pub(crate) fn patch(subject: &Subject<'_>, status: &RolloutStatus) -> Option<Write> {
-    let stored = serde_json::to_value(subject.rollout.status.clone().unwrap_or_default()).ok()?;
+    patch_to(subject.rollout, status)
+}
+
+/// The patch from the stored status of `rollout` to `status`; none when they are equal.
+pub(super) fn patch_to(rollout: &Rollout, status: &RolloutStatus) -> Option<Write> {
+    if rollout.status.as_ref() == Some(status) {
+        return None;
+    }
+    let stored = serde_json::to_value(rollout.status.clone().unwrap_or_default()).ok()?;
     let wanted = serde_json::to_value(status).ok()?;
     let difference = merge_patch_between(&stored, &wanted)?;
     Some(Write::Patch {
-        target: reads::rollout_ref(subject.rollout),
+        target: reads::rollout_ref(rollout),
         subresource: Subresource::Status,
         patch_type: PatchType::Merge,
         body: json!({"status": difference}),
-        precondition: sets::precondition(&subject.rollout.metadata),
+        precondition: sets::precondition(&rollout.metadata),
     })
+}
+
+/// The status of `rollout` once a status is written.
+pub(crate) fn after(rollout: &Rollout, written: &Write) -> RolloutStatus {
+    let before = rollout.status.clone().unwrap_or_default();
+    let Write::Patch { body, .. } = written else { return before };
+    let mut object = json!({ "status": before });
+    json_patch::merge(&mut object, body);
+    serde_json::from_value(object["status"].take()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::PodTemplateSpec},
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use vocab::ObjectRef;
 
 /// Pods wanted when the spec does not say.
@@ -55,7 +55,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) status: RolloutStatus,
     /// Where the template has amounts that are none and were left out of it.
     pub(crate) dropped: Vec<String>,
-    sets: Vec<ReplicaSet>,
+    sets: Vec<&'a ReplicaSet>,
     new: Option<usize>,
     stable: Option<usize>,
 }
@@ -69,10 +69,10 @@ impl<'a> Subject<'a> {
         now: Timestamp,
     ) -> Self {
         let rollout = &observed.rollout;
-        let owned = |set: &&ReplicaSet| is_ours(rollout, &selector, set);
-        let mut sets: Vec<ReplicaSet> =
-            observed.replica_sets.iter().filter(owned).cloned().collect();
-        sets.sort_by_key(|set| (set.created(), set.name().to_owned()));
+        let all = observed.replica_sets.iter().map(Arc::as_ref);
+        let mut sets: Vec<&ReplicaSet> =
+            all.filter(|set| is_ours(rollout, &selector, set)).collect();
+        sets.sort_by_key(|set| (set.created(), set.name()));
         let status = rollout.status.clone().unwrap_or_default();
         let mut subject = Self {
             observed,
@@ -104,15 +104,15 @@ impl<'a> Subject<'a> {
         let current = self.status.current_pod_hash.as_deref().unwrap_or_default();
         let runs = |set: &ReplicaSet| runs_template(set, &self.template);
         let recorded = self.position(current);
-        let preferred = recorded.filter(|found| runs(&self.sets[*found]));
+        let preferred = recorded.filter(|found| runs(self.sets[*found]));
         // Where none is equal something may have been filled in that we do not know. The status alone is not
         // enough: upstream notes the generation, but not the version, of what it finds paused or invalid.
         let filled_in = || {
             recorded.filter(|found| {
-                self.is_observed() && covers_template(&self.sets[*found], &self.template)
+                self.is_observed() && covers_template(self.sets[*found], &self.template)
             })
         };
-        preferred.or_else(|| self.sets.iter().position(runs)).or_else(filled_in)
+        preferred.or_else(|| self.sets.iter().copied().position(runs)).or_else(filled_in)
     }
 
     /// Whether the last complete status speaks of the template in force.
@@ -154,39 +154,38 @@ impl<'a> Subject<'a> {
 }
 
 /// The ReplicaSets and their parts.
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     /// All of the rollout's ReplicaSets, oldest first.
-    pub(crate) fn sets(&self) -> &[ReplicaSet] {
-        &self.sets
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &'a ReplicaSet> {
+        self.sets.iter().copied()
     }
 
     /// The ReplicaSet of the wanted template.
-    pub(crate) fn new_set(&self) -> Option<&ReplicaSet> {
-        self.new.map(|index| &self.sets[index])
+    pub(crate) fn new_set(&self) -> Option<&'a ReplicaSet> {
+        self.new.map(|index| self.sets[index])
     }
 
     /// The ReplicaSet that was promoted last.
-    pub(crate) fn stable_set(&self) -> Option<&ReplicaSet> {
-        self.stable.map(|index| &self.sets[index])
+    pub(crate) fn stable_set(&self) -> Option<&'a ReplicaSet> {
+        self.stable.map(|index| self.sets[index])
     }
 
     /// The stable ReplicaSet if it is not the new one too.
-    pub(crate) fn distinct_stable(&self) -> Option<&ReplicaSet> {
+    pub(crate) fn distinct_stable(&self) -> Option<&'a ReplicaSet> {
         self.stable_set().filter(|_| self.stable != self.new)
     }
 
     /// ReplicaSets that are neither new nor stable.
-    pub(crate) fn other_sets(&self) -> Vec<&ReplicaSet> {
+    pub(crate) fn other_sets(&self) -> Vec<&'a ReplicaSet> {
         let other = |(index, _): &(usize, &ReplicaSet)| {
             Some(*index) != self.new && Some(*index) != self.stable
         };
-        self.sets.iter().enumerate().filter(other).map(|(_, set)| set).collect()
+        self.sets().enumerate().filter(other).map(|(_, set)| set).collect()
     }
 
     /// ReplicaSets of other templates.
-    pub(crate) fn older_sets(&self) -> Vec<&ReplicaSet> {
-        self.sets
-            .iter()
+    pub(crate) fn older_sets(&self) -> Vec<&'a ReplicaSet> {
+        self.sets()
             .enumerate()
             .filter(|(index, _)| Some(*index) != self.new)
             .map(|(_, set)| set)
@@ -194,8 +193,8 @@ impl Subject<'_> {
     }
 
     /// The ReplicaSet with this hash.
-    pub(crate) fn set_of(&self, hash: &str) -> Option<&ReplicaSet> {
-        self.position(hash).map(|index| &self.sets[index])
+    pub(crate) fn set_of(&self, hash: &str) -> Option<&'a ReplicaSet> {
+        self.position(hash).map(|index| self.sets[index])
     }
 
     /// The wanted template's hash: the label of its ReplicaSet, or the one it would get.
@@ -252,7 +251,7 @@ impl Subject<'_> {
                 && new.created() < set.created()
                 && set.created() < stable.created()
         };
-        let passed = i32::try_from(self.sets.iter().filter(between).count()).unwrap_or(i32::MAX);
+        let passed = i32::try_from(self.sets().filter(between).count()).unwrap_or(i32::MAX);
         new.created() < stable.created() && passed < window
     }
 

@@ -1,9 +1,9 @@
 //! A cluster in one value: enough of an API server, a ReplicaSet controller, endpoints and a route to walk
 //! a whole update through without a clock.
 
-use api::argo::{AnalysisRun, AnalysisTemplate, Rollout, keys};
+use api::argo::{AnalysisTemplate, Rollout, keys};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Service};
+use k8s_openapi::api::core::v1::Service;
 use plan::{laws, rollout::Observed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -149,7 +149,7 @@ impl World {
         Observed {
             replica_sets: typed("ReplicaSet")
                 .into_iter()
-                .map(|set| serde_json::from_value::<ReplicaSet>(set).unwrap())
+                .map(|set| serde_json::from_value(set).unwrap())
                 .collect(),
             services: names("Service")
                 .into_iter()
@@ -175,7 +175,7 @@ impl World {
                 .collect(),
             analysis_runs: typed("AnalysisRun")
                 .into_iter()
-                .map(|run| serde_json::from_value::<AnalysisRun>(run).unwrap())
+                .map(|run| serde_json::from_value(run).unwrap())
                 .collect(),
             templates: names("AnalysisTemplate")
                 .into_iter()

@@ -11,7 +11,10 @@ use plan::{
     rollout::{self, Observed},
 };
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use vocab::{ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
 /// Plans for rollouts.
@@ -137,7 +140,7 @@ pub(super) fn set<'a>(observed: &'a Observed, pointer: &str) -> Option<&'a Repli
         labels.and_then(|labels| labels.get(api::argo::keys::POD_TEMPLATE_HASH)).map(String::as_str)
             == hash.as_str()
     };
-    observed.replica_sets.iter().find(labelled)
+    observed.replica_sets.iter().map(Arc::as_ref).find(labelled)
 }
 
 /// The stable ReplicaSet while another version is on its way.
@@ -237,7 +240,7 @@ pub(super) fn pretend_ready(observed: &mut Observed) {
     let mut ready = std::collections::BTreeMap::new();
     for set in &mut observed.replica_sets {
         let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
-        let status = set.status.get_or_insert_default();
+        let status = Arc::make_mut(set).status.get_or_insert_default();
         (status.replicas, status.ready_replicas, status.available_replicas) =
             (wanted, Some(wanted), Some(wanted));
         let labels = set.metadata.labels.clone().unwrap_or_default();

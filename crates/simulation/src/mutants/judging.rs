@@ -11,6 +11,7 @@ use plan::{
     rollout::{Observed, plan},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 use vocab::{Reply, Write};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -224,7 +225,8 @@ fn in_any_patch(mut planned: vocab::Plan, text: &str) -> vocab::Plan {
 }
 
 fn rephased(seen: &mut Observed, from: AnalysisPhase, to: AnalysisPhase) {
-    for status in seen.analysis_runs.iter_mut().filter_map(|run| run.status.as_mut()) {
+    for status in seen.analysis_runs.iter_mut().filter_map(|run| Arc::make_mut(run).status.as_mut())
+    {
         if status.phase == from {
             status.phase = to;
         }

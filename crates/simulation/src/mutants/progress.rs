@@ -10,6 +10,7 @@ use super::{
 use jiff::{SignedDuration, Timestamp};
 use plan::rollout::{Observed, plan};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use vocab::{ObjectRef, Plan, Precondition, Write};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -315,7 +316,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         |seen, now| {
             with(seen, now, |seen| {
                 for set in &mut seen.replica_sets {
-                    set.status = None;
+                    Arc::make_mut(set).status = None;
                 }
             })
         },

@@ -128,7 +128,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         |seen, now| {
             let mut planned = plan(seen, now);
             if planned.writes.iter().any(|write| matches!(write, Write::Evict { .. })) {
-                planned.writes = seen.pods.iter().map(evicted).collect();
+                planned.writes = seen.pods.iter().map(|pod| evicted(pod)).collect();
             }
             planned
         },
