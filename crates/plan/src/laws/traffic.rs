@@ -4,15 +4,16 @@ use super::{Case, Law, Violation, violation};
 use crate::rollout::{
     Observed,
     replicas::{pods_before, pods_for},
-    resolve, services,
-    sets::SetExt,
+    resolve, restart, services,
+    sets::{self, SetExt},
     targets,
     traffic::View,
 };
 use api::argo::{TrafficWeights, keys};
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use serde_json::Value;
-use vocab::PatchType;
+use std::sync::Arc;
+use vocab::{PatchType, Write};
 
 pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
     let (before, after) = case.statuses();
@@ -32,6 +33,7 @@ pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
         check_stable(case, before.min(after), violations);
     }
     check_shrinking(case, before.as_ref(), violations);
+    check_evicting(case, before.as_ref(), violations);
     check_basic(case, violations);
     check_order(case, violations);
 }
@@ -154,6 +156,32 @@ fn check_shrinking(case: &Case<'_>, view: Option<&View>, violations: &mut Vec<Vi
             );
             violations.push(violation(Law::TrafficLeavesFirst, detail));
         }
+    }
+}
+
+/// The new version does not lose its last ready pod while users are led there and stable could take them.
+fn check_evicting(case: &Case<'_>, view: Option<&View>, violations: &mut Vec<Violation>) {
+    let (Some(new), Some(stable)) = (case.subject.new_set(), case.subject.distinct_stable()) else {
+        return;
+    };
+    let through = view.and_then(|view| view.leads_to(&case.subject, new.hash()));
+    let Some(through) = through.filter(|_| stable.wanted() > 0) else { return };
+    let goes = |pod: &Pod| {
+        case.plan.writes.iter().any(|write| match write {
+            Write::Evict { target, .. } => pod.metadata.name.as_ref() == Some(&target.name),
+            _ => false,
+        })
+    };
+    let pods = case.subject.observed.pods.iter().map(Arc::as_ref);
+    let ready = pods.filter(|pod| restart::is_ready(pod));
+    let own = ready.filter(|pod| {
+        sets::controller_uid(&pod.metadata).is_some()
+            && sets::controller_uid(&pod.metadata) == new.metadata.uid.as_deref()
+    });
+    let (going, staying): (Vec<_>, Vec<_>) = own.partition(|pod| goes(pod));
+    if !going.is_empty() && staying.is_empty() {
+        let detail = format!("{} loses its last pod and {through} leads there", new.name());
+        violations.push(violation(Law::TrafficLeavesFirst, detail));
     }
 }
 

@@ -29,7 +29,7 @@ mod quantities;
 pub(crate) mod reads;
 pub mod replicas;
 pub(crate) mod resolve;
-mod restart;
+pub(crate) mod restart;
 mod revision;
 mod roles;
 mod scaling;

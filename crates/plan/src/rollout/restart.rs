@@ -2,10 +2,16 @@
 //!
 //! Pods go by eviction, so that disruption budgets are kept, and only when nothing else is to be done: a
 //! refused eviction then holds up nothing.
+//!
+//! Users leave the only pod of a new version before it goes: the weights module gives the version nothing
+//! while [`empties`] says so, and [`next`] waits until that is in force.
 
 use super::{
+    draft::Draft,
     sets::{self, SetExt, total_wanted},
     subject::Subject,
+    traffic::View,
+    waits::Wait,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -33,27 +39,108 @@ pub(crate) enum Restart {
 
 /// Works out the next evictions.
 pub(crate) fn next(subject: &Subject<'_>) -> Restart {
-    let Some(asked) = &subject.rollout.spec.restart_at else { return Restart::None };
-    if subject.status.restarted_at.as_ref() == Some(asked) {
-        return Restart::None;
-    }
+    let Some(asked) = under_way(subject) else { return Restart::None };
     if asked.0 >= subject.now {
         return Restart::At(asked.0 + SignedDuration::from_secs(1));
     }
     let pods = ours(subject);
-    let old: Vec<&Pod> =
-        pods.iter().filter(|pod| sets::created(&pod.metadata) < asked.0).copied().collect();
+    let is_old = |pod: &&Pod| sets::created(&pod.metadata) < asked.0;
     let all: i32 = subject.sets().map(SetExt::actual).sum();
-    if old.is_empty() && i32::try_from(pods.len()).unwrap_or(i32::MAX) >= all {
+    let are_all = i32::try_from(pods.len()).unwrap_or(i32::MAX) >= all;
+    if are_all && !pods.iter().any(is_old) {
         return Restart::Done(asked.clone());
     }
+    let view = View::of(subject);
+    let is_used = |set: &ReplicaSet| {
+        is_replaceable(subject, set)
+            && view.as_ref().is_some_and(|view| !view.has_left(subject, set.hash()))
+    };
+    let spare = spare(subject, &pods, is_used);
+    let going = due(subject, asked.0, &pods, spare);
+    Restart::Evict(going.into_iter().map(evict).collect(), subject.now + LOOK_AGAIN)
+}
+
+/// Whether users have to be with the stable version while the pods of the new one, `hash`, are restarted:
+/// its only pod is about to go, or is gone and no other is ready.
+pub(crate) fn empties(subject: &Subject<'_>, hash: &str) -> bool {
+    let Some(asked) = under_way(subject).filter(|asked| asked.0 < subject.now) else {
+        return false;
+    };
+    let new = subject.new_set().filter(|set| set.hash() == hash && is_replaceable(subject, set));
+    let Some(new) = new else { return false };
+    let pods = ours(subject);
+    let uid = new.metadata.uid.as_deref();
+    let own: Vec<&Pod> =
+        pods.iter().filter(|pod| sets::controller_uid(&pod.metadata) == uid).copied().collect();
+    let mut ready = own.iter().filter(|pod| is_ready(pod));
+    let (first, second) = (ready.next(), ready.next());
+    match (first, second) {
+        (None, _) => !own.is_empty(),
+        (Some(_), Some(_)) => false,
+        (Some(only), None) => {
+            let spare = spare(subject, &pods, |_| false);
+            due(subject, asked.0, &pods, spare).iter().any(|pod| std::ptr::eq(*pod, *only))
+        }
+    }
+}
+
+/// Says which pod stays because users would find nobody in its place.
+pub(crate) fn explain(subject: &Subject<'_>, draft: &mut Draft) {
+    let Some(asked) = under_way(subject).filter(|asked| asked.0 < subject.now) else { return };
+    let stable =
+        subject.distinct_stable().filter(|set| set.wanted() == 1 && is_shared(subject, set));
+    let Some(stable) = stable else { return };
+    let view = View::of(subject);
+    let Some(through) = view.and_then(|view| view.leads_to(subject, stable.hash())) else { return };
+    let uid = stable.metadata.uid.as_deref();
+    let pods = ours(subject);
+    let mut own = pods.iter().filter(|pod| sets::controller_uid(&pod.metadata) == uid);
+    if own.any(|pod| is_ready(pod) && sets::created(&pod.metadata) < asked.0) {
+        draft.wait(Wait::Traffic { replica_set: stable.name().to_owned(), through });
+    }
+}
+
+/// The restart that is asked for and not done.
+fn under_way<'a>(subject: &'a Subject<'_>) -> Option<&'a Time> {
+    let asked = subject.rollout.spec.restart_at.as_ref();
+    asked.filter(|asked| subject.status.restarted_at.as_ref() != Some(asked))
+}
+
+/// Whether a ReplicaSet has no more pods than it is asked for; which of them go is for it to say.
+fn is_settled(set: &ReplicaSet) -> bool {
+    let seen = set.status.as_ref().and_then(|status| status.observed_generation);
+    set.actual() <= set.wanted()
+        && (set.metadata.generation.is_none() || seen >= set.metadata.generation)
+}
+
+/// Whether the last pod of `set` stays while users are led there: they are shared with another version, and
+/// either go there meanwhile or, as stable's, stay. A rollout of one pod has nobody to keep it up.
+fn is_shared(subject: &Subject<'_>, set: &ReplicaSet) -> bool {
+    let is_stable = subject.distinct_stable().is_some_and(|stable| stable.hash() == set.hash());
+    is_replaceable(subject, set) || (is_stable && subject.is_routed() && subject.replicas() > 1)
+}
+
+/// Whether stable has pods that can take the users of `set`, the new version. The other way users never go:
+/// nobody has found the new version good yet.
+fn is_replaceable(subject: &Subject<'_>, set: &ReplicaSet) -> bool {
+    let is_new = subject.new_set().is_some_and(|new| new.hash() == set.hash());
+    is_new && subject.is_routed() && subject.distinct_stable().is_some_and(|set| set.wanted() > 0)
+}
+
+/// The pods to evict next: those older than `asked`, as far as availability and `spare` allow.
+fn due<'a>(
+    subject: &Subject<'_>,
+    asked: Timestamp,
+    pods: &[&'a Pod],
+    mut spare: BTreeMap<String, usize>,
+) -> Vec<&'a Pod> {
     let concurrent = subject.size().max_unavailable.max(1);
     let least = subject.replicas().max(total_wanted(subject.sets())) - concurrent;
     let available =
         i32::try_from(pods.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i32::MAX);
     let room = usize::try_from(available - least).unwrap_or(0);
-    let mut spare = spare(subject, &pods);
-    let going = old.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let old = pods.iter().copied().filter(|pod| sets::created(&pod.metadata) < asked);
+    let going = old.filter(|pod| pod.metadata.deletion_timestamp.is_none());
     let going = going.filter(|pod| {
         let left = sets::controller_uid(&pod.metadata).and_then(|uid| spare.get_mut(uid));
         left.is_none_or(|left| {
@@ -62,16 +149,20 @@ pub(crate) fn next(subject: &Subject<'_>) -> Restart {
             may_go
         })
     });
-    Restart::Evict(going.take(room).map(evict).collect(), subject.now + LOOK_AGAIN)
+    going.take(room).collect()
 }
 
-/// How many ready pods each ReplicaSet of several pods can do without, by its uid: a service may lead users
-/// to that version alone, however many pods there are of others.
-fn spare<'a>(subject: &'a Subject<'_>, pods: &[&Pod]) -> BTreeMap<&'a str, usize> {
-    let several = subject.sets().filter(|set| set.wanted() > 1);
-    let uids = several.filter_map(|set| set.metadata.uid.as_deref());
+/// How many ready pods a ReplicaSet can do without, by its uid, if it has several or is used: a service may
+/// lead users to that version alone, however many pods there are of others.
+fn spare(
+    subject: &Subject<'_>,
+    pods: &[&Pod],
+    is_used: impl Fn(&ReplicaSet) -> bool,
+) -> BTreeMap<String, usize> {
+    let kept = subject.sets().filter(|set| set.wanted() > 1 || is_used(set));
+    let uids = kept.filter_map(|set| set.metadata.uid.clone());
     uids.map(|uid| {
-        let of_set = |pod: &&&Pod| sets::controller_uid(&pod.metadata) == Some(uid);
+        let of_set = |pod: &&&Pod| sets::controller_uid(&pod.metadata) == Some(uid.as_str());
         let ready = pods.iter().filter(of_set).filter(|pod| is_ready(pod)).count();
         (uid, ready.saturating_sub(1))
     })
@@ -94,7 +185,8 @@ fn ours<'a>(subject: &'a Subject<'_>) -> Vec<&'a Pod> {
     sets.iter().flat_map(of_set).collect()
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether a pod is ready and stays.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref());
     let ready = conditions
         .into_iter()

@@ -105,6 +105,7 @@ pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     progress::abort_when_stuck(subject, &mut draft);
     pause::apply(subject, &mut draft);
     pause::explain(subject, &mut draft);
+    restart::explain(subject, &mut draft);
     progress::set_conditions(subject, &mut draft);
     draft.waits.sort_by_key(super::Wait::rank);
     phase::set(subject, &mut draft);

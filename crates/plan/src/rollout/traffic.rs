@@ -131,6 +131,11 @@ impl View {
         InForce { canary, stable: stable.filter(|_| canary.is_some()) }
     }
 
+    /// Whether nothing leads traffic to the pods of `hash` any more, as far as anybody can tell.
+    pub(crate) fn has_left(&self, subject: &Subject<'_>, hash: &str) -> bool {
+        self.verified != Some(false) && self.leads_to(subject, hash).is_none()
+    }
+
     /// What still leads traffic to the pods of `hash`.
     pub(crate) fn leads_to(&self, subject: &Subject<'_>, hash: &str) -> Option<String> {
         let canary = subject.canary()?;

@@ -5,7 +5,7 @@
 use super::{
     draft::Draft,
     replicas::pods_for,
-    services,
+    restart, services,
     sets::SetExt,
     subject::Subject,
     targets::{self, InForce, at_desired_counts},
@@ -20,7 +20,7 @@ pub(crate) enum Urgency {
     None,
     /// The update was aborted: stable must be well enough.
     Abort,
-    /// The canary has no pods: any stable pod is better.
+    /// The canary has no pods, or is about to have none: any stable pod is better.
     CanaryGone,
 }
 
@@ -35,8 +35,17 @@ pub(crate) struct Desired {
     pub(crate) urgency: Urgency,
 }
 
-/// The weight the canary should have.
+/// The weight the canary should have; none while a restart takes its only pod.
 pub(crate) fn desired(subject: &Subject<'_>, view: &View, draft: &Draft) -> Desired {
+    let wanted = of_release(subject, view, draft);
+    if restart::empties(subject, &wanted.canary_hash) {
+        return Desired { weight: 0, urgency: Urgency::CanaryGone, ..wanted };
+    }
+    wanted
+}
+
+/// The weight that the state of the release asks for.
+fn of_release(subject: &Subject<'_>, view: &View, draft: &Draft) -> Desired {
     let in_force = view.weight.as_ref().copied().unwrap_or(0);
     let new = subject.new_set();
     let want = |weight: i32, urgency: Urgency| Desired {
