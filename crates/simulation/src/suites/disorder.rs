@@ -1,6 +1,6 @@
 //! T4 and T5: watches hide states, repeat themselves, overtake each other and break off.
 
-use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, chance::Chance, one};
+use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, chance::Chance, one, stale};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
 use faults::{Disorder, Refusal, Requests, Rule, Trouble, WatchTrouble, Which};
 use rehearsal::Seat;
@@ -83,8 +83,12 @@ fn case(name: String, troubles: Vec<(Option<String>, WatchTrouble)>) -> Case {
     Case { excuse: Some(was_never_seen), ..case }
 }
 
-/// A version that is overtaken before anybody heard of it has no ReplicaSet.
+/// A version that is overtaken before anybody heard of it has no ReplicaSet, and what is seen late disturbs
+/// the quiet that is to follow it.
 fn was_never_seen(divergence: &Divergence) -> bool {
+    if stale::comes_late(divergence) {
+        return true;
+    }
     let Divergence::Ending { found } = divergence else { return false };
     found.starts_with("replicasets ") && found.contains(r#": null, not {"replicas":0,"#)
 }

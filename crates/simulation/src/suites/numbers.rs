@@ -122,6 +122,11 @@ impl HttpCaller for Provider {
             Answers::Only(only) => number == only,
             Answers::EveryOther => number % 2 == 1,
         };
+        let is_query = call.url.contains("/api/v1/query");
+        if is_hit && !is_query {
+            // What a query is answered would be data to anybody else.
+            return Box::pin(answer_of_no_query(self.sort, call));
+        }
         if is_hit { Box::pin(answer(self.sort, call)) } else { self.behind.call(call) }
     }
 }
@@ -147,6 +152,17 @@ async fn answer(sort: Nonsense, call: Call) -> Result<Reply, ReplyError> {
         Nonsense::Text => Ok(reply(200, "application/json", &vector(r#""fine, thank you""#))),
         Nonsense::Html => Ok(reply(200, "text/html", "<html><body>Please log in</body></html>")),
         Nonsense::Redirect => Ok(reply(302, "text/html", "moved")),
+    }
+}
+
+/// The same nonsense from a server that is not Prometheus.
+async fn answer_of_no_query(sort: Nonsense, call: Call) -> Result<Reply, ReplyError> {
+    let json = |body: &str| Ok(reply(200, "application/json", body));
+    match sort {
+        Nonsense::Empty => json(""),
+        Nonsense::NotANumber => json("NaN"),
+        Nonsense::Text => json("fine, thank you"),
+        _ => answer(sort, call).await,
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// How long a watch is silent: about as long as the controller waits for its own writes, and far longer.
 const SPANS: [Duration; 2] = [Duration::from_secs(7), Duration::from_mins(3)];
-/// The story in which a release is taken back after 30 s without progress.
-const IMPATIENT: &str = "argo_3120";
+/// Stories in which a release is taken back after so many seconds without progress.
+const IMPATIENT: [(&str, u64); 3] = [("argo_3120", 30), ("argo_3457", 30), ("flagger_1898", 60)];
 /// How long a restarted controller's watches tell nothing.
 const LAG: Duration = Duration::from_secs(20);
 /// How many returns to the past are made up for each story.
@@ -37,7 +37,8 @@ fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
 
 /// How long a release of the story may stand still before it is rightly taken back.
 fn patience(story: &Story) -> Duration {
-    if story.name.starts_with(IMPATIENT) { Duration::from_secs(30) } else { Duration::MAX }
+    let found = IMPATIENT.iter().find(|(name, _)| story.name.starts_with(name));
+    found.map_or(Duration::MAX, |(_, seconds)| Duration::from_secs(*seconds))
 }
 
 fn held(kind: &str, from: usize, span: Duration) -> Case {
@@ -50,13 +51,21 @@ fn held(kind: &str, from: usize, span: Duration) -> Case {
 }
 
 /// Users are not sent to pods that are not seen, and so an analysis that is about to find a version bad
-/// finds no data instead; either takes the release back. And a rollout whose health nobody saw does not say
-/// that it lost it.
+/// finds no data instead; either takes the release back. A rollout whose health nobody saw does not say
+/// that it lost it, and what is seen late disturbs the quiet that is to follow it.
 fn was_not_seen(divergence: &Divergence) -> bool {
+    if comes_late(divergence) {
+        return true;
+    }
     let Divergence::Ending { found } = divergence else { return false };
     let is_blind =
         found.starts_with("analysisruns ") && found.ends_with(r#""Error", not "Failed""#);
     is_blind || found.ends_with(r#".conditions .Healthy: null, not ["False","RolloutHealthy"]"#)
+}
+
+/// Whether it was not quiet as soon as it had to be; that it becomes so, I10 sees.
+pub(super) fn comes_late(divergence: &Divergence) -> bool {
+    matches!(divergence, Divergence::Unmet { found } if found.contains(": expect quiet for "))
 }
 
 /// The server that a restarted controller speaks to lags behind the one that it spoke to before.

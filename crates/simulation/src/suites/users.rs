@@ -1,7 +1,7 @@
 //! T11: somebody does something after a line where the script does not have it.
 
 use super::{Case, Runs, Suite, chance::Chance, demands};
-use crate::{examine::Against, run::Reference, story::Story};
+use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
 use rehearsal::{
     Conditions, Refusals,
     script::{Command, Line, parse},
@@ -26,6 +26,14 @@ const ACTIONS: [(&str, &str); 14] = [
 ];
 /// Those that may leave users without a pod.
 const TAKES_PODS: [&str; 2] = ["vanish", "lose-pod"];
+/// Stories in which what somebody begins or stops at the end keeps the controller at work for hours.
+const BUSY: [(&str, &str); 2] = [
+    ("a-day-of-hourly-steps", "a release that begins at its end takes another day"),
+    (
+        "fault-ends-and-retry-succeeds",
+        "a release that is stopped is judged every minute all the same",
+    ),
+];
 /// How many pairs are made up for each story.
 const PAIRS: usize = 30;
 
@@ -48,12 +56,22 @@ fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {
         for (word, text) in ACTIONS {
             let name = format!("{word}-after-{}", lines[after].number);
             let case = case(name, lines, &[(after, text)]);
-            let takes_pods = TAKES_PODS.contains(&word);
+            let takes_pods = TAKES_PODS.contains(&word) || (word == "shrink" && loses_pods(lines));
             cases.extend(case.map(|case| {
                 if takes_pods { case } else { case.demanding(demands::serves_everybody()) }
             }));
         }
     }
+    cases.extend(pairs(story, lines, first, seed));
+    if BUSY.iter().any(|(busy, _)| story.name.starts_with(busy)) {
+        cases.iter_mut().for_each(|case| case.excuse = Some(goes_on));
+    }
+    cases
+}
+
+/// Two things at two lines after the `first`, drawn by lot.
+fn pairs(story: &Story, lines: &[Line], first: usize, seed: u64) -> Vec<Case> {
+    let mut cases = Vec::new();
     let mut chance = Chance::of(seed, &story.name);
     for number in 1..=PAIRS {
         let mut draw = || Some((first + chance.below(lines.len() - first), chance.one(&ACTIONS)?));
@@ -62,6 +80,16 @@ fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {
         cases.extend(case(name, lines, &[(one.0, one.1.1), (other.0, other.1.1)]));
     }
     cases
+}
+
+fn goes_on(divergence: &Divergence) -> bool {
+    matches!(divergence, Divergence::Breach { invariant: "I10", found, .. }
+        if found.contains(" writes long after the end"))
+}
+
+/// Whether a script takes pods away itself; from a version of one pod that is all.
+fn loses_pods(lines: &[Line]) -> bool {
+    lines.iter().any(|line| matches!(line.command, Command::LosePod(_)))
 }
 
 /// A script with lines put in; `None` when an action is not a line.
