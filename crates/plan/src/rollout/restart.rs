@@ -50,9 +50,12 @@ pub(crate) fn next(subject: &Subject<'_>) -> Restart {
     if are_all && !pods.iter().any(is_old) {
         return Restart::Done(asked.clone());
     }
+    if !subject.sets().all(is_settled) {
+        return Restart::Evict(Vec::new(), subject.now + LOOK_AGAIN);
+    }
     let view = View::of(subject);
     let is_used = |set: &ReplicaSet| {
-        is_replaceable(subject, set)
+        is_shared(subject, set)
             && view.as_ref().is_some_and(|view| !view.has_left(subject, set.hash()))
     };
     let spare = spare(subject, &pods, is_used);
@@ -292,6 +295,16 @@ mod tests {
         let canary = observed.rollout.spec.strategy.canary.as_mut().unwrap();
         canary.max_unavailable = Some(IntOrString::String("100%".to_owned()));
         assert_eq!(evicted(observed).0, ["p0"]);
+    }
+
+    #[test]
+    fn nothing_is_evicted_while_a_version_is_about_to_shrink() {
+        let mut observed = observed("2026-01-01T00:30:00Z", &[("2026-01-01T00:00:00Z", true); 3]);
+        assert_eq!(evicted(observed.clone()).0, ["p0"]);
+        let set = Arc::make_mut(&mut observed.replica_sets[0]);
+        set.metadata.generation = Some(2);
+        set.status.as_mut().unwrap().observed_generation = Some(1);
+        assert_eq!(evicted(observed).0, [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! T6: requests are refused, lost, answered late or not at all.
 
 use super::{Case, LONG_PATIENCE, Runs, Suite, chance::Chance, demands, one};
-use crate::{examine::Against, run::Reference, story::Story};
+use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
 use faults::{Refusal, Requests, Rule, Trouble, Which};
 use rehearsal::Seat;
 use std::time::Duration;
@@ -51,6 +51,12 @@ fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
 
 fn case(name: String, rules: Vec<Rule>) -> Case {
     let seat = Seat { rules, ..Seat::default() };
-    Case::new(name, one(seat, LONG_PATIENCE), Against::SameEnding)
-        .demanding(demands::bounded_requests())
+    let case = Case::new(name, one(seat, LONG_PATIENCE), Against::SameEnding);
+    Case { excuse: Some(tells_of_the_trouble), ..case.demanding(demands::bounded_requests()) }
+}
+
+/// A write that is refused is told to people, whatever a script says of quieter days.
+fn tells_of_the_trouble(divergence: &Divergence) -> bool {
+    matches!(divergence, Divergence::Unmet { found }
+        if found.contains(": expect no event ReconciliationError: "))
 }
