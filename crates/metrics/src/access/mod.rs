@@ -13,6 +13,7 @@ pub use latency::{BUCKET_BOUNDS_MICROS, BUCKETS, Latencies};
 pub use recorder::{Method, Outcome, Recorder};
 pub use snapshot::{Snapshot, Tally, Window};
 
+use crate::labels::Labels;
 use crate::series::Sample;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -101,7 +102,7 @@ impl AccessLog {
         for recorder in recorders.values() {
             recorder.scrape(&mut samples);
         }
-        samples
+        added_up(samples)
     }
 
     /// What has been counted since the beginning.
@@ -136,6 +137,20 @@ impl AccessLog {
             None => present.since(&Snapshot { at: now, tallies: BTreeMap::new() }),
         }
     }
+}
+
+/// One sample a series: Istio's names tell neither routes nor methods apart.
+fn added_up(samples: Vec<Sample>) -> Vec<Sample> {
+    let mut places: BTreeMap<Labels, usize> = BTreeMap::new();
+    let mut sums: Vec<Sample> = Vec::with_capacity(samples.len());
+    for sample in samples {
+        let place = *places.entry(sample.labels.clone()).or_insert(sums.len());
+        match sums.get_mut(place) {
+            Some(sum) => sum.value += sample.value,
+            None => sums.push(sample),
+        }
+    }
+    sums
 }
 
 fn overflow() -> Backend {
@@ -182,6 +197,23 @@ mod tests {
             let name = name.replace(r#"canary="", "#, "");
             assert_eq!(value(&samples, &name), Some(7.0), "{name}");
         }
+    }
+
+    #[test]
+    fn what_comes_by_another_route_or_method_is_added_to_the_same_series() {
+        let log = AccessLog::new();
+        let direct = Backend { route: String::new(), ..backend("canary") };
+        log.record(&backend("canary"), outcome(200, 3), 7);
+        log.record(&direct, outcome(200, 3), 2);
+        log.record(&direct, Outcome { method: Method::Post, ..outcome(200, 3) }, 1);
+        let samples = log.scrape(at(0));
+        let of = |name: &str| {
+            let found = samples.iter().filter(|sample| sample.labels.metric_name() == name);
+            found.map(|sample| sample.value).collect::<Vec<_>>()
+        };
+        assert_eq!(of("istio_requests_total"), [10.0]);
+        assert_eq!(of("istio_request_duration_milliseconds_count"), [10.0]);
+        assert_eq!(of("ringfence_gateway_requests_total").iter().sum::<f64>(), 10.0);
     }
 
     #[test]
