@@ -16,10 +16,10 @@ const YOUNG: &str = "2026-12-31T00:00:00Z";
 /// Looks after which a story counts as stuck.
 const MOST_LOOKS: usize = 20;
 
-/// A canary with its route at `weight`, paused, that somebody asks to restart.
-fn restarting(weight: i32, dynamic: bool) -> World {
+/// A canary with its route at `weight`, paused, that somebody asks to restart; `more` is of its strategy.
+fn restarting(weight: i32, more: &Value) -> World {
     let mut strategy = routed(&json!([{"setWeight": weight}, {"pause": {}}]));
-    strategy["canary"]["dynamicStableScale"] = json!(dynamic);
+    json_patch::merge(&mut strategy["canary"], more);
     let mut world = routed_world(5, &strategy);
     world.set_image("v2");
     world.settle();
@@ -82,7 +82,7 @@ fn is_restarted(world: &World) -> bool {
 
 #[test]
 fn users_leave_the_only_pod_of_a_canary_before_it_is_evicted() {
-    let mut world = restarting(20, false);
+    let mut world = restarting(20, &json!({}));
     let stable = pods(&world, "v1", YOUNG);
     let mut canary = pod(&world, ("v2", 0), OLD);
     let with = |canary: &Value| stable.iter().chain([canary]).cloned().collect::<Vec<_>>();
@@ -101,7 +101,7 @@ fn users_leave_the_only_pod_of_a_canary_before_it_is_evicted() {
 
 #[test]
 fn users_stay_with_a_canary_while_stable_is_restarted() {
-    let mut world = restarting(20, false);
+    let mut world = restarting(20, &json!({}));
     let all = [pods(&world, "v1", OLD), pods(&world, "v2", OLD)].concat();
     assert_eq!(look(&mut world, &all).0, ["v1-0"]);
     assert_eq!(world.weight(), Some(20));
@@ -109,7 +109,7 @@ fn users_stay_with_a_canary_while_stable_is_restarted() {
 
 #[test]
 fn the_only_stable_pod_stays_while_users_are_led_there() {
-    let mut world = restarting(80, true);
+    let mut world = restarting(80, &json!({"dynamicStableScale": true}));
     assert_eq!((world.pods("v1"), world.pods("v2")), (1, 4));
     let all = [pods(&world, "v1", OLD), pods(&world, "v2", YOUNG)].concat();
     let (evicted, plan) = look(&mut world, &all);
@@ -122,7 +122,7 @@ fn the_only_stable_pod_stays_while_users_are_led_there() {
 
 #[test]
 fn the_last_pod_with_traffic_is_not_evicted() {
-    let world = restarting(20, false);
+    let world = restarting(20, &json!({}));
     let all = [pods(&world, "v1", YOUNG), pods(&world, "v2", OLD)].concat();
     let evict = |name: &str| Write::Evict {
         target: ObjectRef::new("v1", "Pod", "default", name),

@@ -64,7 +64,9 @@ fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {
     }
     cases.extend(pairs(story, lines, first, seed));
     if BUSY.iter().any(|(busy, _)| story.name.starts_with(busy)) {
-        cases.iter_mut().for_each(|case| case.excuse = Some(goes_on));
+        for case in &mut cases {
+            case.excuse = Some(goes_on);
+        }
     }
     cases
 }
