@@ -91,7 +91,7 @@ impl Provider for CloudWatch {
     ) -> Turn {
         turn(valid(asked.config, problems).and_then(|metric| {
             let step = Step::deserialize(state).map_err(|_| failed(FOREIGN_STATE))?;
-            let reply = reply.map_err(|error| failed(error.to_string()))?;
+            let reply = reply?;
             match step {
                 Step::Ask => Ok(done(answer(&reply))),
                 Step::SignIn { exchanged } => {

@@ -2,14 +2,16 @@
 //!
 //! A conversation is at most: fetch a token (twice, as servers differ in how they take the client's
 //! secret), then ask. The token lives in the state between two turns and nowhere else.
+//! Most services are asked one question and nothing else: see [`OneQuestion`].
 
 use crate::aws::Exchanged;
-use crate::{MeasureError, Measured, Turn};
+use crate::{Asked, CredentialRef, MeasureError, Measured, Provider, Turn};
 use api::argo::{Authentication, BasicAuthConfig, OAuth2Config, WebMetricHeader};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use vocab::{Call, Exchange, Reply, ReplyError};
 
 /// What an error says about a state that somebody else wrote.
@@ -47,6 +49,88 @@ impl Step {
 
     pub(crate) fn state(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// A provider that asks one question; the rest of its conversation is the same for all of them.
+pub(crate) trait OneQuestion: Sync {
+    /// The settings of a metric.
+    type Settings: Default + DeserializeOwned;
+    /// Its key under `provider` in a metric.
+    const NAME: &'static str;
+
+    /// What is wrong with the settings.
+    fn problems(metric: &Self::Settings) -> Problems;
+
+    /// What has to be read before it may ask.
+    fn credentials(_: &Self::Settings) -> Vec<CredentialRef> {
+        Vec::new()
+    }
+
+    /// The question, of settings that nothing is wrong with.
+    fn ask(
+        metric: &Self::Settings,
+        asked: &Asked<'_>,
+        now: Timestamp,
+    ) -> Result<Call, MeasureError>;
+
+    /// What the answer to the question of `asked_at` means.
+    fn answer(
+        metric: &Self::Settings,
+        reply: &Reply,
+        asked_at: Timestamp,
+    ) -> Result<Measured, MeasureError>;
+
+    /// Short facts about the query.
+    fn metadata(_: &Self::Settings) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+}
+
+/// What is kept between the one question and its answer.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Question {
+    asked_at: Timestamp,
+}
+
+impl<T: OneQuestion> Provider for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn validate(&self, config: &Value) -> Problems {
+        all_problems(config, T::problems)
+    }
+
+    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
+        <T as OneQuestion>::credentials(&settings(config).unwrap_or_default())
+    }
+
+    fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn {
+        turn(valid(asked.config, T::problems).and_then(|metric| {
+            let call = T::ask(&metric, asked, now)?;
+            let state = serde_json::to_value(Question { asked_at: now }).unwrap_or_default();
+            Ok(Exchange::Call(call, state))
+        }))
+    }
+
+    fn resume(
+        &self,
+        asked: &Asked<'_>,
+        state: &Value,
+        reply: Result<Reply, ReplyError>,
+        _: Timestamp,
+    ) -> Turn {
+        done(valid(asked.config, T::problems).and_then(|metric| {
+            let Question { asked_at } =
+                Question::deserialize(state).map_err(|_| failed(FOREIGN_STATE))?;
+            T::answer(&metric, &reply?, asked_at)
+        }))
+    }
+
+    fn metadata(&self, config: &Value) -> BTreeMap<String, String> {
+        <T as OneQuestion>::metadata(&settings(config).unwrap_or_default())
     }
 }
 
@@ -91,22 +175,6 @@ pub(crate) fn turn(outcome: Result<Turn, MeasureError>) -> Turn {
     outcome.unwrap_or_else(|error| done(Err(error)))
 }
 
-/// Asks the one question of a conversation.
-pub(crate) fn ask_once(call: Call) -> Turn {
-    Exchange::Call(call, Step::Ask { token: None }.state())
-}
-
-/// The answer to the one question of a conversation.
-pub(crate) fn only_answer(
-    state: &Value,
-    reply: Result<Reply, ReplyError>,
-) -> Result<Reply, MeasureError> {
-    match Step::of(state)? {
-        Step::Ask { .. } => reply.map_err(|error| failed(error.to_string())),
-        _ => Err(failed(FOREIGN_STATE)),
-    }
-}
-
 /// The body of an answer as text.
 pub(crate) fn text(reply: &Reply) -> String {
     String::from_utf8_lossy(&reply.body).into_owned()
@@ -118,6 +186,12 @@ pub(crate) fn status_line(status: u16) -> String {
     match known.and_then(|code| code.canonical_reason()) {
         Some(reason) => format!("{status} {reason}"),
         None => status.to_string(),
+    }
+}
+
+impl From<ReplyError> for MeasureError {
+    fn from(error: ReplyError) -> Self {
+        failed(error.to_string())
     }
 }
 

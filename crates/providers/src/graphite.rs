@@ -7,16 +7,13 @@
 //! | `address` | – | address of the server |
 //! | `query` | – | parameters of a request for `/render`, such as `target=…&from=-2min`; spaces are dropped |
 
-use crate::conversation::{
-    Problems, all_problems, ask_once, done, failed, form, is_http_url, only_answer, problem, text,
-    turn, valid,
-};
-use crate::{Asked, MeasureError, Measured, MeasuredValue, Provider, Turn, go};
+use crate::conversation::{OneQuestion, Problems, failed, form, is_http_url, problem, text};
+use crate::{Asked, MeasureError, Measured, MeasuredValue, go};
 use api::argo::GraphiteMetric;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
-use vocab::{Call, Reply, ReplyError};
+use std::time::Duration;
+use vocab::{Call, Reply};
 
 /// The provider.
 pub(crate) static GRAPHITE: Graphite = Graphite;
@@ -28,87 +25,63 @@ const DIGITS: usize = 6;
 /// Asks a Graphite server.
 pub(crate) struct Graphite;
 
-impl Provider for Graphite {
-    fn name(&self) -> &'static str {
-        "graphite"
+impl OneQuestion for Graphite {
+    type Settings = GraphiteMetric;
+    const NAME: &'static str = "graphite";
+
+    fn problems(metric: &GraphiteMetric) -> Problems {
+        let address = metric.address.as_deref().unwrap_or_default();
+        let mut problems = Vec::new();
+        if !is_http_url(address) {
+            let message = format!("Graphite address {address} is not a valid URL");
+            problems.push(problem("address", message));
+        }
+        if metric.query.is_none() {
+            problems.push(problem("query", "graphite query is empty"));
+        }
+        problems
     }
 
-    fn validate(&self, config: &Value) -> Problems {
-        all_problems(config, problems)
+    fn ask(metric: &GraphiteMetric, _: &Asked<'_>, _: Timestamp) -> Result<Call, MeasureError> {
+        let query: String = metric
+            .query
+            .iter()
+            .flat_map(|query| query.chars())
+            .filter(|it| !it.is_whitespace())
+            .collect();
+        let parsed = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "format");
+        let mut pairs: Vec<(String, String)> =
+            parsed.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        pairs.push(("format".to_owned(), "json".to_owned()));
+        pairs.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let pairs: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let address = metric.address.as_deref().unwrap_or_default();
+        let address = address.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        Ok(Call {
+            method: "GET".to_owned(),
+            url: format!("{address}/render?{}", form(&pairs)),
+            headers: Vec::new(),
+            body: None,
+            timeout: TIMEOUT,
+            insecure: false,
+        })
     }
 
-    fn start(&self, asked: &Asked<'_>, _: Timestamp) -> Turn {
-        turn(valid(asked.config, problems).map(|metric| ask(&metric)))
+    fn answer(_: &GraphiteMetric, reply: &Reply, _: Timestamp) -> Result<Measured, MeasureError> {
+        if !(200..400).contains(&reply.status) {
+            return Err(failed(format!("error response: {}", text(reply))));
+        }
+        let targets: Vec<Target> = serde_json::from_slice(&reply.body)
+            .map_err(|error| failed(format!("not an answer of Graphite: {error}")))?;
+        let points = targets.into_iter().next().and_then(|target| target.datapoints);
+        let points = points.filter(|points| !points.is_empty());
+        let points = points.ok_or_else(|| failed("no values found"))?;
+        let numbers = points.iter().filter_map(|point| number(point).transpose());
+        let numbers: Vec<f64> = numbers.collect::<Result<_, _>>()?;
+        let value = go::list(numbers.iter().map(|number| go::rounded(*number, DIGITS)), ",");
+        Ok(Measured::new(MeasuredValue::Numbers(numbers), value))
     }
-
-    fn resume(
-        &self,
-        asked: &Asked<'_>,
-        state: &Value,
-        reply: Result<Reply, ReplyError>,
-        _: Timestamp,
-    ) -> Turn {
-        let metric = valid(asked.config, problems);
-        done(metric.and_then(|_| only_answer(state, reply)).and_then(|reply| answer(&reply)))
-    }
-
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-}
-
-fn problems(metric: &GraphiteMetric) -> Problems {
-    let address = metric.address.as_deref().unwrap_or_default();
-    let mut problems = Vec::new();
-    if !is_http_url(address) {
-        let message = format!("Graphite address {address} is not a valid URL");
-        problems.push(problem("address", message));
-    }
-    if metric.query.is_none() {
-        problems.push(problem("query", "graphite query is empty"));
-    }
-    problems
-}
-
-fn ask(metric: &GraphiteMetric) -> Turn {
-    let query: String = metric
-        .query
-        .iter()
-        .flat_map(|query| query.chars())
-        .filter(|it| !it.is_whitespace())
-        .collect();
-    let parsed = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "format");
-    let mut pairs: Vec<(String, String)> =
-        parsed.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    pairs.push(("format".to_owned(), "json".to_owned()));
-    pairs.sort_by(|(left, _), (right, _)| left.cmp(right));
-    let pairs: Vec<(&str, &str)> =
-        pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let address = metric.address.as_deref().unwrap_or_default();
-    let address = address.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-    ask_once(Call {
-        method: "GET".to_owned(),
-        url: format!("{address}/render?{}", form(&pairs)),
-        headers: Vec::new(),
-        body: None,
-        timeout: TIMEOUT,
-        insecure: false,
-    })
-}
-
-fn answer(reply: &Reply) -> Result<Measured, MeasureError> {
-    if !(200..400).contains(&reply.status) {
-        return Err(failed(format!("error response: {}", text(reply))));
-    }
-    let targets: Vec<Target> = serde_json::from_slice(&reply.body)
-        .map_err(|error| failed(format!("not an answer of Graphite: {error}")))?;
-    let points = targets.into_iter().next().and_then(|target| target.datapoints);
-    let points = points.filter(|points| !points.is_empty());
-    let points = points.ok_or_else(|| failed("no values found"))?;
-    let numbers = points.iter().filter_map(|point| number(point).transpose());
-    let numbers: Vec<f64> = numbers.collect::<Result<_, _>>()?;
-    let value = go::list(numbers.iter().map(|number| go::rounded(*number, DIGITS)), ",");
-    Ok(Measured::new(MeasuredValue::Numbers(numbers), value))
 }
 
 #[derive(serde::Deserialize)]

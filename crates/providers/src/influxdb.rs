@@ -10,18 +10,15 @@
 //! The Secret holds `address`, `authToken` and `org`.
 
 use crate::conversation::{
-    Problems, all_problems, ask_once, done, failed, form, is_http_url, only_answer, problem,
-    settings, status_line, text, turn, valid,
+    OneQuestion, Problems, failed, form, is_http_url, problem, status_line, text,
 };
-use crate::{
-    Asked, CredentialRef, MeasureError, Measured, MeasuredValue, Provider, Source, Turn, go,
-};
+use crate::{Asked, CredentialRef, MeasureError, Measured, MeasuredValue, Source, go};
 use api::argo::InfluxdbMetric;
 use csv::{ReaderBuilder, StringRecord};
 use jiff::Timestamp;
 use serde_json::{Number, Value, json};
-use std::{collections::BTreeMap, time::Duration};
-use vocab::{Call, Reply, ReplyError};
+use std::time::Duration;
+use vocab::{Call, Reply};
 
 /// The provider.
 pub(crate) static INFLUXDB: Influxdb = Influxdb;
@@ -35,97 +32,75 @@ const VALUE_COLUMN: &str = "_value";
 /// Asks an `InfluxDB` server.
 pub(crate) struct Influxdb;
 
-impl Provider for Influxdb {
-    fn name(&self) -> &'static str {
-        "influxdb"
+impl OneQuestion for Influxdb {
+    type Settings = InfluxdbMetric;
+    const NAME: &'static str = "influxdb";
+
+    fn problems(metric: &InfluxdbMetric) -> Problems {
+        let empty = metric.query.is_none().then(|| problem("query", "influxdb query is empty"));
+        empty.into_iter().collect()
     }
 
-    fn validate(&self, config: &Value) -> Problems {
-        all_problems(config, problems)
-    }
-
-    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
-        let metric: InfluxdbMetric = settings(config).unwrap_or_default();
-        let open = ["address", "org"].map(|key| CredentialRef::open(source(&metric, key)));
-        let token = CredentialRef::hidden(source(&metric, "authToken"));
+    fn credentials(metric: &InfluxdbMetric) -> Vec<CredentialRef> {
+        let open = ["address", "org"].map(|key| CredentialRef::open(source(metric, key)));
+        let token = CredentialRef::hidden(source(metric, "authToken"));
         open.into_iter().chain([token]).collect()
     }
 
-    fn start(&self, asked: &Asked<'_>, _: Timestamp) -> Turn {
-        turn(ask(asked))
+    fn ask(metric: &InfluxdbMetric, asked: &Asked<'_>, _: Timestamp) -> Result<Call, MeasureError> {
+        let secret = |key: &str| asked.credentials.secret(&source(metric, key));
+        let all = (secret("authToken")?, secret("address")?, secret("org")?);
+        let (Some(token), Some(address), Some(org)) = all else {
+            return Err(failed("authToken, org, or address not found"));
+        };
+        if [token, address, org].contains(&"") {
+            return Err(failed("authToken, org, or address not found"));
+        }
+        if !is_http_url(address) {
+            return Err(failed("influxdb address is not in url format"));
+        }
+        let dialect = json!({
+            "annotations": ["datatype", "group", "default"], "delimiter": ",", "header": true,
+        });
+        let body = json!({"dialect": dialect, "query": metric.query, "type": "flux"}).to_string();
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        Ok(Call {
+            method: "POST".to_owned(),
+            url: format!(
+                "{}/api/v2/query?{}",
+                address.trim_end_matches('/'),
+                form(&[("org", org)])
+            ),
+            headers: vec![
+                header("Authorization", format!("Token {token}")),
+                header("Content-Type", "application/json".to_owned()),
+            ],
+            body: Some(body.into_bytes()),
+            timeout: TIMEOUT,
+            insecure: false,
+        })
     }
 
-    fn resume(
-        &self,
-        asked: &Asked<'_>,
-        state: &Value,
-        reply: Result<Reply, ReplyError>,
-        _: Timestamp,
-    ) -> Turn {
-        let metric = valid(asked.config, problems);
-        done(metric.and_then(|_| only_answer(state, reply)).and_then(|reply| answer(&reply)))
-    }
-
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
+    fn answer(_: &InfluxdbMetric, reply: &Reply, _: Timestamp) -> Result<Measured, MeasureError> {
+        if !(200..300).contains(&reply.status) {
+            return Err(refused(reply));
+        }
+        let values = Tables::default().read(&reply.body)?;
+        if values.is_empty() {
+            return Err(failed("no results returned from flux query"));
+        }
+        let value = go::list(values.iter().map(Cell::printed), " ");
+        let numbers: Option<Vec<f64>> = values.iter().map(Cell::number).collect();
+        let result = match numbers {
+            Some(numbers) => MeasuredValue::Numbers(numbers),
+            None => MeasuredValue::Json(values.iter().map(Cell::json).collect()),
+        };
+        Ok(Measured::new(result, value))
     }
 }
 
 fn source(metric: &InfluxdbMetric, key: &str) -> Source {
     Source::of_controller(metric.profile.as_deref().unwrap_or(USUAL_PROFILE), key)
-}
-
-fn problems(metric: &InfluxdbMetric) -> Problems {
-    let empty = metric.query.is_none().then(|| problem("query", "influxdb query is empty"));
-    empty.into_iter().collect()
-}
-
-fn ask(asked: &Asked<'_>) -> Result<Turn, MeasureError> {
-    let metric = valid(asked.config, problems)?;
-    let secret = |key: &str| asked.credentials.secret(&source(&metric, key));
-    let all = (secret("authToken")?, secret("address")?, secret("org")?);
-    let (Some(token), Some(address), Some(org)) = all else {
-        return Err(failed("authToken, org, or address not found"));
-    };
-    if [token, address, org].contains(&"") {
-        return Err(failed("authToken, org, or address not found"));
-    }
-    if !is_http_url(address) {
-        return Err(failed("influxdb address is not in url format"));
-    }
-    let dialect = json!({
-        "annotations": ["datatype", "group", "default"], "delimiter": ",", "header": true,
-    });
-    let body = json!({"dialect": dialect, "query": metric.query, "type": "flux"}).to_string();
-    let header = |name: &str, value: String| (name.to_owned(), value);
-    Ok(ask_once(Call {
-        method: "POST".to_owned(),
-        url: format!("{}/api/v2/query?{}", address.trim_end_matches('/'), form(&[("org", org)])),
-        headers: vec![
-            header("Authorization", format!("Token {token}")),
-            header("Content-Type", "application/json".to_owned()),
-        ],
-        body: Some(body.into_bytes()),
-        timeout: TIMEOUT,
-        insecure: false,
-    }))
-}
-
-fn answer(reply: &Reply) -> Result<Measured, MeasureError> {
-    if !(200..300).contains(&reply.status) {
-        return Err(refused(reply));
-    }
-    let values = Tables::default().read(&reply.body)?;
-    if values.is_empty() {
-        return Err(failed("no results returned from flux query"));
-    }
-    let value = go::list(values.iter().map(Cell::printed), " ");
-    let numbers: Option<Vec<f64>> = values.iter().map(Cell::number).collect();
-    let result = match numbers {
-        Some(numbers) => MeasuredValue::Numbers(numbers),
-        None => MeasuredValue::Json(values.iter().map(Cell::json).collect()),
-    };
-    Ok(Measured::new(result, value))
 }
 
 /// Errors are JSON where `InfluxDB` itself refuses, and anything where something before it does.

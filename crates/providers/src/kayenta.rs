@@ -79,7 +79,7 @@ impl Provider for Kayenta {
     ) -> Turn {
         turn(valid(asked.config, problems).and_then(|metric| {
             let step = Step::of(state)?;
-            let reply = reply.map_err(|error| failed(error.to_string()))?;
+            let reply = reply?;
             match step {
                 Step::LookUp { began } => {
                     order(&metric, asked, &configuration(&metric, &reply)?, began)

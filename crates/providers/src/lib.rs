@@ -3,9 +3,9 @@
 //! A [`Provider`] turns one metric's configuration into an exchange of HTTP calls that ends in a
 //! [`Measured`]. It is pure: the shell performs the calls, and reads the [`Credentials`] it asks for.
 //!
-//! To add a provider: write one file with its documentation and its logic, add it to [`PROVIDERS`] in
-//! alphabetical order, and give the behaviour suite in `tests/every_provider` a configuration of it and
-//! its service's answers.
+//! To add a provider: write one file with its documentation and its logic (a `OneQuestion` of
+//! `conversation` where no more than that is asked), add it to [`PROVIDERS`] in alphabetical order, and
+//! give the behaviour suite in `tests/every_provider` a configuration of it and its service's answers.
 //!
 //! Where providers may not go is said by [`egress`]; the shell asks it before it goes anywhere.
 //!

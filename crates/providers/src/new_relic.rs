@@ -11,20 +11,14 @@
 //! The Secret holds `personal-api-key` and `account-id`, and perhaps `region` (`us`, `eu`, `staging`)
 //! and `base-url-nerdgraph`.
 
-use crate::conversation::{
-    Problems, all_problems, ask_once, done, failed, is_http_url, only_answer, problem, settings,
-    turn, valid,
-};
-use crate::{
-    Asked, CredentialRef, Credentials, MeasureError, Measured, MeasuredValue, Provider, Source,
-    Turn, go,
-};
+use crate::conversation::{OneQuestion, Problems, failed, is_http_url, problem};
+use crate::{Asked, CredentialRef, Credentials, MeasureError, Measured, MeasuredValue, Source, go};
 use api::argo::NewRelicMetric;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
-use vocab::{Call, Reply, ReplyError};
+use vocab::{Call, Reply};
 
 /// The provider.
 pub(crate) static NEW_RELIC: NewRelic = NewRelic;
@@ -46,85 +40,86 @@ const BAD_KEY: &str =
 /// Asks New Relic.
 pub(crate) struct NewRelic;
 
-impl Provider for NewRelic {
-    fn name(&self) -> &'static str {
-        "newRelic"
+impl OneQuestion for NewRelic {
+    type Settings = NewRelicMetric;
+    const NAME: &'static str = "newRelic";
+
+    fn problems(metric: &NewRelicMetric) -> Problems {
+        let mut problems = Vec::new();
+        if metric.query.is_empty() {
+            problems.push(problem("query", "newRelic query is empty"));
+        }
+        if metric.timeout.is_some_and(|seconds| seconds < 0) {
+            problems.push(problem("timeout", "timeout value needs to be a positive value"));
+        }
+        problems
     }
 
-    fn validate(&self, config: &Value) -> Problems {
-        all_problems(config, problems)
-    }
-
-    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
-        let metric: NewRelicMetric = settings(config).unwrap_or_default();
+    fn credentials(metric: &NewRelicMetric) -> Vec<CredentialRef> {
         let open = ["account-id", "base-url-nerdgraph", "region"];
-        let open = open.map(|key| CredentialRef::open(source(&metric, key)));
-        let key = CredentialRef::hidden(source(&metric, "personal-api-key"));
+        let open = open.map(|key| CredentialRef::open(source(metric, key)));
+        let key = CredentialRef::hidden(source(metric, "personal-api-key"));
         open.into_iter().chain([key]).collect()
     }
 
-    fn start(&self, asked: &Asked<'_>, _: Timestamp) -> Turn {
-        turn(ask(asked))
+    fn ask(metric: &NewRelicMetric, asked: &Asked<'_>, _: Timestamp) -> Result<Call, MeasureError> {
+        let secret = |key: &str| asked.credentials.secret(&source(metric, key));
+        let (key, account) = (secret("personal-api-key")?, secret("account-id")?);
+        let (Some(key), Some(account)) = (present(key), present(account)) else {
+            return Err(failed("account ID or personal API key not found"));
+        };
+        let url = address(metric, asked.credentials)?;
+        let account: i64 = account.parse().map_err(|_| {
+            failed(format!(
+                "could not parse account ID: strconv.Atoi: parsing {account:?}: invalid syntax"
+            ))
+        })?;
+        let timeout = metric.timeout.unwrap_or(USUAL_QUERY_SECONDS);
+        let variables = json!({"accountId": account, "query": metric.query, "timeout": timeout});
+        let body = json!({"query": QUESTION, "variables": variables}).to_string();
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Ok(Call {
+            method: "POST".to_owned(),
+            url,
+            headers: vec![header("Content-Type", "application/json"), header("Api-Key", key)],
+            body: Some(body.into_bytes()),
+            timeout: TIMEOUT,
+            insecure: false,
+        })
     }
 
-    fn resume(
-        &self,
-        asked: &Asked<'_>,
-        state: &Value,
-        reply: Result<Reply, ReplyError>,
-        _: Timestamp,
-    ) -> Turn {
-        let metric = valid(asked.config, problems);
-        done(metric.and_then(|_| only_answer(state, reply)).and_then(|reply| answer(&reply)))
+    fn answer(_: &NewRelicMetric, reply: &Reply, _: Timestamp) -> Result<Measured, MeasureError> {
+        let answer = serde_json::from_slice::<Answer>(&reply.body);
+        let faults = answer.as_ref().map(|answer| told(&answer.errors)).unwrap_or_default();
+        match reply.status {
+            200..=299 => {}
+            404 => return Err(failed("resource not found")),
+            402 => return Err(failed("Payment Required")),
+            401 if !faults.is_empty() => {
+                return Err(failed(format!("401 response returned: {BAD_KEY}")));
+            }
+            status if faults.is_empty() => {
+                return Err(failed(format!("{status} response returned")));
+            }
+            status => return Err(failed(format!("{status} response returned: {faults}"))),
+        }
+        let answer =
+            answer.map_err(|error| failed(format!("not an answer of New Relic: {error}")))?;
+        let is_warning = |fault: &Fault| fault.message.starts_with("This field is deprecated!");
+        if !faults.is_empty() && !answer.errors.iter().any(is_warning) {
+            return Err(failed(faults));
+        }
+        measured(&answer.data["actor"]["account"]["nrql"]["results"])
     }
 
-    fn metadata(&self, config: &Value) -> BTreeMap<String, String> {
-        let query = settings(config).ok().map(|metric: NewRelicMetric| metric.query);
-        let query = query.filter(|query| !query.is_empty());
-        query.map(|query| (RESOLVED_QUERY.to_owned(), query)).into_iter().collect()
+    fn metadata(metric: &NewRelicMetric) -> BTreeMap<String, String> {
+        let query = Some(&metric.query).filter(|query| !query.is_empty());
+        query.map(|query| (RESOLVED_QUERY.to_owned(), query.clone())).into_iter().collect()
     }
 }
 
 fn source(metric: &NewRelicMetric, key: &str) -> Source {
     Source::of_controller(metric.profile.as_deref().unwrap_or(USUAL_PROFILE), key)
-}
-
-fn problems(metric: &NewRelicMetric) -> Problems {
-    let mut problems = Vec::new();
-    if metric.query.is_empty() {
-        problems.push(problem("query", "newRelic query is empty"));
-    }
-    if metric.timeout.is_some_and(|seconds| seconds < 0) {
-        problems.push(problem("timeout", "timeout value needs to be a positive value"));
-    }
-    problems
-}
-
-fn ask(asked: &Asked<'_>) -> Result<Turn, MeasureError> {
-    let metric = valid(asked.config, problems)?;
-    let secret = |key: &str| asked.credentials.secret(&source(&metric, key));
-    let (key, account) = (secret("personal-api-key")?, secret("account-id")?);
-    let (Some(key), Some(account)) = (present(key), present(account)) else {
-        return Err(failed("account ID or personal API key not found"));
-    };
-    let url = address(&metric, asked.credentials)?;
-    let account: i64 = account.parse().map_err(|_| {
-        failed(format!(
-            "could not parse account ID: strconv.Atoi: parsing {account:?}: invalid syntax"
-        ))
-    })?;
-    let timeout = metric.timeout.unwrap_or(USUAL_QUERY_SECONDS);
-    let variables = json!({"accountId": account, "query": metric.query, "timeout": timeout});
-    let body = json!({"query": QUESTION, "variables": variables}).to_string();
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Ok(ask_once(Call {
-        method: "POST".to_owned(),
-        url,
-        headers: vec![header("Content-Type", "application/json"), header("Api-Key", key)],
-        body: Some(body.into_bytes()),
-        timeout: TIMEOUT,
-        insecure: false,
-    }))
 }
 
 fn present(value: Option<&str>) -> Option<&str> {
@@ -158,29 +153,6 @@ struct Answer {
 struct Fault {
     #[serde(default)]
     message: String,
-}
-
-fn answer(reply: &Reply) -> Result<Measured, MeasureError> {
-    let answer = serde_json::from_slice::<Answer>(&reply.body);
-    let faults = answer.as_ref().map(|answer| told(&answer.errors)).unwrap_or_default();
-    match reply.status {
-        200..=299 => {}
-        404 => return Err(failed("resource not found")),
-        402 => return Err(failed("Payment Required")),
-        401 if !faults.is_empty() => {
-            return Err(failed(format!("401 response returned: {BAD_KEY}")));
-        }
-        status if faults.is_empty() => {
-            return Err(failed(format!("{status} response returned")));
-        }
-        status => return Err(failed(format!("{status} response returned: {faults}"))),
-    }
-    let answer = answer.map_err(|error| failed(format!("not an answer of New Relic: {error}")))?;
-    let is_warning = |fault: &Fault| fault.message.starts_with("This field is deprecated!");
-    if !faults.is_empty() && !answer.errors.iter().any(is_warning) {
-        return Err(failed(faults));
-    }
-    measured(&answer.data["actor"]["account"]["nrql"]["results"])
 }
 
 fn told(faults: &[Fault]) -> String {

@@ -69,7 +69,7 @@ impl Provider for Prometheus {
     ) -> Turn {
         turn(valid(asked.config, problems).and_then(|metric| {
             let step = Step::of(state)?;
-            let reply = reply.map_err(|error| failed(error.to_string()))?;
+            let reply = reply?;
             match step {
                 Step::SignIn { exchanged } => {
                     let (region, role) = scope(&metric, asked)?;

@@ -11,18 +11,14 @@
 //! The token is in the Secret `wavefront-api-tokens` of the controller's namespace, under the address.
 
 use crate::conversation::{
-    FOREIGN_STATE, Problems, all_problems, done, failed, form, is_http_url, problem, settings,
-    status_line, text, turn, valid,
+    OneQuestion, Problems, failed, form, is_http_url, problem, status_line, text,
 };
-use crate::{
-    Asked, CredentialRef, MeasureError, Measured, MeasuredValue, Provider, Source, Turn, go,
-};
+use crate::{Asked, CredentialRef, MeasureError, Measured, MeasuredValue, Source, go};
 use api::argo::WavefrontMetric;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
-use vocab::{Call, Exchange, Reply, ReplyError};
+use vocab::{Call, Reply};
 
 /// The provider.
 pub(crate) static WAVEFRONT: Wavefront = Wavefront;
@@ -36,100 +32,96 @@ const DIGITS: usize = 2;
 /// Asks Wavefront.
 pub(crate) struct Wavefront;
 
-/// What is kept between question and answer: the moment that was asked for, in seconds since 1970.
-#[derive(Serialize, Deserialize)]
-struct Moment {
-    moment: i64,
-}
+impl OneQuestion for Wavefront {
+    type Settings = WavefrontMetric;
+    const NAME: &'static str = "wavefront";
 
-impl Provider for Wavefront {
-    fn name(&self) -> &'static str {
-        "wavefront"
+    fn problems(metric: &WavefrontMetric) -> Problems {
+        let address = metric.address.as_deref().unwrap_or_default();
+        let mut problems = Vec::new();
+        if !is_http_url(&format!("https://{address}")) {
+            problems.push(problem("address", "wavefront address is no host name"));
+        }
+        if metric.query.is_none() {
+            problems.push(problem("query", "wavefront query is empty"));
+        }
+        problems
     }
 
-    fn validate(&self, config: &Value) -> Problems {
-        all_problems(config, problems)
-    }
-
-    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
-        let metric: WavefrontMetric = settings(config).unwrap_or_default();
+    fn credentials(metric: &WavefrontMetric) -> Vec<CredentialRef> {
         let address = metric.address.as_deref();
         address.map(|address| CredentialRef::hidden(token(address))).into_iter().collect()
     }
 
-    fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn {
-        turn(ask(asked, now))
-    }
-
-    fn resume(
-        &self,
+    fn ask(
+        metric: &WavefrontMetric,
         asked: &Asked<'_>,
-        state: &Value,
-        reply: Result<Reply, ReplyError>,
-        _: Timestamp,
-    ) -> Turn {
-        done(valid(asked.config, problems).and_then(|_| {
-            let Moment { moment } =
-                Moment::deserialize(state).map_err(|_| failed(FOREIGN_STATE))?;
-            answer(&reply.map_err(|error| failed(error.to_string()))?, moment)
-        }))
+        now: Timestamp,
+    ) -> Result<Call, MeasureError> {
+        let address = metric.address.as_deref().unwrap_or_default();
+        let token = asked.credentials.secret(&token(address))?;
+        let token = token.ok_or_else(|| failed("API token not found"))?;
+        let milliseconds = now.as_second().saturating_mul(1_000).to_string();
+        let question = form(&[
+            ("autoEvents", "false"),
+            ("e", &milliseconds),
+            ("g", "s"),
+            // A window of no length holds no point: those around it are asked for too.
+            ("i", "true"),
+            ("includeObsoleteMetrics", "false"),
+            ("listmode", "false"),
+            ("p", "1"),
+            ("q", metric.query.as_deref().unwrap_or_default()),
+            ("s", &milliseconds),
+            ("strict", "false"),
+        ]);
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        Ok(Call {
+            method: "GET".to_owned(),
+            url: format!("https://{}/api/v2/chart/api?{question}", address.trim_end_matches('/')),
+            headers: vec![
+                header("Authorization", format!("Bearer {token}")),
+                header("Accept", "application/json".to_owned()),
+            ],
+            body: None,
+            timeout: TIMEOUT,
+            insecure: false,
+        })
     }
 
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
+    fn answer(
+        _: &WavefrontMetric,
+        reply: &Reply,
+        asked_at: Timestamp,
+    ) -> Result<Measured, MeasureError> {
+        let moment = asked_at.as_second();
+        if reply.status != 200 {
+            let status = status_line(reply.status);
+            return Err(failed(format!("server returned {status}\n{}\n", text(reply))));
+        }
+        let answer: Answer = serde_json::from_slice(&reply.body)
+            .map_err(|error| failed(format!("not an answer of Wavefront: {error}")))?;
+        if let Some(message) = answer.error_message.filter(|message| !message.is_empty()) {
+            let kind = answer.error_type.unwrap_or_else(|| "error".to_owned());
+            return Err(failed(format!("{kind}: {message}")));
+        }
+        let series = answer.series.unwrap_or_default();
+        let nearest: Vec<Point> =
+            series.iter().filter_map(|series| series.nearest(moment)).collect();
+        let missing = if series.is_empty() { "TimeSeries" } else { "data points" };
+        let mut measured = match nearest.as_slice() {
+            [] => return Err(failed(format!("No {missing} found in response from Wavefront"))),
+            [only] if series.len() == 1 => of_one(only, moment),
+            several => of_several(several, moment),
+        };
+        let warnings = answer.warnings.filter(|warnings| !warnings.is_empty());
+        measured.metadata.extend(warnings.map(|warnings| ("warnings".to_owned(), warnings)));
+        Ok(measured)
     }
 }
 
 fn token(address: &str) -> Source {
     Source::of_controller(SECRET, address)
-}
-
-fn problems(metric: &WavefrontMetric) -> Problems {
-    let address = metric.address.as_deref().unwrap_or_default();
-    let mut problems = Vec::new();
-    if !is_http_url(&format!("https://{address}")) {
-        problems.push(problem("address", "wavefront address is no host name"));
-    }
-    if metric.query.is_none() {
-        problems.push(problem("query", "wavefront query is empty"));
-    }
-    problems
-}
-
-fn ask(asked: &Asked<'_>, now: Timestamp) -> Result<Turn, MeasureError> {
-    let metric = valid(asked.config, problems)?;
-    let address = metric.address.as_deref().unwrap_or_default();
-    let token = asked.credentials.secret(&token(address))?;
-    let token = token.ok_or_else(|| failed("API token not found"))?;
-    let moment = now.as_second();
-    let milliseconds = moment.saturating_mul(1_000).to_string();
-    let question = form(&[
-        ("autoEvents", "false"),
-        ("e", &milliseconds),
-        ("g", "s"),
-        // A window of no length holds no point: those around it are asked for too.
-        ("i", "true"),
-        ("includeObsoleteMetrics", "false"),
-        ("listmode", "false"),
-        ("p", "1"),
-        ("q", metric.query.as_deref().unwrap_or_default()),
-        ("s", &milliseconds),
-        ("strict", "false"),
-    ]);
-    let header = |name: &str, value: String| (name.to_owned(), value);
-    let call = Call {
-        method: "GET".to_owned(),
-        url: format!("https://{}/api/v2/chart/api?{question}", address.trim_end_matches('/')),
-        headers: vec![
-            header("Authorization", format!("Bearer {token}")),
-            header("Accept", "application/json".to_owned()),
-        ],
-        body: None,
-        timeout: TIMEOUT,
-        insecure: false,
-    };
-    let state = serde_json::to_value(Moment { moment }).unwrap_or_default();
-    Ok(Exchange::Call(call, state))
 }
 
 #[derive(Deserialize)]
@@ -150,30 +142,6 @@ struct Series {
     /// Pairs of seconds since 1970 and a number.
     #[serde(default, rename = "data")]
     points: Option<Vec<(f64, Option<f64>)>>,
-}
-
-fn answer(reply: &Reply, moment: i64) -> Result<Measured, MeasureError> {
-    if reply.status != 200 {
-        let status = status_line(reply.status);
-        return Err(failed(format!("server returned {status}\n{}\n", text(reply))));
-    }
-    let answer: Answer = serde_json::from_slice(&reply.body)
-        .map_err(|error| failed(format!("not an answer of Wavefront: {error}")))?;
-    if let Some(message) = answer.error_message.filter(|message| !message.is_empty()) {
-        let kind = answer.error_type.unwrap_or_else(|| "error".to_owned());
-        return Err(failed(format!("{kind}: {message}")));
-    }
-    let series = answer.series.unwrap_or_default();
-    let nearest: Vec<Point> = series.iter().filter_map(|series| series.nearest(moment)).collect();
-    let missing = if series.is_empty() { "TimeSeries" } else { "data points" };
-    let mut measured = match nearest.as_slice() {
-        [] => return Err(failed(format!("No {missing} found in response from Wavefront"))),
-        [only] if series.len() == 1 => of_one(only, moment),
-        several => of_several(several, moment),
-    };
-    let warnings = answer.warnings.filter(|warnings| !warnings.is_empty());
-    measured.metadata.extend(warnings.map(|warnings| ("warnings".to_owned(), warnings)));
-    Ok(measured)
 }
 
 /// A point in time.

@@ -13,7 +13,7 @@
 
 use crate::conversation::{
     Step, all_problems, authentication_problems, done, failed, headers, is_http_url, set, token,
-    token_call, valid,
+    token_call, turn, valid,
 };
 use crate::{Asked, MeasureError, Measured, MeasuredValue, Provider, Turn, go, json_path};
 use api::argo::WebMetric;
@@ -40,15 +40,7 @@ impl Provider for Web {
     }
 
     fn start(&self, asked: &Asked<'_>, _: Timestamp) -> Turn {
-        let metric = match valid(asked.config, problems) {
-            Ok(metric) => metric,
-            Err(error) => return done(Err(error)),
-        };
-        let oauth = &metric.authentication.oauth2;
-        if oauth.token_url.is_some() {
-            return token_call(oauth, &Step::TokenByHeader, timeout(&metric), metric.insecure);
-        }
-        ask(&metric, None)
+        turn(valid(asked.config, problems).map(|metric| begin(&metric)))
     }
 
     fn resume(
@@ -58,15 +50,10 @@ impl Provider for Web {
         reply: Result<Reply, ReplyError>,
         _: Timestamp,
     ) -> Turn {
-        let metric = match valid(asked.config, problems) {
-            Ok(metric) => metric,
-            Err(error) => return done(Err(error)),
-        };
-        match (Step::of(state), reply) {
-            (Ok(step), Ok(reply)) => go_on(&metric, &step, &reply),
-            (Err(error), _) => done(Err(error)),
-            (_, Err(error)) => done(Err(failed(error.to_string()))),
-        }
+        turn(valid(asked.config, problems).and_then(|metric| {
+            let step = Step::of(state)?;
+            Ok(go_on(&metric, &step, &reply?))
+        }))
     }
 
     fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
@@ -111,6 +98,14 @@ fn path(metric: &WebMetric) -> &str {
 fn timeout(metric: &WebMetric) -> Duration {
     let seconds = u64::try_from(metric.timeout_seconds).unwrap_or(0);
     Duration::from_secs(if seconds == 0 { DEFAULT_TIMEOUT_SECONDS } else { seconds })
+}
+
+fn begin(metric: &WebMetric) -> Turn {
+    let oauth = &metric.authentication.oauth2;
+    if oauth.token_url.is_some() {
+        return token_call(oauth, &Step::TokenByHeader, timeout(metric), metric.insecure);
+    }
+    ask(metric, None)
 }
 
 fn ask(metric: &WebMetric, token: Option<&str>) -> Turn {

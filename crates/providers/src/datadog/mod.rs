@@ -19,16 +19,13 @@
 
 mod answer;
 
-use crate::conversation::{
-    Problems, all_problems, ask_once, done, failed, form, is_http_url, only_answer, problem,
-    settings, turn, valid,
-};
-use crate::{Asked, CredentialRef, Credentials, MeasureError, Place, Provider, Source, Turn};
+use crate::conversation::{OneQuestion, Problems, failed, form, is_http_url, problem};
+use crate::{Asked, CredentialRef, Credentials, MeasureError, Measured, Place, Source};
 use api::{argo::DatadogMetric, go_duration};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
-use vocab::{Call, Reply, ReplyError};
+use serde_json::json;
+use std::time::Duration;
+use vocab::{Call, Reply};
 
 /// The provider.
 pub(crate) static DATADOG: Datadog = Datadog;
@@ -46,81 +43,99 @@ const USUAL_AGGREGATOR: &str = "last";
 /// Asks Datadog.
 pub(crate) struct Datadog;
 
-impl Provider for Datadog {
-    fn name(&self) -> &'static str {
-        "datadog"
+impl OneQuestion for Datadog {
+    type Settings = DatadogMetric;
+    const NAME: &'static str = "datadog";
+
+    fn problems(metric: &DatadogMetric) -> Problems {
+        let mut problems = Vec::new();
+        let mut refuse = |wrong: bool, path: &str, message: &str| {
+            if wrong {
+                problems.push(problem(path, message));
+            }
+        };
+        let (query, queries) = (metric.query.is_some(), metric.queries.len());
+        let (first, formula) = (is_first_version(metric), metric.formula.is_some());
+        let nameless = metric.secret_ref.namespaced && metric.secret_ref.name.is_none();
+        refuse(nameless, "secretRef.name", "secret name is required for namespaced credentials");
+        let please = "Please review the Analysis Template.";
+        refuse(
+            !query && queries == 0,
+            "query",
+            &format!("Must have either a query or queries. {please}"),
+        );
+        refuse(
+            query && queries > 0,
+            "queries",
+            &format!("Cannot have both a query and queries. {please}"),
+        );
+        let only = "Query is empty. API Version v1 only supports using the query parameter in your Analysis Template.";
+        refuse(first && !query && queries > 0, "query", only);
+        refuse(
+            formula && queries == 0,
+            "formula",
+            &format!("Formula are only valid when queries are set. {please}"),
+        );
+        let ambiguous = "When multiple queries are provided you must include a formula.";
+        refuse(!formula && queries > 1, "formula", ambiguous);
+        refuse(
+            first && metric.aggregator.is_some(),
+            "aggregator",
+            &format!("Aggregator is not supported in v1. {please}"),
+        );
+        problems.extend(time_problems(metric));
+        problems
     }
 
-    fn validate(&self, config: &Value) -> Problems {
-        all_problems(config, problems)
+    fn credentials(metric: &DatadogMetric) -> Vec<CredentialRef> {
+        keys_of(metric).into_iter().flat_map(Keys::refs).collect()
     }
 
-    fn credentials(&self, config: &Value) -> Vec<CredentialRef> {
-        let metric: DatadogMetric = settings(config).unwrap_or_default();
-        keys_of(&metric).into_iter().flat_map(Keys::refs).collect()
-    }
-
-    fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn {
-        turn(ask(asked, now))
-    }
-
-    fn resume(
-        &self,
+    fn ask(
+        metric: &DatadogMetric,
         asked: &Asked<'_>,
-        state: &Value,
-        reply: Result<Reply, ReplyError>,
-        _: Timestamp,
-    ) -> Turn {
-        let answer = valid(asked.config, problems).and_then(|metric| {
-            let reply = only_answer(state, reply)?;
-            if is_first_version(&metric) { answer::first(&reply) } else { answer::second(&reply) }
-        });
-        done(answer)
-    }
-
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-}
-
-fn problems(metric: &DatadogMetric) -> Problems {
-    let mut problems = Vec::new();
-    let mut refuse = |wrong: bool, path: &str, message: &str| {
-        if wrong {
-            problems.push(problem(path, message));
+        now: Timestamp,
+    ) -> Result<Call, MeasureError> {
+        let access = keys_of(metric).iter().find_map(|keys| keys.access(asked.credentials));
+        let access = access
+            .ok_or_else(|| failed("failed to find the credentials for datadog metrics provider"))?;
+        if !is_http_url(access.address) {
+            return Err(failed("datadog address is not in url format"));
         }
-    };
-    let (query, queries) = (metric.query.is_some(), metric.queries.len());
-    let (first, formula) = (is_first_version(metric), metric.formula.is_some());
-    let nameless = metric.secret_ref.namespaced && metric.secret_ref.name.is_none();
-    refuse(nameless, "secretRef.name", "secret name is required for namespaced credentials");
-    let please = "Please review the Analysis Template.";
-    refuse(
-        !query && queries == 0,
-        "query",
-        &format!("Must have either a query or queries. {please}"),
-    );
-    refuse(
-        query && queries > 0,
-        "queries",
-        &format!("Cannot have both a query and queries. {please}"),
-    );
-    let only = "Query is empty. API Version v1 only supports using the query parameter in your Analysis Template.";
-    refuse(first && !query && queries > 0, "query", only);
-    refuse(
-        formula && queries == 0,
-        "formula",
-        &format!("Formula are only valid when queries are set. {please}"),
-    );
-    let ambiguous = "When multiple queries are provided you must include a formula.";
-    refuse(!formula && queries > 1, "formula", ambiguous);
-    refuse(
-        first && metric.aggregator.is_some(),
-        "aggregator",
-        &format!("Aggregator is not supported in v1. {please}"),
-    );
-    problems.extend(time_problems(metric));
-    problems
+        let interval = metric.interval.as_deref().map(go_duration::parse);
+        let interval = interval.and_then(Result::ok).unwrap_or(USUAL_INTERVAL).as_secs();
+        let (from, to) = (now.as_second().saturating_sub(interval), now.as_second());
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let timeout = metric.request_timeout.as_deref().map(go_duration::parse);
+        let timeout =
+            timeout.and_then(Result::ok).and_then(|timeout| Duration::try_from(timeout).ok());
+        let (method, url, body) = if is_first_version(metric) {
+            ("GET", first_question(metric, access.address, (from, to)), None)
+        } else {
+            let url = route(access.address, "/api/v2/query/scalar");
+            ("POST", url, Some(second_question(metric, (from, to)).into_bytes()))
+        };
+        Ok(Call {
+            method: method.to_owned(),
+            url,
+            headers: vec![
+                header("Content-Type", "application/json"),
+                header("DD-API-KEY", access.api),
+                header("DD-APPLICATION-KEY", access.app),
+            ],
+            body,
+            timeout: timeout.unwrap_or(USUAL_TIMEOUT),
+            insecure: false,
+        })
+    }
+
+    fn answer(
+        metric: &DatadogMetric,
+        reply: &Reply,
+        _: Timestamp,
+    ) -> Result<Measured, MeasureError> {
+        if is_first_version(metric) { answer::first(reply) } else { answer::second(reply) }
+    }
 }
 
 fn time_problems(metric: &DatadogMetric) -> Problems {
@@ -203,40 +218,6 @@ fn keys_of(metric: &DatadogMetric) -> Vec<Keys> {
             vec![Keys::of_environment(), Keys::of_secret(place, USUAL_SECRET)]
         }
     }
-}
-
-fn ask(asked: &Asked<'_>, now: Timestamp) -> Result<Turn, MeasureError> {
-    let metric = valid(asked.config, problems)?;
-    let access = keys_of(&metric).iter().find_map(|keys| keys.access(asked.credentials));
-    let access = access
-        .ok_or_else(|| failed("failed to find the credentials for datadog metrics provider"))?;
-    if !is_http_url(access.address) {
-        return Err(failed("datadog address is not in url format"));
-    }
-    let interval = metric.interval.as_deref().map(go_duration::parse);
-    let interval = interval.and_then(Result::ok).unwrap_or(USUAL_INTERVAL).as_secs();
-    let (from, to) = (now.as_second().saturating_sub(interval), now.as_second());
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let timeout = metric.request_timeout.as_deref().map(go_duration::parse);
-    let timeout = timeout.and_then(Result::ok).and_then(|timeout| Duration::try_from(timeout).ok());
-    let (method, url, body) = if is_first_version(&metric) {
-        ("GET", first_question(&metric, access.address, (from, to)), None)
-    } else {
-        let url = route(access.address, "/api/v2/query/scalar");
-        ("POST", url, Some(second_question(&metric, (from, to)).into_bytes()))
-    };
-    Ok(ask_once(Call {
-        method: method.to_owned(),
-        url,
-        headers: vec![
-            header("Content-Type", "application/json"),
-            header("DD-API-KEY", access.api),
-            header("DD-APPLICATION-KEY", access.app),
-        ],
-        body,
-        timeout: timeout.unwrap_or(USUAL_TIMEOUT),
-        insecure: false,
-    }))
 }
 
 fn route(address: &str, path: &str) -> String {

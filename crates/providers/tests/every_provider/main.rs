@@ -67,7 +67,7 @@ fn a_broken_configuration_is_an_error_and_never_a_panic() {
             assert!(!provider.validate(&config).is_empty(), "{} took {config}", provider.name());
             let stage = Stage::new(provider.name(), &config);
             assert!(matches!(provider.start(&stage.asked(), NOW), Exchange::Done(Err(_))));
-            let kept = json!({"step": "ask"});
+            let (_, kept) = Stage::of(*provider).first_call();
             let resumed = provider.resume(&stage.asked(), &kept, Ok(reply(200, "{}")), NOW);
             assert!(matches!(resumed, Exchange::Done(Err(_))));
         }
