@@ -1,8 +1,8 @@
-//! What providers share: addresses, headers, signing in, and the steps of asking over HTTP.
+//! What providers share: addresses, headers, settings, and the steps of asking over HTTP.
 //!
-//! A conversation is at most: fetch a token (twice, as servers differ in how they take the client's
-//! secret), then ask. The token lives in the state between two turns and nowhere else.
-//! Most services are asked one question and nothing else: see [`OneQuestion`].
+//! A conversation is at most: fetch a token (see [`crate::oauth`]), then ask. The token lives in the
+//! state between two turns and nowhere else. Most services are asked one question and nothing more:
+//! see [`OneQuestion`].
 
 use crate::aws::Exchanged;
 use crate::{Asked, CredentialRef, MeasureError, Measured, Provider, Turn};
@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 use vocab::{Call, Exchange, Reply, ReplyError};
 
 /// What an error says about a state that somebody else wrote.
@@ -274,55 +274,7 @@ pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The call that fetches a token.
-pub(crate) fn token_call(
-    oauth: &OAuth2Config,
-    step: &Step,
-    timeout: Duration,
-    insecure: bool,
-) -> Turn {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let (id, secret, scopes) =
-        (text(&oauth.client_id), text(&oauth.client_secret), oauth.scopes.join(" "));
-    let mut pairs = vec![("grant_type", "client_credentials")];
-    if !scopes.is_empty() {
-        pairs.push(("scope", &scopes));
-    }
-    let mut headers =
-        vec![("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
-    if *step == Step::TokenByForm {
-        pairs.extend([("client_id", id.as_str()), ("client_secret", secret.as_str())]);
-    } else {
-        set(&mut headers, "Authorization", basic_credentials(&encoded(&id), &encoded(&secret)));
-    }
-    let call = Call {
-        method: "POST".to_owned(),
-        url: text(&oauth.token_url),
-        headers,
-        body: Some(form(&pairs).into_bytes()),
-        timeout,
-        insecure,
-    };
-    Exchange::Call(call, step.state())
-}
-
-/// Reads the token from an answer.
-///
-/// # Errors
-/// When the server refused, or answered without a token.
-pub(crate) fn token(reply: &Reply) -> Result<String, MeasureError> {
-    if !(200..300).contains(&reply.status) {
-        return Err(failed(format!("oauth2: cannot fetch token: {}", reply.status)));
-    }
-    let json: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let token = json["access_token"].as_str().filter(|token| !token.is_empty());
-    token.map(str::to_owned).ok_or_else(|| failed("oauth2: server response missing access_token"))
-}
-
-fn basic_credentials(username: &str, password: &str) -> String {
+/// What the header `Authorization` says with a name and a password.
+pub(crate) fn basic_credentials(username: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
-}
-
-fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -24,6 +24,7 @@ mod influxdb;
 mod json_path;
 mod kayenta;
 mod new_relic;
+mod oauth;
 mod prometheus;
 mod skywalking;
 mod times;

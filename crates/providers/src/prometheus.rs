@@ -18,8 +18,9 @@
 use crate::aws::{self, Access, Scope};
 use crate::conversation::{
     Step, all_problems, authentication_problems, done, failed, form, headers, is_http_url, set,
-    settings, token, token_call, turn, valid,
+    settings, turn, valid,
 };
+use crate::oauth::TokenService;
 use crate::{
     Asked, CredentialRef, MeasureError, Measured, MeasuredValue, Provider, Turn, go, times,
 };
@@ -114,16 +115,18 @@ fn begin(
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> Result<Turn, MeasureError> {
-    let oauth = &metric.authentication.oauth2;
     if is_signed(metric) {
         let (region, role) = scope(metric, asked)?;
         let access = aws::begin(asked.credentials, region, role, now)?;
         return signed(metric, region, access, now);
     }
-    if oauth.token_url.is_some() {
-        return Ok(token_call(oauth, &Step::TokenByHeader, timeout(metric), metric.insecure));
-    }
-    Ok(ask(metric, &Step::Ask { token: None }, None, now))
+    let token = token_service(metric).begin();
+    Ok(token.unwrap_or_else(|| ask(metric, &Step::Ask { token: None }, None, now)))
+}
+
+fn token_service(metric: &PrometheusMetric) -> TokenService<'_> {
+    let oauth = &metric.authentication.oauth2;
+    TokenService { oauth, timeout: timeout(metric), insecure: metric.insecure }
 }
 
 /// Only Amazon's own Prometheus takes signatures, as upstream has it.
@@ -163,16 +166,11 @@ fn signed(
 
 fn go_on(metric: &PrometheusMetric, step: &Step, reply: &Reply, now: Timestamp) -> Turn {
     match step {
-        Step::TokenByHeader | Step::TokenByForm => match token(reply) {
-            Ok(token) => ask(metric, &Step::Ask { token: Some(token.clone()) }, Some(&token), now),
-            Err(_) if *step == Step::TokenByHeader => token_call(
-                &metric.authentication.oauth2,
-                &Step::TokenByForm,
-                timeout(metric),
-                metric.insecure,
-            ),
-            Err(error) => done(Err(error)),
-        },
+        Step::TokenByHeader | Step::TokenByForm => {
+            token_service(metric).go_on(step, reply, |token| {
+                ask(metric, &Step::Ask { token: Some(token.clone()) }, Some(&token), now)
+            })
+        }
         Step::Ask { token } if matches!(reply.status, 405 | 501) => {
             ask(metric, &Step::AskByGet, token.as_deref(), now)
         }

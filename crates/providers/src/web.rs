@@ -12,9 +12,10 @@
 //! | `headers`, `insecure`, `authentication` | none | `basicAuth` or `oauth2` |
 
 use crate::conversation::{
-    Step, all_problems, authentication_problems, done, failed, headers, is_http_url, set, token,
-    token_call, turn, valid,
+    Step, all_problems, authentication_problems, done, failed, headers, is_http_url, set, turn,
+    valid,
 };
+use crate::oauth::TokenService;
 use crate::{Asked, MeasureError, Measured, MeasuredValue, Provider, Turn, go, json_path};
 use api::argo::WebMetric;
 use jiff::Timestamp;
@@ -40,7 +41,10 @@ impl Provider for Web {
     }
 
     fn start(&self, asked: &Asked<'_>, _: Timestamp) -> Turn {
-        turn(valid(asked.config, problems).map(|metric| begin(&metric)))
+        turn(valid(asked.config, problems).map(|metric| {
+            let token = token_service(&metric).begin();
+            token.unwrap_or_else(|| ask(&metric, None))
+        }))
     }
 
     fn resume(
@@ -100,12 +104,9 @@ fn timeout(metric: &WebMetric) -> Duration {
     Duration::from_secs(if seconds == 0 { DEFAULT_TIMEOUT_SECONDS } else { seconds })
 }
 
-fn begin(metric: &WebMetric) -> Turn {
+fn token_service(metric: &WebMetric) -> TokenService<'_> {
     let oauth = &metric.authentication.oauth2;
-    if oauth.token_url.is_some() {
-        return token_call(oauth, &Step::TokenByHeader, timeout(metric), metric.insecure);
-    }
-    ask(metric, None)
+    TokenService { oauth, timeout: timeout(metric), insecure: metric.insecure }
 }
 
 fn ask(metric: &WebMetric, token: Option<&str>) -> Turn {
@@ -127,16 +128,9 @@ fn ask(metric: &WebMetric, token: Option<&str>) -> Turn {
 
 fn go_on(metric: &WebMetric, step: &Step, reply: &Reply) -> Turn {
     match step {
-        Step::TokenByHeader | Step::TokenByForm => match token(reply) {
-            Ok(token) => ask(metric, Some(&token)),
-            Err(_) if *step == Step::TokenByHeader => token_call(
-                &metric.authentication.oauth2,
-                &Step::TokenByForm,
-                timeout(metric),
-                metric.insecure,
-            ),
-            Err(error) => done(Err(error)),
-        },
+        Step::TokenByHeader | Step::TokenByForm => {
+            token_service(metric).go_on(step, reply, |token| ask(metric, Some(&token)))
+        }
         _ => done(answer(metric, reply)),
     }
 }
