@@ -2,7 +2,9 @@
 
 use crate::{
     counts::Total,
+    judge::Ledger,
     numeric::{exp, real},
+    process::Worth,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -49,6 +51,18 @@ impl Range {
     /// Bounded on both sides.
     pub fn between(low: f64, high: f64) -> Self {
         Self { low: Some(low), high: Some(high) }
+    }
+}
+
+/// In words, such as `above 1.43`.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.low, self.high) {
+            (Some(low), Some(high)) => write!(f, "between {low:.2} and {high:.2}"),
+            (Some(low), None) => write!(f, "above {low:.2}"),
+            (None, Some(high)) => write!(f, "below {high:.2}"),
+            (None, None) => f.write_str("unbounded"),
+        }
     }
 }
 
@@ -113,6 +127,31 @@ pub struct Evidence {
     pub canary_rate_range: Option<Range>,
 }
 
+impl Evidence {
+    /// A verdict by comparison, without ranges: what was counted, and what the bets of the fail side are
+    /// worth, and those of the pass side of a judge that can pass.
+    pub(crate) fn of(verdict: Verdict, ledger: &Ledger, fail: Worth, pass: Option<Worth>) -> Self {
+        let (canary, stable) = (ArmFacts::from(ledger.canary), ArmFacts::from(ledger.stable));
+        Self {
+            verdict,
+            basis: (verdict != Verdict::Continue).then_some(Basis::Comparison),
+            ln_e_fail: fail.ln_e,
+            max_ln_e_fail: fail.max_ln_e,
+            ln_e_pass: pass.map(|pass| pass.ln_e),
+            max_ln_e_pass: pass.map(|pass| pass.max_ln_e),
+            p_value: p_value(fail.max_ln_e),
+            intervals: ledger.intervals,
+            empty_intervals: ledger.empty,
+            edge: None,
+            canary,
+            stable,
+            ratio: ratio(canary, stable),
+            ratio_range: None,
+            canary_rate_range: None,
+        }
+    }
+}
+
 /// One line for a status or an event: what was counted, and how sure that is.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,13 +166,8 @@ impl fmt::Display for Evidence {
         if let Some(ratio) = self.ratio {
             write!(f, ": {ratio:.2} times")?;
         }
-        match self.ratio_range {
-            Some(Range { low: Some(low), high: Some(high) }) => {
-                write!(f, ", between {low:.2} and {high:.2}")?;
-            }
-            Some(Range { low: Some(low), high: None }) => write!(f, ", above {low:.2}")?,
-            Some(Range { low: None, high: Some(high) }) => write!(f, ", below {high:.2}")?,
-            _ => {}
+        if let Some(range) = self.ratio_range.and_then(Range::known) {
+            write!(f, ", {range}")?;
         }
         write!(f, "; p = {:.2e}, intervals: {}", self.p_value, self.intervals)
     }
@@ -153,7 +187,21 @@ pub fn p_value(max_ln_e: f64) -> f64 {
 }
 
 /// The canary's rate divided by stable's.
-pub fn ratio(canary: ArmFacts, stable: ArmFacts) -> Option<f64> {
+fn ratio(canary: ArmFacts, stable: ArmFacts) -> Option<f64> {
     let (canary, stable) = (canary.rate?, stable.rate?);
     (stable > 0.0).then(|| canary / stable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_said_by_the_bounds_it_has() {
+        let said = |low, high| Range { low, high }.to_string();
+        assert_eq!(said(Some(0.5), Some(2.0)), "between 0.50 and 2.00");
+        assert_eq!(said(Some(0.5), None), "above 0.50");
+        assert_eq!(said(None, Some(2.0)), "below 2.00");
+        assert_eq!(said(None, None), "unbounded");
+    }
 }

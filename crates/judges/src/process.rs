@@ -40,10 +40,24 @@ impl<const N: usize> EProcess<N> {
         self.max_ln_e
     }
 
+    /// What the bets are worth.
+    pub(crate) fn worth(&self) -> Worth {
+        Worth { ln_e: self.ln_e(), max_ln_e: self.max_ln_e }
+    }
+
     /// The logarithm of each bet.
     pub fn bets(&self) -> &[f64; N] {
         &self.bets.0
     }
+}
+
+/// What bets are worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Worth {
+    /// ln E now.
+    pub(crate) ln_e: f64,
+    /// The largest that it has been.
+    pub(crate) max_ln_e: f64,
 }
 
 /// The logarithms of `N` bets; written as a list.

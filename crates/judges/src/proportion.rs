@@ -9,7 +9,7 @@
 
 use crate::{
     counts::{Arm, Interval, Total},
-    evidence::{self, ArmFacts, Basis, Evidence, Verdict},
+    evidence::{Evidence, Verdict},
     judge::{Fed, Judge, Ledger},
     numeric::{ln, real},
     process::EProcess,
@@ -105,26 +105,8 @@ impl Judge for ProportionJudge {
     }
 
     fn evidence(&self, state: &ProportionState) -> Evidence {
-        let (canary, stable) =
-            (ArmFacts::from(state.ledger.canary), ArmFacts::from(state.ledger.stable));
-        let verdict = self.verdict(state);
-        Evidence {
-            verdict,
-            basis: (verdict != Verdict::Continue).then_some(Basis::Comparison),
-            ln_e_fail: state.fail.ln_e(),
-            max_ln_e_fail: state.fail.max_ln_e(),
-            ln_e_pass: Some(state.pass.ln_e()),
-            max_ln_e_pass: Some(state.pass.max_ln_e()),
-            p_value: evidence::p_value(state.fail.max_ln_e()),
-            intervals: state.ledger.intervals,
-            empty_intervals: state.ledger.empty,
-            edge: None,
-            canary,
-            stable,
-            ratio: evidence::ratio(canary, stable),
-            ratio_range: None,
-            canary_rate_range: None,
-        }
+        let (fail, pass) = (state.fail.worth(), state.pass.worth());
+        Evidence::of(self.verdict(state), &state.ledger, fail, Some(pass))
     }
 }
 

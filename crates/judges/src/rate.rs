@@ -12,7 +12,7 @@
 use crate::{
     confidence,
     counts::{Interval, Total},
-    evidence::{self, ArmFacts, Basis, Evidence, Range, Verdict},
+    evidence::{Basis, Evidence, Range, Verdict},
     judge::{Fed, Judge, Ledger},
     numeric::{ln, ln_1p, real},
     process::EProcess,
@@ -174,25 +174,13 @@ impl Judge for RateJudge {
     }
 
     fn evidence(&self, state: &RateState) -> Evidence {
-        let (canary, stable) =
-            (ArmFacts::from(state.ledger.canary), ArmFacts::from(state.ledger.stable));
         let (verdict, basis) = self.verdict(state);
+        let (fail, pass) = (state.fail.worth(), state.pass.worth());
         Evidence {
-            verdict,
             basis,
-            ln_e_fail: state.fail.ln_e(),
-            max_ln_e_fail: state.fail.max_ln_e(),
-            ln_e_pass: Some(state.pass.ln_e()),
-            max_ln_e_pass: Some(state.pass.max_ln_e()),
-            p_value: evidence::p_value(state.fail.max_ln_e()),
-            intervals: state.ledger.intervals,
-            empty_intervals: state.ledger.empty,
-            edge: None,
-            canary,
-            stable,
-            ratio: evidence::ratio(canary, stable),
             ratio_range: ratio::range(self.likelihoods(state), self.settings.alpha).known(),
             canary_rate_range: self.rate_range(&state.ledger),
+            ..Evidence::of(verdict, &state.ledger, fail, Some(pass))
         }
     }
 }

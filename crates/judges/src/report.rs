@@ -319,7 +319,8 @@ impl fmt::Display for Report {
         writeln!(f, "stable    {}", words(self.stable))?;
         if let Some(ratio) = self.ratio {
             let confidence = 100.0 * (1.0 - exp(-self.fail_at));
-            let range = self.ratio_range.map(|range| bounds(range, confidence)).unwrap_or_default();
+            let range = self.ratio_range.and_then(Range::known);
+            let range = range.map(|range| bounds(range, confidence)).unwrap_or_default();
             writeln!(f, "ratio     {ratio:.2}{range}")?;
         }
         writeln!(f, "p-value   {:.3e}, valid however often you look", self.p_value)?;
@@ -347,13 +348,7 @@ fn words(arm: ArmFacts) -> String {
 }
 
 fn bounds(range: Range, confidence: f64) -> String {
-    let words = match (range.low, range.high) {
-        (Some(low), Some(high)) => format!("between {low:.2} and {high:.2}"),
-        (Some(low), None) => format!("above {low:.2}"),
-        (None, Some(high)) => format!("below {high:.2}"),
-        (None, None) => return String::new(),
-    };
-    format!(", {words} with {confidence:.3} % confidence").replace(".000 %", " %")
+    format!(", {range} with {confidence:.3} % confidence").replace(".000 %", " %")
 }
 
 /// An E in few characters.

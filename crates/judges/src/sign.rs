@@ -9,7 +9,7 @@
 
 use crate::{
     counts::{Arm, Interval},
-    evidence::{self, ArmFacts, Basis, Evidence, Verdict},
+    evidence::{Evidence, Verdict},
     judge::{Fed, Judge, Ledger},
     numeric::{exp, ln, ln_1p, ln_beta, real},
     process::EProcess,
@@ -96,26 +96,10 @@ impl Judge for SignJudge {
     }
 
     fn evidence(&self, state: &SignState) -> Evidence {
-        let (canary, stable) =
-            (ArmFacts::from(state.ledger.canary), ArmFacts::from(state.ledger.stable));
-        let fails = state.fail.max_ln_e() >= self.settings.alpha.ln_threshold();
-        Evidence {
-            verdict: if fails { Verdict::Fail } else { Verdict::Continue },
-            basis: fails.then_some(Basis::Comparison),
-            ln_e_fail: state.fail.ln_e(),
-            max_ln_e_fail: state.fail.max_ln_e(),
-            ln_e_pass: None,
-            max_ln_e_pass: None,
-            p_value: evidence::p_value(state.fail.max_ln_e()),
-            intervals: state.ledger.intervals,
-            empty_intervals: state.ledger.empty,
-            edge: None,
-            canary,
-            stable,
-            ratio: evidence::ratio(canary, stable),
-            ratio_range: None,
-            canary_rate_range: None,
-        }
+        let fail = state.fail.worth();
+        let fails = fail.max_ln_e >= self.settings.alpha.ln_threshold();
+        let verdict = if fails { Verdict::Fail } else { Verdict::Continue };
+        Evidence::of(verdict, &state.ledger, fail, None)
     }
 }
 

@@ -17,10 +17,10 @@ pub mod severity;
 
 use crate::{
     counts::{Arm, Interval, IntervalId, MAX_COUNT},
-    evidence::{self, ArmFacts, Basis, Evidence, Verdict},
+    evidence::{Evidence, Verdict},
     judge::{Fed, Judge, Ledger},
     numeric::{ln, ln_sum_exp, real},
-    process::EProcess,
+    process::{EProcess, Worth},
     rate::{self, Events, WORSE},
     settings::{DesignEffect, ErrorRate, Tolerance},
 };
@@ -284,26 +284,10 @@ impl Judge for LogJudge {
     }
 
     fn evidence(&self, state: &LogState) -> Evidence {
-        let (canary, stable) =
-            (ArmFacts::from(state.ledger.canary), ArmFacts::from(state.ledger.stable));
-        let fails = state.max_ln_e_fail >= self.settings.alpha.ln_threshold();
-        Evidence {
-            verdict: if fails { Verdict::Fail } else { Verdict::Continue },
-            basis: fails.then_some(Basis::Comparison),
-            ln_e_fail: state.ln_e(),
-            max_ln_e_fail: state.max_ln_e_fail,
-            ln_e_pass: None,
-            max_ln_e_pass: None,
-            p_value: evidence::p_value(state.max_ln_e_fail),
-            intervals: state.ledger.intervals,
-            empty_intervals: state.ledger.empty,
-            edge: None,
-            canary,
-            stable,
-            ratio: evidence::ratio(canary, stable),
-            ratio_range: None,
-            canary_rate_range: None,
-        }
+        let fail = Worth { ln_e: state.ln_e(), max_ln_e: state.max_ln_e_fail };
+        let fails = fail.max_ln_e >= self.settings.alpha.ln_threshold();
+        let verdict = if fails { Verdict::Fail } else { Verdict::Continue };
+        Evidence::of(verdict, &state.ledger, fail, None)
     }
 }
 
