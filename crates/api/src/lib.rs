@@ -9,6 +9,7 @@
 pub mod argo;
 mod definition;
 pub mod go_duration;
+pub mod go_json;
 mod schema;
 
 pub use definition::crds;

@@ -1,7 +1,8 @@
 //! Values as Go writes them, because people compare what stands in a status with what stood there.
 
+use api::go_json::escaped_for_html;
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 /// Go writes numbers from here on with an exponent, in JSON.
 const JSON_EXPONENT_FROM: f64 = 1e21;
@@ -42,14 +43,13 @@ pub(crate) fn list(items: impl IntoIterator<Item = String>, separator: &str) -> 
 pub(crate) fn json(value: &Value) -> String {
     let mut out = String::new();
     write_json(value, &mut out);
-    out
+    escaped_for_html(&out)
 }
 
 fn write_json(value: &Value, out: &mut String) {
     match value {
-        Value::Null | Value::Bool(_) => out.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_string()),
         Value::Number(number) => out.push_str(&json_number(number.as_f64().unwrap_or_default())),
-        Value::String(text) => out.push_str(&json_text(text)),
         Value::Array(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
@@ -63,7 +63,7 @@ fn write_json(value: &Value, out: &mut String) {
             out.push('{');
             for (index, (key, item)) in sorted.into_iter().enumerate() {
                 out.push_str(if index > 0 { "," } else { "" });
-                out.push_str(&json_text(key));
+                out.push_str(&Value::from(key.as_str()).to_string());
                 out.push(':');
                 write_json(item, out);
             }
@@ -82,20 +82,6 @@ fn json_number(number: f64) -> String {
         Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
         _ => scientific,
     }
-}
-
-fn json_text(text: &str) -> String {
-    let quoted = Value::String(text.to_owned()).to_string();
-    quoted.chars().fold(String::new(), |mut out, it| {
-        match it {
-            // Writing to a string does not fail.
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(it));
-            }
-            plain => out.push(plain),
-        }
-        out
-    })
 }
 
 fn infinity(number: f64) -> String {

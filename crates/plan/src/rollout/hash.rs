@@ -6,9 +6,8 @@
 
 mod go_json;
 
-use api::argo::CanaryStep;
+use api::{argo::CanaryStep, go_json::escaped_for_html};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use std::fmt::Write as _;
 
 const FNV_OFFSET: u32 = 0x811c_9dc5;
 const FNV_PRIME: u32 = 0x0100_0193;
@@ -37,20 +36,6 @@ pub(crate) fn steps_hash(steps: &[CanaryStep]) -> String {
         serde_json::to_string(steps).unwrap_or_default()
     };
     encoded(escaped_for_html(&json).as_bytes())
-}
-
-/// Go's JSON escapes what HTML would take for markup.
-fn escaped_for_html(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-            }
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 fn encoded(bytes: &[u8]) -> String {
