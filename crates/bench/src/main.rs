@@ -6,7 +6,6 @@ use differential::{Binary, Side};
 use serde_json::json;
 use std::{
     env::current_exe,
-    error::Error,
     io::{self, Write, stderr, stdout},
     path::PathBuf,
     process::ExitCode,
@@ -71,7 +70,7 @@ async fn main() -> ExitCode {
                 let _ = writeln!(stdout(), "{text}");
             }
             Err(error) => {
-                let _ = writeln!(stderr(), "error: {}", chain(&error));
+                let _ = writeln!(stderr(), "error: {:#}", anyhow::Error::new(error));
                 return ExitCode::FAILURE;
             }
         }
@@ -121,9 +120,4 @@ fn told(ours: &Figures, peer: Option<(&Figures, &Ratios)>) -> String {
 fn ours(arguments: &ScaleArguments) -> io::Result<PathBuf> {
     let beside = || current_exe().map(|path| path.with_file_name("ringfence"));
     arguments.ours.clone().map_or_else(beside, Ok)
-}
-
-fn chain(error: &dyn Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

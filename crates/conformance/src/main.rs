@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            say(&format!("error: {}", chain(&error)));
+            say(&format!("error: {:#}", anyhow::Error::new(error)));
             ExitCode::from(2)
         }
     }
@@ -118,9 +118,4 @@ fn report(output: Output, outcome: &Outcome) -> bool {
 
 fn say(line: &str) {
     let _ = writeln!(stdout(), "{line}");
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

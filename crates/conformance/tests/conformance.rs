@@ -4,7 +4,6 @@
 use conformance::{Library, LibraryError, Outcome, Subject, section};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::{
-    error::Error,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -24,12 +23,16 @@ fn folder() -> PathBuf {
 }
 
 fn library() -> Result<Library, Failed> {
-    Library::open(&folder()).map_err(|error| chain(&error).into())
+    Library::open(&folder()).map_err(failed)
 }
 
 fn wait<T>(work: impl Future<Output = Result<T, LibraryError>>) -> Result<T, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(work).map_err(|error| chain(&error).into())
+    runtime.block_on(work).map_err(failed)
+}
+
+fn failed(error: LibraryError) -> Failed {
+    format!("{:#}", anyhow::Error::new(error)).into()
 }
 
 fn replayed(name: String) -> Trial {
@@ -76,9 +79,4 @@ fn told(outcome: &Outcome) -> String {
         }
     }
     lines.join("\n")
-}
-
-fn chain(error: &dyn Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

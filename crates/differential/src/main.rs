@@ -84,7 +84,7 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            let _ = writeln!(stderr(), "error: {}", chain(&error));
+            let _ = writeln!(stderr(), "error: {:#}", anyhow::Error::new(error));
             ExitCode::from(2)
         }
     }
@@ -171,9 +171,4 @@ fn tell(outcome: &Outcome) {
     };
     lines.extend(differences.iter().map(|difference| format!("  {difference}")));
     let _ = writeln!(stderr(), "{}", lines.join("\n"));
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

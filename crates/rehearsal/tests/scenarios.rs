@@ -76,11 +76,6 @@ fn is_named(path: &Path) -> Result<(), String> {
 
 fn play(path: &Path) -> Result<(), Failed> {
     let play = load(&[], Some(path), SEED)?;
-    let report = rehearse(&play).map_err(|error| chain(&error))?;
+    let report = rehearse(&play).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     if report.ok { Ok(()) } else { Err(text(&report).into()) }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

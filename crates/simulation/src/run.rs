@@ -68,8 +68,8 @@ pub fn run(story: &Story, conditions: Conditions) -> Result<Ran, String> {
         },
         ..conditions
     };
-    let (report, trace) =
-        rehearse_under(&story.play, &conditions).map_err(|failed| chain(&failed))?;
+    let (report, trace) = rehearse_under(&story.play, &conditions)
+        .map_err(|failed| format!("{:#}", anyhow::Error::new(failed)))?;
     let settles = SETTLES_WITHIN.min(conditions.afterwards.saturating_sub(SETTLES_LATER));
     let quiet_from = trace.script_ended.checked_add(settles).unwrap_or(Timestamp::MAX);
     Ok(Ran { report, trace, history: chronicler.history(), quiet_from })
@@ -217,9 +217,4 @@ impl Ran {
 /// Whether a request is a write that can be a controller's last; a lease is renewed all the time.
 fn is_work(passed: &Passed) -> bool {
     passed.verb.is_write() && passed.resource != "leases"
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }
