@@ -210,9 +210,12 @@ fn what_is_no_count_is_dropped_and_says_so() {
         assert!(play.told()["problem"].starts_with("canary"), "{:?}", play.told());
         let value: Value = serde_json::from_str(&measured.value).unwrap();
         assert_eq!(value["canary"]["total"], 0);
-        // Looks at nothing but nonsense are no reason to fail a release.
+        // Looks at nothing but nonsense are no reason to fail a release, unless there must be data.
         let measured = Play::of(&json!({})).play(|_, _| Ok(vector(&[wrong]))).unwrap();
         assert_eq!(measured.verdict, Some(Verdict::Inconclusive), "{wrong}");
+        let must = json!({"mustHaveData": true});
+        let measured = Play::of(&must).play(|_, _| Ok(vector(&[wrong]))).unwrap();
+        assert_eq!(measured.verdict, Some(Verdict::Failed), "{wrong}");
     }
     let mut play = Play::of(&json!({}));
     let measured = play.play(|_, _| Ok(vector(&["1", "2"]))).unwrap();
