@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 use vocab::{Call, Exchange, Reply, ReplyError};
 
 /// The provider.
@@ -101,10 +101,6 @@ impl Provider for CloudWatch {
                 }
             }
         }))
-    }
-
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
     }
 }
 

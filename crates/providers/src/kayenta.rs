@@ -105,10 +105,6 @@ impl Provider for Kayenta {
             _ => BTreeMap::new(),
         }
     }
-
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
 }
 
 fn problems(metric: &KayentaMetric) -> Problems {

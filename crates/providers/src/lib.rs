@@ -140,7 +140,10 @@ pub trait Provider: Sync {
         BTreeMap::new()
     }
     /// Short facts about the query for `metricResults[].metadata`.
-    fn metadata(&self, config: &Value) -> BTreeMap<String, String>;
+    fn metadata(&self, config: &Value) -> BTreeMap<String, String> {
+        let _ = config;
+        BTreeMap::new()
+    }
 }
 
 /// Every provider, in alphabetical order.

@@ -20,7 +20,7 @@ use crate::{Asked, MeasureError, Measured, MeasuredValue, Provider, Turn, go, js
 use api::argo::WebMetric;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 use vocab::{Call, Exchange, Reply, ReplyError};
 
 /// The provider.
@@ -58,10 +58,6 @@ impl Provider for Web {
             let step = Step::of(state)?;
             Ok(go_on(&metric, &step, &reply?))
         }))
-    }
-
-    fn metadata(&self, _: &Value) -> BTreeMap<String, String> {
-        BTreeMap::new()
     }
 }
 
