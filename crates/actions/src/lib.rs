@@ -10,7 +10,10 @@
 
 mod image;
 mod promote;
+mod run;
 mod undo;
+
+pub use run::{retry_experiment, terminate};
 
 use serde_json::{Value, json};
 use vocab::{ObjectRef, PatchType, Precondition, Subresource, Write};
@@ -25,6 +28,10 @@ pub enum Action {
     Promote,
     /// Skips every step, pause and analysis.
     PromoteFull,
+    /// Goes on with the next step and leaves a pause as it is; upstream's former `--skip-current-step`.
+    SkipStep,
+    /// Goes on behind the last step and leaves a pause as it is; upstream's former `--skip-all-steps`.
+    SkipAllSteps,
     /// Takes the release back.
     Abort,
     /// Tries an aborted release again.
@@ -78,6 +85,12 @@ pub enum Refused {
     /// The template is that revision's already; upstream reports it and changes nothing.
     #[error("skipped rollback (current template already matches revision {0})")]
     AlreadyAtRevision(u64),
+    /// Only a canary has steps to skip.
+    #[error("Cannot skip steps of a bluegreen rollout. Run without a flags")]
+    BlueGreenHasNoSteps,
+    /// There are no steps to skip.
+    #[error("Cannot skip steps of a rollout without steps")]
+    NoSteps,
     /// `spec.workloadRef` names an object that was not found.
     #[error("the workload that spec.workloadRef names was not found")]
     WorkloadNotFound,
@@ -93,6 +106,8 @@ impl Action {
         Ok(match self {
             Self::Promote => promote::next(rollout),
             Self::PromoteFull => promote::full(rollout),
+            Self::SkipStep => promote::skip_step(rollout)?,
+            Self::SkipAllSteps => promote::skip_all_steps(rollout)?,
             Self::Abort => vec![status(rollout, &json!({ "abort": true }))],
             Self::Retry => vec![status(rollout, &json!({ "abort": false }))],
             Self::Pause => vec![spec(rollout, &json!({ "paused": true }))],

@@ -1,6 +1,6 @@
 //! Promotion, by the rules of upstream's `promote` command.
 
-use crate::{spec, status};
+use crate::{Refused, spec, status};
 use serde_json::{Value, json};
 use vocab::Write;
 
@@ -37,6 +37,37 @@ pub(crate) fn full(rollout: &Value) -> Vec<Write> {
     writes
 }
 
+/// Goes on with the next step.
+pub(crate) fn skip_step(rollout: &Value) -> Result<Vec<Write>, Refused> {
+    check_steps(rollout)?;
+    let body = |index| status(rollout, &json!({ "currentStepIndex": index }));
+    Ok(index_after(rollout).map(body).into_iter().collect())
+}
+
+/// Goes on behind the last step.
+pub(crate) fn skip_all_steps(rollout: &Value) -> Result<Vec<Write>, Refused> {
+    check_steps(rollout)?;
+    let body = |steps| status(rollout, &json!({ "currentStepIndex": steps }));
+    Ok(steps(rollout).map(body).into_iter().collect())
+}
+
+fn check_steps(rollout: &Value) -> Result<(), Refused> {
+    let strategy = |name: &str| rollout.pointer(&format!("/spec/strategy/{name}")).is_some();
+    if strategy("blueGreen") {
+        return Err(Refused::BlueGreenHasNoSteps);
+    }
+    if strategy("canary") && steps(rollout).unwrap_or(0) == 0 {
+        return Err(Refused::NoSteps);
+    }
+    Ok(())
+}
+
+/// How many steps a canary has.
+fn steps(rollout: &Value) -> Option<u64> {
+    let steps = rollout.pointer("/spec/strategy/canary/steps")?.as_array()?;
+    Some(steps.len() as u64)
+}
+
 fn unpause(rollout: &Value) -> Option<Write> {
     flag(rollout, "/spec/paused").then(|| spec(rollout, &json!({ "paused": false })))
 }
@@ -52,7 +83,7 @@ fn is_inconclusive(rollout: &Value) -> bool {
 
 /// The step after the current one, at most one past the last; `None` without canary steps.
 fn index_after(rollout: &Value) -> Option<u64> {
-    let steps = rollout.pointer("/spec/strategy/canary/steps")?.as_array()?.len() as u64;
+    let steps = steps(rollout)?;
     let index = rollout.pointer("/status/currentStepIndex").and_then(Value::as_u64).unwrap_or(0);
     (steps > 0).then(|| (index + 1).min(steps.max(index)))
 }
@@ -111,6 +142,31 @@ mod tests {
     fn full_promotion_of_a_stable_rollout_writes_nothing() {
         let rollout = canary(&json!({ "currentPodHash": "a", "stableRS": "a" }));
         assert_eq!(bodies(&Action::PromoteFull, &rollout), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn skipped_steps_leave_a_pause_as_it_is() {
+        let rollout = canary(
+            &json!({ "currentStepIndex": 0, "pauseConditions": [{ "reason": "CanaryPauseStep" }] }),
+        );
+        for (action, index) in [(Action::SkipStep, 1), (Action::SkipAllSteps, 2)] {
+            let wanted = json!({ "status": { "currentStepIndex": index } });
+            assert_eq!(bodies(&action, &rollout), [wanted]);
+        }
+    }
+
+    #[test]
+    fn steps_that_are_not_there_cannot_be_skipped() {
+        for (strategy, words) in [
+            ("blueGreen", "Cannot skip steps of a bluegreen rollout. Run without a flags"),
+            ("canary", "Cannot skip steps of a rollout without steps"),
+        ] {
+            let rollout = json!({ "spec": { "strategy": { strategy: {} } } });
+            let subject = Subject { rollout: &rollout, replica_sets: &[], workload: None };
+            for action in [Action::SkipStep, Action::SkipAllSteps] {
+                assert_eq!(action.writes(subject).unwrap_err().to_string(), words);
+            }
+        }
     }
 
     #[test]
