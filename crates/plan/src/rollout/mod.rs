@@ -18,6 +18,7 @@ mod duration;
 mod experiment;
 mod experiment_spec;
 pub(crate) mod hash;
+pub mod lint;
 mod old_sets;
 pub(crate) mod onward;
 pub(crate) mod pause;

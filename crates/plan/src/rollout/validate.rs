@@ -5,7 +5,9 @@
 
 use super::{
     analysis_run::{self, Hashes},
-    reads, sets,
+    reads,
+    resolve::is_template_empty,
+    sets,
     subject::{Subject, int_or_percent, selects},
     validate_experiment,
 };
@@ -14,10 +16,14 @@ use analysis::validate::provider_names;
 use api::argo::{
     AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, StepKind, keys,
 };
-use k8s_openapi::{api::core::v1::Container, apimachinery::pkg::util::intstr::IntOrString};
+use k8s_openapi::{
+    api::core::v1::{Container, Service},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
 use serde_json::{Value, json};
 use vocab::Reason;
 
+const UNSUPPORTED: &str = "Forbidden: not supported yet";
 const STEP_MESSAGE: &str = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause";
 
 /// One thing that is wrong.
@@ -48,7 +54,12 @@ impl Problem {
     }
 
     fn unsupported(path: impl Into<String>) -> Self {
-        Self { path: path.into(), text: "Forbidden: not supported yet".to_owned() }
+        Self { path: path.into(), text: UNSUPPORTED.to_owned() }
+    }
+
+    /// Whether nothing is wrong with the field but that this program cannot do what it asks for.
+    pub(super) fn is_unsupported(&self) -> bool {
+        self.text == UNSUPPORTED
     }
 }
 
@@ -56,6 +67,30 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.path, self.text)
     }
+}
+
+/// Everything that is wrong with the specification by itself and with those services and routes that it
+/// names and that are known. A template that a workload supplies is not known, so nothing is said of it.
+pub(super) fn problems_by_itself(subject: &Subject<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    general(subject, &mut problems);
+    if subject.rollout.spec.workload_ref.is_none() {
+        template(subject, &mut problems);
+    } else if !is_template_empty(subject.rollout) {
+        let text = "Internal error: template must be empty for workload reference rollout";
+        problems.push(Problem { path: "spec.template".to_owned(), text: text.to_owned() });
+    }
+    strategy(subject, &mut problems);
+    for (path, name) in reads::named_services(subject.rollout) {
+        if let Some(service) = super::services::find(subject, name) {
+            check_service(subject, (path, name), service, &mut problems);
+        }
+    }
+    let absent = reads::object_problems(subject.rollout, &routers::Objects::new());
+    let found = reads::object_problems(subject.rollout, &subject.observed.objects);
+    let found = found.iter().filter(|reason| !absent.contains(reason));
+    problems.extend(found.map(Problem::of_router));
+    problems
 }
 
 /// Everything that is wrong with the specification and what it refers to.
@@ -313,7 +348,7 @@ fn check_step(subject: &Subject<'_>, step: &CanaryStep, path: &str, problems: &m
             problems.push(Problem::required("spec.strategy.trafficRouting", detail));
         }
         StepKind::Empty | StepKind::Ambiguous => {
-            problems.push(Problem::invalid(path, &json!(step), STEP_MESSAGE));
+            problems.push(Problem::invalid(path, &json!(asked(step)), STEP_MESSAGE));
         }
         StepKind::SetCanaryScale(_)
         | StepKind::Analysis(_)
@@ -322,6 +357,21 @@ fn check_step(subject: &Subject<'_>, step: &CanaryStep, path: &str, problems: &m
         | StepKind::SetMirrorRoute(_)
         | StepKind::Plugin(_) => {}
     }
+}
+
+/// What a step asks for, as upstream words it: what is missing where nothing is there, and which of four
+/// kinds are there where there are several.
+fn asked(step: &CanaryStep) -> String {
+    if step.kind() == StepKind::Empty {
+        return "step.Experiment: true step.Pause: true step.SetWeight: true step.Analysis: true step.SetCanaryScale: true step.SetHeaderRoute: true step.SetMirrorRoute: true step.Plugin: true".to_owned();
+    }
+    format!(
+        "step.Experiment: {} step.Pause: {} step.SetWeight: {} step.Analysis: {}",
+        step.experiment.is_some(),
+        step.pause.is_some(),
+        step.set_weight.is_some(),
+        step.analysis.is_some()
+    )
 }
 
 /// A route that no router asked for can make: the field, its value and what is wrong.
@@ -381,27 +431,36 @@ fn anti_affinity(rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {
 }
 
 fn services(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
-    let labels = subject.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
     for (path, name) in reads::named_services(subject.rollout) {
         let Some(service) = super::services::find(subject, name) else {
             let detail = format!("service {name:?} not found");
             problems.push(Problem::invalid(path, &json!(name), &detail));
             continue;
         };
-        let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-        for (key, value) in
-            selector.into_iter().flatten().filter(|(key, _)| *key != keys::POD_TEMPLATE_HASH)
-        {
-            if labels.and_then(|labels| labels.get(key)) != Some(value) {
-                let detail = format!("Service {name:?} has unmatch label {key:?} in rollout");
-                problems.push(Problem::invalid(path, &json!(name), &detail));
-            }
-        }
-        let manager = sets::annotation(&service.metadata, keys::MANAGED_BY_ROLLOUTS);
-        if manager.is_some_and(|manager| manager != subject.name()) {
-            let detail = format!("Service {name:?} is managed by another Rollout");
+        check_service(subject, (path, name), service, problems);
+    }
+}
+
+fn check_service(
+    subject: &Subject<'_>,
+    (path, name): (&str, &str),
+    service: &Service,
+    problems: &mut Vec<Problem>,
+) {
+    let labels = subject.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    for (key, value) in
+        selector.into_iter().flatten().filter(|(key, _)| *key != keys::POD_TEMPLATE_HASH)
+    {
+        if labels.and_then(|labels| labels.get(key)) != Some(value) {
+            let detail = format!("Service {name:?} has unmatch label {key:?} in rollout");
             problems.push(Problem::invalid(path, &json!(name), &detail));
         }
+    }
+    let manager = sets::annotation(&service.metadata, keys::MANAGED_BY_ROLLOUTS);
+    if manager.is_some_and(|manager| manager != subject.name()) {
+        let detail = format!("Service {name:?} is managed by another Rollout");
+        problems.push(Problem::invalid(path, &json!(name), &detail));
     }
 }
 

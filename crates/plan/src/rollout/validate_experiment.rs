@@ -10,6 +10,7 @@ use crate::experiment::template_ref;
 use api::argo::{
     CanaryStep, CanaryStrategy, RolloutAnalysis, RolloutExperimentStep, RolloutExperimentTemplate,
 };
+use k8s_openapi::api::core::v1::Container;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -88,8 +89,11 @@ fn check_weight(
     if !(0..=max).contains(&weight) {
         refuse(&format!("weight needs to be between 0 and {max}"));
     }
-    let mut containers = subject.template.spec.iter().flat_map(|pods| &pods.containers);
-    if weight > 0 && !containers.any(|container| container.ports.iter().flatten().count() > 0) {
+    let has_port = |container: &Container| container.ports.iter().flatten().next().is_some();
+    // A template that is not known here is judged elsewhere.
+    let is_closed =
+        subject.template.spec.as_ref().is_some_and(|pods| !pods.containers.iter().any(has_port));
+    if weight > 0 && is_closed {
         refuse("no container of the pod template has a port that traffic could go to");
     }
 }
