@@ -1,6 +1,6 @@
 // The page: takes a snapshot from the stream, draws it, and sends what the buttons ask for.
-import { Lanes } from "/assets/lanes.js";
-import { drawShare } from "/assets/share.js";
+import { Lanes } from "./lanes.js";
+import { drawShare } from "./share.js";
 
 const find = (id) => document.getElementById(id);
 const lanes = new Lanes(find("lanes"));
@@ -39,17 +39,17 @@ function versionName(version) {
   return name;
 }
 
-function drawVersions(versions) {
+function drawVersions(versions, counted) {
   fill(find("versions").tBodies[0], versions.map((version) => row([
     versionName(version),
     `${version.readyPods}/${version.pods}`,
     version.weight === null ? "–" : `${version.weight} %`,
     percent(version.observedShare),
-    version.requestsPerSecond.toFixed(1),
+    counted ? version.requestsPerSecond.toFixed(1) : "–",
     percent(version.errorShare),
     millis(version.p50Milliseconds),
     millis(version.p95Milliseconds),
-    `${version.failed} of ${version.requests}`,
+    counted ? `${version.failed} of ${version.requests}` : "–",
   ])));
 }
 
@@ -94,7 +94,7 @@ function drawReleases(releases) {
     const button = element("button", release.label);
     button.type = "button";
     button.dataset.release = release.name;
-    button.addEventListener("click", () => send("/api/v1/releases", { name: release.name }, button));
+    button.addEventListener("click", () => send("api/v1/releases", { name: release.name }, button));
     return button;
   }));
 }
@@ -107,7 +107,8 @@ function draw(snapshot) {
   drawReleases(snapshot.releases);
   drawButtons(rollout);
   drawSteps(rollout.steps);
-  drawVersions(versions);
+  drawVersions(versions, snapshot.counted);
+  for (const part of document.querySelectorAll("[data-needs=requests]")) part.hidden = !snapshot.counted;
   drawAnalysis(snapshot.metrics);
   fill(find("decisions"), snapshot.decisions.map(decisionItem));
   lanes.add(versions);
@@ -132,7 +133,7 @@ async function send(path, body, button) {
 }
 
 for (const button of find("actions").querySelectorAll("button")) {
-  button.addEventListener("click", () => send(`/api/v1/actions/${button.dataset.action}`, {}, button));
+  button.addEventListener("click", () => send(`api/v1/actions/${button.dataset.action}`, {}, button));
 }
 
 function connection(state, text) {
@@ -141,7 +142,7 @@ function connection(state, text) {
   chip.textContent = text;
 }
 
-const stream = new EventSource("/api/v1/stream");
+const stream = new EventSource("api/v1/stream");
 stream.addEventListener("open", () => connection("live", "live"));
 stream.addEventListener("error", () => connection("lost", "connection lost, trying again"));
 stream.addEventListener("message", (event) => draw(JSON.parse(event.data)));

@@ -44,11 +44,11 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Starts watching.
+    /// Starts watching. Without an access log nobody counts requests, and the snapshots say so.
     pub fn start(
         client: &Client,
         clock: Clock,
-        access: Arc<AccessLog>,
+        access: Option<Arc<AccessLog>>,
         config: FeedConfig,
     ) -> Self {
         let mut tasks = JoinSet::new();
@@ -77,12 +77,15 @@ impl Feed {
             ),
         };
         let (publish, snapshots) = watch::channel(None);
+        let counted = access.is_some();
+        let access = access.unwrap_or_default();
         tasks.spawn(async move {
             loop {
                 let now = clock.now();
                 let counts =
                     Counts { total: access.snapshot(now), window: access.window(now, WINDOW) };
                 let snapshot = view::snapshot(&stores.objects(), &counts, &config.releases, now);
+                let snapshot = Snapshot { counted, ..snapshot };
                 publish.send_replace(Some(Arc::new(snapshot)));
                 tokio::time::sleep(TICK).await;
             }

@@ -12,6 +12,8 @@ pub struct Snapshot {
     pub at: Timestamp,
     /// The state in one sentence.
     pub sentence: String,
+    /// Whether requests are counted; where they are not, their numbers are all nought and mean nothing.
+    pub counted: bool,
     /// The rollout.
     pub rollout: RolloutView,
     /// Stable first, then the canary while there is one.

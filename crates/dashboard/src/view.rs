@@ -49,6 +49,7 @@ pub fn snapshot(
     let versions = rollout.map(|rollout| versions(rollout, objects, counts)).unwrap_or_default();
     Snapshot {
         at: now,
+        counted: true,
         sentence: sentence(&view, &versions),
         versions,
         rollout: view,

@@ -116,7 +116,7 @@ impl Page {
         let feed = Feed::start(
             &embedded.client,
             embedded.clock,
-            embedded.numbers.access().clone(),
+            Some(embedded.numbers.access().clone()),
             config,
         );
         let releases = RELEASES.map(|release| Release {
