@@ -2,31 +2,86 @@
 
 use crate::{ConnectArguments, Failure};
 use kube::{
-    Client, Config,
+    Api, Client, Config,
+    api::ListParams,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
 };
 
 /// A client and the namespace that unqualified names mean.
-pub(crate) struct Connection {
-    pub(crate) client: Client,
-    pub(crate) namespace: String,
+pub struct Connection {
+    /// The client.
+    pub client: Client,
+    /// The namespace.
+    pub namespace: String,
 }
 
-pub(crate) async fn connect(arguments: &ConnectArguments) -> Result<Connection, Failure> {
+/// Makes a client for the cluster that the arguments name.
+///
+/// # Errors
+/// [`Failure`] when the arguments or the kubeconfig cannot be used; nobody is asked yet.
+pub async fn connect(arguments: &ConnectArguments) -> Result<Connection, Failure> {
     let mut config = config(arguments).await?;
+    name_server(arguments, &mut config)?;
+    name_user(arguments, &mut config);
+    let namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client =
+        Client::try_from(config).map_err(|error| Failure::ClientUnusable(error.to_string()))?;
+    Ok(Connection { client, namespace })
+}
+
+/// The names of a kind's objects in the namespace that the arguments mean; of our kinds only.
+///
+/// # Errors
+/// [`Failure`] when they cannot be listed.
+pub async fn names(arguments: &ConnectArguments, kind: &str) -> Result<Vec<String>, Failure> {
+    let connection = connect(arguments).await?;
+    let kind = GroupVersionKind::gvk(api::argo::GROUP, api::argo::VERSION, kind);
+    let resource = ApiResource::from_gvk(&kind);
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(connection.client, &connection.namespace, &resource);
+    let found = api.list_metadata(&ListParams::default()).await?;
+    Ok(found.items.into_iter().filter_map(|object| object.metadata.name).collect())
+}
+
+fn name_server(arguments: &ConnectArguments, config: &mut Config) -> Result<(), Failure> {
     if let Some(server) = &arguments.server {
         config.cluster_url = server.parse().map_err(|error| {
             Failure::ClientUnusable(format!("`{server}` is not an address: {error}"))
         })?;
     }
-    if let Some(token) = &arguments.token {
-        config.auth_info.token = Some(token.clone().into());
+    if let Some(file) = &arguments.certificate_authority {
+        if !file.is_file() {
+            let shown = file.display();
+            return Err(Failure::Wrong(format!("--certificate-authority names no file: {shown}")));
+        }
+        config.root_cert_file = Some(file.clone());
     }
     config.accept_invalid_certs |= arguments.insecure_skip_tls_verify;
-    let namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client =
-        Client::try_from(config).map_err(|error| Failure::ClientUnusable(error.to_string()))?;
-    Ok(Connection { client, namespace })
+    config.tls_server_name = arguments.tls_server_name.clone().or(config.tls_server_name.take());
+    if !arguments.request_timeout.is_zero() {
+        let limit = Some(arguments.request_timeout);
+        (config.connect_timeout, config.write_timeout, config.read_timeout) = (limit, limit, limit);
+        config.reset_reader_on_write = true;
+    }
+    Ok(())
+}
+
+fn name_user(arguments: &ConnectArguments, config: &mut Config) {
+    let user = &mut config.auth_info;
+    if let Some(token) = &arguments.token {
+        user.token = Some(token.clone().into());
+    }
+    if arguments.client_certificate.is_some() {
+        user.client_certificate.clone_from(&arguments.client_certificate);
+        user.client_key.clone_from(&arguments.client_key);
+        (user.client_certificate_data, user.client_key_data) = (None, None);
+    }
+    if let Some(name) = &arguments.act_as {
+        user.impersonate = Some(name.clone());
+        user.impersonate_uid.clone_from(&arguments.as_uid);
+        user.impersonate_groups = Some(arguments.as_group.clone());
+    }
 }
 
 /// Where the cluster is and as whom to talk to it: the file given, `KUBECONFIG`, `~/.kube/config`, or
@@ -79,12 +134,32 @@ fn sentence(arguments: &ConnectArguments, error: &KubeconfigError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io, path::PathBuf};
+    use std::{io, path::PathBuf, time::Duration};
 
     fn check(error: &KubeconfigError, words: &str) {
         let file = Some(PathBuf::from("team.yaml"));
         let arguments = ConnectArguments { kubeconfig: file, ..ConnectArguments::default() };
         assert_eq!(sentence(&arguments, error), words);
+    }
+
+    #[test]
+    fn options_name_a_server_and_a_user() {
+        let arguments = ConnectArguments {
+            server: Some("https://10.0.0.1:6443".to_owned()),
+            tls_server_name: Some("kubernetes".to_owned()),
+            act_as: Some("jane".to_owned()),
+            as_group: vec!["a".to_owned(), "b".to_owned()],
+            request_timeout: Duration::from_secs(5),
+            ..ConnectArguments::default()
+        };
+        let mut config = Config::new("http://127.0.0.1".parse().unwrap());
+        name_server(&arguments, &mut config).unwrap();
+        name_user(&arguments, &mut config);
+        assert_eq!(config.cluster_url, "https://10.0.0.1:6443");
+        assert_eq!(config.tls_server_name.as_deref(), Some("kubernetes"));
+        assert_eq!(config.auth_info.impersonate.as_deref(), Some("jane"));
+        assert_eq!(config.auth_info.impersonate_groups.unwrap(), ["a", "b"]);
+        assert_eq!(config.read_timeout, Some(Duration::from_secs(5)));
     }
 
     #[test]

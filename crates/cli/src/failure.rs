@@ -18,6 +18,8 @@ pub enum Exit {
     NotFound = 7,
     /// The API server does not allow it.
     Forbidden = 8,
+    /// A file that was looked through has something wrong in it.
+    Findings = 10,
 }
 
 impl From<Exit> for ExitCode {
@@ -32,6 +34,12 @@ pub enum Failure {
     /// The kubeconfig could not be used, for the reason given.
     #[error("{0}")]
     ConfigUnusable(String),
+    /// What was given is wrong: arguments that do not go together, or a file.
+    #[error("{0}")]
+    Wrong(String),
+    /// A file was looked through, and this is the first thing that is wrong in it.
+    #[error("{0}")]
+    Found(String),
     /// The client could not be made.
     #[error("the client could not be made: {0}")]
     ClientUnusable(String),
@@ -62,7 +70,8 @@ impl Failure {
     /// The exit code that tells programs what happened.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::ConfigUnusable(_) | Self::Senseless(_) => Exit::Usage,
+            Self::ConfigUnusable(_) | Self::Wrong(_) | Self::Senseless(_) => Exit::Usage,
+            Self::Found(_) => Exit::Findings,
             Self::Refused(_, exit) => *exit,
             Self::Degraded(_) => Exit::Degraded,
             Self::TimedOut => Exit::TimedOut,

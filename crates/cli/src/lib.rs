@@ -11,13 +11,14 @@ mod command;
 mod connect;
 mod failure;
 pub mod info;
+mod manifest;
 mod order;
 pub mod print;
 
-pub use args::{Command, ConnectArguments, duration};
-pub use connect::config;
+pub use args::{Command, ConnectArguments, UnheededArguments, duration};
+pub use connect::{Connection, config, connect, names};
 pub use failure::{Exit, Failure};
-pub use order::connection_last;
+pub use order::{connection_apart, connection_last};
 
 use std::io::Write;
 

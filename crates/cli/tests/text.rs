@@ -1,10 +1,10 @@
-//! The text of `get rollout` and `list rollouts`, byte for byte.
+//! The text of `get` and `list`, byte for byte.
 
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
-use api::argo::{AnalysisRun, Rollout};
-use cli::info::{Objects, RolloutInfo};
-use cli::print::{self, Colour, Extra};
+use api::argo::{AnalysisRun, Experiment, Rollout};
+use cli::info::{ExperimentInfo, ExperimentObjects, Objects, RolloutInfo};
+use cli::print::{self, Colour, Extra, Namespace};
 use expect_test::{Expect, expect};
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
@@ -112,6 +112,7 @@ fn canary() -> Objects {
             pod("bbb", "1", &unpullable()),
         ],
         runs: vec![run()],
+        ..Objects::default()
     }
 }
 
@@ -222,4 +223,155 @@ fn the_list_has_a_line_for_each_rollout() {
         web         Canary     Degraded      1/2   20          5/6    5        1           5        
     "]]
     .assert_eq(&print::list(&rows, Extra::default()));
+}
+
+fn owned_by(kind: &str, uid: &str) -> Value {
+    json!([{ "apiVersion": "argoproj.io/v1alpha1", "kind": kind, "name": uid, "uid": uid }])
+}
+
+fn experiment(phase: &str, message: &str) -> Experiment {
+    let object = json!({
+        "metadata": {
+            "name": "web-bbb-2-0", "namespace": "shop", "uid": "e1", "creationTimestamp": BORN,
+            "annotations": { "rollout.argoproj.io/revision": "2" },
+            "ownerReferences": owned_by("Rollout", "u1"),
+        },
+        "spec": { "templates": [], "duration": "8d" },
+        "status": { "phase": phase, "message": message },
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+fn baseline() -> ReplicaSet {
+    let mut set = replica_set("ccc", "0", 1, 1);
+    set.metadata.owner_references = serde_json::from_value(owned_by("Experiment", "e1")).unwrap();
+    let annotation = ("experiment.argoproj.io/template-name".to_owned(), "baseline".to_owned());
+    set.metadata.annotations = Some([annotation].into());
+    set
+}
+
+fn job_run(owner: &str, kind: &str) -> AnalysisRun {
+    let measurement = |name: &str, phase: &str| json!({ "phase": phase, "startedAt": BORN, "metadata": { "job-name": name } });
+    let measurements = [measurement("load-1", "Successful"), measurement("load-2", "Running")];
+    let object = json!({
+        "metadata": {
+            "name": "web-load", "creationTimestamp": BORN,
+            "annotations": { "rollout.argoproj.io/revision": "2" },
+            "ownerReferences": owned_by(kind, owner),
+        },
+        "spec": { "metrics": [] },
+        "status": { "phase": "Running", "metricResults": [
+            { "name": "load", "phase": "Running", "successful": 1, "measurements": measurements },
+        ] },
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+#[test]
+fn an_experiment_shows_its_images_its_replica_sets_and_its_runs() {
+    let objects = ExperimentObjects {
+        experiment: experiment("Running", "waiting for the run"),
+        replica_sets: vec![baseline(), replica_set("aaa", "1", 5, 5)],
+        pods: vec![pod("ccc", "1", &running())],
+        runs: vec![job_run("e1", "Experiment"), run()],
+    };
+    let info = ExperimentInfo::new(&objects, now());
+    expect![[r"
+        Name:            web-bbb-2-0
+        Namespace:       shop
+        Status:          ◌ Running
+        Message:         waiting for the run
+        Images:          demo:ccc (Σ:baseline)
+
+        NAME                  KIND         STATUS        AGE  INFO
+        Σ web-bbb-2-0         Experiment   ◌ Running     7d   
+        ├──⧉ web-ccc          ReplicaSet   ✔ Healthy     7d   
+        │  └──□ web-ccc-1     Pod          ✔ Running     7d   ready:1/1
+        └──α web-load         AnalysisRun  ◌ Running     7d   ✔ 1
+           ├──⊞ load-1        Job          ✔ Successful  7d   
+           └──⊞ load-2        Job          ◌ Running     7d   
+    "]]
+    .assert_eq(&print::experiment(&info, Colour::Never));
+}
+
+#[test]
+fn a_rollout_shows_its_experiments_between_its_replica_sets_and_its_runs() {
+    let mut objects = canary();
+    objects.experiments = vec![experiment("Pending", "")];
+    objects.replica_sets.push(baseline());
+    objects.runs = vec![run(), job_run("u1", "Rollout")];
+    let text = print::rollout(&RolloutInfo::new(&objects, now()), Colour::Never);
+    let (header, tree) = text.split_once("\n\n").unwrap();
+    expect![[r"
+        Images:          demo:aaa (stable)
+                         demo:bbb (canary)
+                         demo:ccc (Σ:baseline)"]]
+    .assert_eq(&header.lines().skip(8).take(3).collect::<Vec<_>>().join("\n"));
+    expect![[r"
+        NAME                  KIND         STATUS              AGE  INFO
+        ⟳ web                 Rollout      ✖ Degraded          7d   
+        ├──# revision:2                                             
+        │  ├──⧉ web-bbb       ReplicaSet   ◌ Progressing       7d   canary
+        │  │  └──□ web-bbb-1  Pod          ⚠ ImagePullBackOff  7d   ready:0/1,restarts:2
+        │  ├──Σ web-bbb-2-0   Experiment   ◷ Pending           7d   
+        │  │  └──⧉ web-ccc    ReplicaSet   ✔ Healthy           7d   
+        │  ├──α web-load      AnalysisRun  ◌ Running           7d   ✔ 1
+        │  │  ├──⊞ load-1     Job          ✔ Successful        7d   
+        │  │  └──⊞ load-2     Job          ◌ Running           7d   
+        │  └──α web-bbb-2     AnalysisRun  ✖ Failed            7d   ✔ 5,✖ 2,? 1,⚠ 3
+        └──# revision:1                                             
+           └──⧉ web-aaa       ReplicaSet   ✔ Healthy           7d   stable
+              ├──□ web-aaa-1  Pod          ✔ Running           7d   ready:1/1
+              └──□ web-aaa-2  Pod          ✔ Running           7d   ready:1/1
+    "]]
+    .assert_eq(tree);
+}
+
+#[test]
+fn only_names_of_what_is_under_way_are_coloured() {
+    let colour = |phase: &str| {
+        let objects = ExperimentObjects {
+            experiment: experiment(phase, ""),
+            replica_sets: Vec::new(),
+            pods: Vec::new(),
+            runs: Vec::new(),
+        };
+        print::experiment(&ExperimentInfo::new(&objects, now()), Colour::Always)
+    };
+    assert!(colour("Running").contains("\u{1b}[94mweb-bbb-2-0\u{1b}[0m"));
+    assert!(colour("Pending").contains("\u{1b}[33m◷\u{1b}[0m Pending"));
+    for phase in ["Successful", "Failed", "Error", "Inconclusive"] {
+        assert!(colour(phase).contains("Σ web-bbb-2-0 "), "{phase}");
+    }
+}
+
+#[test]
+fn the_list_of_experiments_says_how_long_each_still_runs() {
+    let with = |name: &str, duration: &str, status: &Value| {
+        let object = json!({
+            "metadata": { "name": name, "namespace": "shop", "creationTimestamp": BORN },
+            "spec": { "templates": [], "duration": duration },
+            "status": status,
+        });
+        print::experiment_row(&serde_json::from_value::<Experiment>(object).unwrap(), now())
+    };
+    let rows = [
+        with("bakes", "192h", &json!({ "phase": "Running", "availableAt": BORN })),
+        with("endless", "", &json!({ "phase": "Running", "availableAt": BORN })),
+        with("over", "192h", &json!({ "phase": "Successful", "availableAt": BORN })),
+        with("rather-long-name", "5m", &json!({})),
+    ];
+    expect![[r"
+        NAME              STATUS      DURATION  REMAINING  AGE
+        bakes             Running     8d        24h        7d 
+        endless           Running     -         -          7d 
+        over              Successful  8d        -          7d 
+        rather-long-name              5m        -          7d 
+    "]]
+    .assert_eq(&print::experiments(&rows, Namespace::Hidden));
+    expect![[r"
+        NAMESPACE  NAME        STATUS   DURATION  REMAINING  AGE
+        shop       bakes       Running  8d        24h        7d 
+    "]]
+    .assert_eq(&print::experiments(&rows[..1], Namespace::Shown));
 }

@@ -79,7 +79,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
         &["api", "clock", "controller", "faults", "plan", "rehearsal", "store", "vocab"],
     ),
     ("dashboard", &["actions", "api", "clock", "effects", "metrics", "plan", "vocab"]),
-    ("cli", &["actions", "api", "effects", "plan", "vocab"]),
+    ("cli", &["actions", "analysis", "api", "effects", "plan", "vocab"]),
     // Programs.
     (
         "ringfence",

@@ -2,10 +2,13 @@
 
 use crate::{
     Failure, Screen,
-    args::{NamesArguments, PromoteArguments, RestartArguments, SetImageArguments, UndoArguments},
+    args::{
+        NamesArguments, PromoteArguments, RestartArguments, SetImageArguments, SkipArguments,
+        UndoArguments,
+    },
     connect::{Connection, connect},
 };
-use actions::{Action, Refused, Subject};
+use actions::{ARGO_API_VERSION, Action, Refused, Subject};
 use effects::Actor;
 use jiff::{Timestamp, TimestampRound, Unit};
 use kube::{
@@ -14,8 +17,10 @@ use kube::{
     core::{ApiResource, DynamicObject, GroupVersionKind},
 };
 use serde_json::Value;
+use vocab::{ObjectRef, Write};
 
-const ACTOR: Actor = Actor { field_manager: "kubectl-argo-rollouts", user_agent: "ringfence-cli" };
+pub(super) const ACTOR: Actor =
+    Actor { field_manager: "kubectl-argo-rollouts", user_agent: "ringfence-cli" };
 /// How often a change is tried again when somebody else wrote meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -23,14 +28,45 @@ pub(super) async fn promote(
     arguments: PromoteArguments,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    let (action, words) = if arguments.full {
-        (Action::PromoteFull, "fully promoted")
-    } else {
-        (Action::Promote, "promoted")
-    };
+    for remark in deprecations(arguments.skip) {
+        writeln!(screen.err, "{remark}")?;
+    }
+    let action = promotion(&arguments)?;
+    let words = if arguments.full { "fully promoted" } else { "promoted" };
     let connection = connect(&arguments.connect).await?;
     perform(&connection, &arguments.name, &action).await?;
     Ok(writeln!(screen.out, "rollout '{}' {words}", arguments.name)?)
+}
+
+fn promotion(arguments: &PromoteArguments) -> Result<Action, Failure> {
+    let skip = arguments.skip;
+    let one = skip.current_step || skip.current_step_by_letter;
+    let all = skip.all_steps || skip.all_steps_by_letter;
+    match (one, all) {
+        (true, true) => Err(Failure::Wrong(
+            "Cannot use skip-current-step and skip-all-steps flags at the same time".to_owned(),
+        )),
+        (true, false) => Ok(Action::SkipStep),
+        (false, true) => Ok(Action::SkipAllSteps),
+        (false, false) if arguments.full => Ok(Action::PromoteFull),
+        (false, false) => Ok(Action::Promote),
+    }
+}
+
+/// What upstream says of its former options, in the order in which it says it.
+fn deprecations(skip: SkipArguments) -> Vec<&'static str> {
+    const ONE: &str = "Flag --skip-current-step has been deprecated, use without the flag instead ex: promote ROLLOUT_NAME";
+    const ALL: &str = "Flag --skip-all-steps has been deprecated, use --full instead";
+    let all = [
+        (
+            skip.current_step_by_letter,
+            "Flag shorthand -c has been deprecated, use without the flag instead ex: promote ROLLOUT_NAME",
+        ),
+        (skip.current_step || skip.current_step_by_letter, ONE),
+        (skip.all_steps_by_letter, "Flag shorthand -a has been deprecated, use --full instead"),
+        (skip.all_steps || skip.all_steps_by_letter, ALL),
+    ];
+    all.into_iter().filter(|(given, _)| *given).map(|(_, words)| words).collect()
 }
 
 pub(super) async fn abort(
@@ -54,6 +90,52 @@ pub(super) async fn retry(
     each(&arguments, &Action::Retry, "retried", screen).await
 }
 
+pub(super) async fn retry_experiment(
+    arguments: NamesArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    write_each(&arguments, ("Experiment", actions::retry_experiment), |name| {
+        writeln!(screen.out, "experiment '{name}' retried")
+    })
+    .await
+}
+
+pub(super) async fn terminate_run(
+    arguments: NamesArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    write_each(&arguments, ("AnalysisRun", actions::terminate), |name| {
+        writeln!(screen.out, "analysisRun '{name}' terminated")
+    })
+    .await
+}
+
+/// Upstream says `retried`, and scripts may wait for that word.
+pub(super) async fn terminate_experiment(
+    arguments: NamesArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    write_each(&arguments, ("Experiment", actions::terminate), |name| {
+        writeln!(screen.out, "experiment '{name}' retried")
+    })
+    .await
+}
+
+/// Makes one write for each object of a kind, without a look at it.
+async fn write_each(
+    arguments: &NamesArguments,
+    (kind, write): (&str, fn(ObjectRef) -> Write),
+    mut say: impl FnMut(&str) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    for name in &arguments.names {
+        let target = ObjectRef::new(ARGO_API_VERSION, kind, &connection.namespace, name);
+        effects::perform(&connection.client, ACTOR, &write(target)).await?;
+        say(name)?;
+    }
+    Ok(())
+}
+
 async fn each(
     arguments: &NamesArguments,
     action: &Action,
@@ -75,21 +157,12 @@ pub(super) async fn restart(
     let connection = connect(&arguments.connect).await?;
     let whole = TimestampRound::new().smallest(Unit::Second);
     let at = Timestamp::now()
-        .checked_add(arguments.delay)
+        .checked_add(arguments.delay.length)
         .and_then(|at| at.round(whole))
         .unwrap_or(Timestamp::MAX);
     perform(&connection, &arguments.name, &Action::Restart { at: at.to_string() }).await?;
-    let words = go_duration(arguments.delay.as_secs());
+    let words = arguments.delay.text;
     Ok(writeln!(screen.out, "rollout '{}' restarts in {words}", arguments.name)?)
-}
-
-/// Words whole seconds as Go does: `0s`, `1m30s`, `1h0m0s`.
-fn go_duration(seconds: u64) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds}s"),
-        (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
-        (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
-    }
 }
 
 pub(super) async fn set_image(
@@ -180,7 +253,12 @@ async fn workload(connection: &Connection, rollout: &Value) -> Result<Option<Val
     found.as_ref().map(value).transpose()
 }
 
-fn dynamic(connection: &Connection, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
+pub(super) fn dynamic(
+    connection: &Connection,
+    group: &str,
+    version: &str,
+    kind: &str,
+) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     Api::namespaced_with(connection.client.clone(), &connection.namespace, &resource)
 }

@@ -1,7 +1,11 @@
 //! Reading the objects that a rollout is shown from: the rollout first, then what carries its labels.
 
-use crate::{Failure, connect::Connection, info::Objects};
-use api::argo::{AnalysisRun, Rollout};
+use crate::{
+    Failure,
+    connect::Connection,
+    info::{ExperimentObjects, Objects},
+};
+use api::argo::{AnalysisRun, Experiment, Rollout};
 use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::Pod},
@@ -21,16 +25,52 @@ impl Connection {
         Ok(self.api::<Rollout>().get(name).await?)
     }
 
-    /// The rollout with its ReplicaSets, their pods and its runs.
+    /// The rollout with its ReplicaSets, their pods, its experiments and its runs.
     pub(crate) async fn objects(&self, name: &str) -> Result<Objects, Failure> {
         let rollout = self.rollout(name).await?;
-        let selected = selector(rollout.spec.selector.as_ref());
-        let (sets, pods, runs) =
-            (self.api::<ReplicaSet>(), self.api::<Pod>(), self.api::<AnalysisRun>());
+        let every = ListParams::default();
+        let (experiments, runs) = (self.api::<Experiment>(), self.api::<AnalysisRun>());
+        let (experiments, runs) = futures::try_join!(experiments.list(&every), runs.list(&every))?;
+        let uid = rollout.metadata.uid.as_deref();
+        let is_owned = |experiment: &Experiment| {
+            let mut owners = experiment.metadata.owner_references.iter().flatten();
+            owners.any(|owner| Some(owner.uid.as_str()) == uid)
+        };
+        // The pods of an experiment may have labels of their own.
+        let selected = if experiments.iter().any(is_owned) {
+            every
+        } else {
+            selector(rollout.spec.selector.as_ref())
+        };
+        let (sets, pods) = (self.api::<ReplicaSet>(), self.api::<Pod>());
+        let (sets, pods) = futures::try_join!(sets.list(&selected), pods.list(&selected))?;
+        Ok(Objects {
+            rollout,
+            replica_sets: sets.items,
+            pods: pods.items,
+            runs: runs.items,
+            experiments: experiments.items,
+        })
+    }
+
+    /// The experiment with its ReplicaSets, their pods and its runs.
+    pub(crate) async fn experiment(&self, name: &str) -> Result<ExperimentObjects, Failure> {
         let every = ListParams::default();
         let (sets, pods, runs) =
-            futures::try_join!(sets.list(&selected), pods.list(&selected), runs.list(&every))?;
-        Ok(Objects { rollout, replica_sets: sets.items, pods: pods.items, runs: runs.items })
+            (self.api::<ReplicaSet>(), self.api::<Pod>(), self.api::<AnalysisRun>());
+        let experiments = self.api::<Experiment>();
+        let (experiment, sets, pods, runs) = futures::try_join!(
+            experiments.get(name),
+            sets.list(&every),
+            pods.list(&every),
+            runs.list(&every)
+        )?;
+        Ok(ExperimentObjects {
+            experiment,
+            replica_sets: sets.items,
+            pods: pods.items,
+            runs: runs.items,
+        })
     }
 
     /// Ticks whenever something that a rollout is shown from has changed.
@@ -39,11 +79,26 @@ impl Connection {
         let labelled = watcher::Config::default().labels(&selected);
         let name = rollout.metadata.name.clone().unwrap_or_default();
         let own = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let every = watcher::Config::default();
         let ticks = [
             watcher(self.api::<Rollout>(), own).map(|_| ()).boxed(),
             watcher(self.api::<ReplicaSet>(), labelled.clone()).map(|_| ()).boxed(),
             watcher(self.api::<Pod>(), labelled).map(|_| ()).boxed(),
-            watcher(self.api::<AnalysisRun>(), watcher::Config::default()).map(|_| ()).boxed(),
+            watcher(self.api::<AnalysisRun>(), every.clone()).map(|_| ()).boxed(),
+            watcher(self.api::<Experiment>(), every).map(|_| ()).boxed(),
+        ];
+        futures::stream::select_all(ticks).boxed()
+    }
+
+    /// Ticks whenever something that an experiment is shown from has changed.
+    pub(crate) fn experiment_changes(&self, name: &str) -> BoxStream<'static, ()> {
+        let own = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let every = watcher::Config::default();
+        let ticks = [
+            watcher(self.api::<Experiment>(), own).map(|_| ()).boxed(),
+            watcher(self.api::<ReplicaSet>(), every.clone()).map(|_| ()).boxed(),
+            watcher(self.api::<Pod>(), every.clone()).map(|_| ()).boxed(),
+            watcher(self.api::<AnalysisRun>(), every).map(|_| ()).boxed(),
         ];
         futures::stream::select_all(ticks).boxed()
     }

@@ -1,13 +1,13 @@
-//! `list rollouts`.
+//! `list rollouts` and `list experiments`.
 
 use super::print_json;
 use crate::{
     Failure, Screen,
-    args::{ListRolloutsArguments, Output},
+    args::{ListExperimentsArguments, ListRolloutsArguments, Output},
     connect::connect,
-    print::{self, Extra, ListRow, Namespace},
+    print::{self, ExperimentRow, Extra, ListRow, Namespace},
 };
-use api::argo::Rollout;
+use api::argo::{Experiment, Rollout};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use kube::{
@@ -17,7 +17,7 @@ use kube::{
 };
 use std::collections::BTreeMap;
 
-pub(super) async fn run(
+pub(super) async fn rollouts(
     arguments: ListRolloutsArguments,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
@@ -40,6 +40,30 @@ pub(super) async fn run(
     }
     write!(screen.out, "{}", print::list(&rows, extra(&arguments)))?;
     if arguments.watch { watch(api, &fields, rows, (&arguments, screen)).await } else { Ok(()) }
+}
+
+pub(super) async fn experiments(
+    arguments: ListExperimentsArguments,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let connection = connect(&arguments.connect).await?;
+    let api: Api<Experiment> = if arguments.all_namespaces {
+        Api::all(connection.client.clone())
+    } else {
+        connection.api()
+    };
+    let found = api.list(&ListParams::default()).await?;
+    let now = Timestamp::now();
+    let rows: Vec<ExperimentRow> =
+        found.iter().map(|experiment| print::experiment_row(experiment, now)).collect();
+    if arguments.output == Output::Json {
+        return print_json(screen, &rows);
+    }
+    if rows.is_empty() {
+        return Ok(writeln!(screen.err, "No resources found.")?);
+    }
+    let namespace = if arguments.all_namespaces { Namespace::Shown } else { Namespace::Hidden };
+    Ok(write!(screen.out, "{}", print::experiments(&rows, namespace))?)
 }
 
 fn extra(arguments: &ListRolloutsArguments) -> Extra {

@@ -1,6 +1,7 @@
 //! What is shown of a rollout, worked out from its objects, purely.
 
 mod age;
+mod experiment;
 mod images;
 mod phase;
 mod pod;
@@ -8,14 +9,19 @@ mod replica_set;
 mod runs;
 
 pub use age::human_duration;
-pub use images::{ImageInfo, images};
+pub(crate) use age::since;
+pub use experiment::{ExperimentInfo, ExperimentObjects};
+pub use images::{ImageInfo, experiment_images, images};
 pub use pod::PodInfo;
 pub use replica_set::{ReplicaSetInfo, Tag};
-pub use runs::RunInfo;
+pub use runs::{JobInfo, RunInfo};
 
-use api::argo::{AnalysisRun, Rollout, StepKind};
+use api::argo::{AnalysisRun, Experiment, Rollout, StepKind, keys};
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
+use k8s_openapi::{
+    api::{apps::v1::ReplicaSet, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -30,6 +36,22 @@ pub struct Objects {
     pub pods: Vec<Pod>,
     /// `AnalysisRuns` of its namespace.
     pub runs: Vec<AnalysisRun>,
+    /// Experiments of its namespace.
+    pub experiments: Vec<Experiment>,
+}
+
+impl Objects {
+    fn pool(&self) -> Pool<'_> {
+        Pool { replica_sets: &self.replica_sets, pods: &self.pods, runs: &self.runs }
+    }
+}
+
+/// The objects among which those of one owner are found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pool<'a> {
+    pub(crate) replica_sets: &'a [ReplicaSet],
+    pub(crate) pods: &'a [Pod],
+    pub(crate) runs: &'a [AnalysisRun],
 }
 
 /// What is shown of a rollout.
@@ -66,6 +88,8 @@ pub struct RolloutInfo {
     pub age: String,
     /// ReplicaSets, newest revision first.
     pub replica_sets: Vec<ReplicaSetInfo>,
+    /// Experiments, newest revision first.
+    pub experiments: Vec<ExperimentInfo>,
     /// `AnalysisRuns`, oldest first.
     pub analysis_runs: Vec<RunInfo>,
 }
@@ -75,7 +99,8 @@ impl RolloutInfo {
     pub fn new(objects: &Objects, now: Timestamp) -> Self {
         let rollout = &objects.rollout;
         let status = rollout.status.clone().unwrap_or_default();
-        let replica_sets = replica_set::all(objects, now);
+        let uid = rollout.metadata.uid.as_deref();
+        let replica_sets = replica_set::all(uid, Some(rollout), objects.pool(), now);
         let (phase, message) = phase::of(rollout);
         let canary = rollout.spec.strategy.canary.is_some();
         Self {
@@ -96,17 +121,19 @@ impl RolloutInfo {
             updated: status.updated_replicas,
             ready: status.ready_replicas,
             available: status.available_replicas,
-            age: age::since(rollout.metadata.creation_timestamp.as_ref(), now),
+            age: since(rollout.metadata.creation_timestamp.as_ref(), now),
             replica_sets,
-            analysis_runs: runs::all(objects, now),
+            experiments: experiment::all(objects, now),
+            analysis_runs: runs::all(uid, objects.runs.as_slice(), now),
         }
     }
 
     /// Every revision that something belongs to, newest first.
     pub fn revisions(&self) -> Vec<u64> {
         let sets = self.replica_sets.iter().map(|set| set.revision);
+        let experiments = self.experiments.iter().map(|experiment| experiment.revision);
         let runs = self.analysis_runs.iter().map(|run| run.revision);
-        sets.chain(runs).collect::<BTreeSet<_>>().into_iter().rev().collect()
+        sets.chain(experiments).chain(runs).collect::<BTreeSet<_>>().into_iter().rev().collect()
     }
 }
 
@@ -183,4 +210,10 @@ fn weight_max(rollout: &Rollout) -> i32 {
     let routing =
         rollout.spec.strategy.canary.as_ref().and_then(|canary| canary.traffic_routing.as_ref());
     routing.and_then(|routing| routing.max_traffic_weight).unwrap_or(100)
+}
+
+/// The revision that an object's annotations name; 0 when they name none.
+fn revision(metadata: &ObjectMeta) -> u64 {
+    let annotation = metadata.annotations.as_ref().and_then(|all| all.get(keys::REVISION));
+    annotation.and_then(|text| text.parse().ok()).unwrap_or(0)
 }

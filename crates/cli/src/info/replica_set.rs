@@ -1,13 +1,10 @@
 //! What is shown of a ReplicaSet.
 
-use super::{Objects, PodInfo, age, pod};
-use api::argo::Rollout;
+use super::{PodInfo, Pool, age, pod, revision};
+use api::argo::{Rollout, keys};
 use jiff::Timestamp;
 use k8s_openapi::{api::apps::v1::ReplicaSet, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use serde::Serialize;
-
-const HASH_LABEL: &str = "rollouts-pod-template-hash";
-const DEADLINE: &str = "scale-down-deadline";
 
 /// The part a ReplicaSet plays in a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -55,6 +52,8 @@ pub struct ReplicaSetInfo {
     pub age: String,
     /// The parts it plays, in the order shown.
     pub tags: Vec<Tag>,
+    /// The template of the experiment that it belongs to.
+    pub template: Option<String>,
     /// How long until it is scaled down, or `passed`.
     pub delay: Option<String>,
     /// Pods that exist.
@@ -67,14 +66,18 @@ pub struct ReplicaSetInfo {
     pub pods: Vec<PodInfo>,
 }
 
-/// The rollout's ReplicaSets, newest revision first.
-pub(crate) fn all(objects: &Objects, now: Timestamp) -> Vec<ReplicaSetInfo> {
-    let uid = objects.rollout.metadata.uid.as_deref();
-    let owned = objects
+/// An owner's ReplicaSets, newest revision first; those of an experiment play no part in a rollout.
+pub(crate) fn all(
+    owner: Option<&str>,
+    rollout: Option<&Rollout>,
+    pool: Pool<'_>,
+    now: Timestamp,
+) -> Vec<ReplicaSetInfo> {
+    let owned = pool
         .replica_sets
         .iter()
-        .filter(|set| is_owned(set.metadata.owner_references.as_deref(), uid));
-    let mut infos: Vec<_> = owned.map(|set| info(set, objects, now)).collect();
+        .filter(|set| is_owned(set.metadata.owner_references.as_deref(), owner));
+    let mut infos: Vec<_> = owned.map(|set| info(set, rollout, pool, now)).collect();
     infos.sort_by(|one, other| {
         other.revision.cmp(&one.revision).then_with(|| one.name.cmp(&other.name))
     });
@@ -85,7 +88,12 @@ pub(crate) fn is_owned(owners: Option<&[OwnerReference]>, uid: Option<&str>) -> 
     owners.unwrap_or_default().iter().any(|owner| Some(owner.uid.as_str()) == uid)
 }
 
-fn info(set: &ReplicaSet, objects: &Objects, now: Timestamp) -> ReplicaSetInfo {
+fn info(
+    set: &ReplicaSet,
+    rollout: Option<&Rollout>,
+    pool: Pool<'_>,
+    now: Timestamp,
+) -> ReplicaSetInfo {
     let annotation = |key: &str| set.metadata.annotations.as_ref().and_then(|all| all.get(key));
     let status = set.status.clone().unwrap_or_default();
     let containers = set
@@ -95,13 +103,14 @@ fn info(set: &ReplicaSet, objects: &Objects, now: Timestamp) -> ReplicaSetInfo {
         .map(|spec| spec.containers.as_slice());
     ReplicaSetInfo {
         name: set.metadata.name.clone().unwrap_or_default(),
-        revision: annotation("rollout.argoproj.io/revision")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0),
+        revision: revision(&set.metadata),
         status: health(set),
         age: age::since(set.metadata.creation_timestamp.as_ref(), now),
-        tags: tags(&objects.rollout, set),
-        delay: annotation(DEADLINE).and_then(|text| delay(text, now)),
+        tags: rollout.map(|rollout| tags(rollout, set)).unwrap_or_default(),
+        template: annotation(keys::EXPERIMENT_TEMPLATE_NAME)
+            .filter(|name| !name.is_empty())
+            .cloned(),
+        delay: annotation(keys::SCALE_DOWN_DEADLINE).and_then(|text| delay(text, now)),
         replicas: status.replicas,
         available: status.available_replicas.unwrap_or(0),
         images: containers
@@ -109,7 +118,7 @@ fn info(set: &ReplicaSet, objects: &Objects, now: Timestamp) -> ReplicaSetInfo {
             .iter()
             .filter_map(|container| container.image.clone())
             .collect(),
-        pods: pod::of(set, &objects.pods, now),
+        pods: pod::of(set, pool.pods, now),
     }
 }
 
@@ -139,7 +148,7 @@ fn tags(rollout: &Rollout, set: &ReplicaSet) -> Vec<Tag> {
         .metadata
         .labels
         .as_ref()
-        .and_then(|labels| labels.get(HASH_LABEL))
+        .and_then(|labels| labels.get(keys::POD_TEMPLATE_HASH))
         .map_or("", String::as_str);
     let is = |field: Option<&String>| field.is_some_and(|value| value == hash && !hash.is_empty());
     let is_stable = is(status.stable_rs.as_ref());

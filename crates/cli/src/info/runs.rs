@@ -1,9 +1,13 @@
 //! What is shown of an AnalysisRun.
 
-use super::{Objects, age, replica_set::is_owned};
-use api::argo::AnalysisRun;
+use super::{age, replica_set::is_owned, revision};
+use api::argo::{AnalysisRun, Measurement};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::cmp::Reverse;
+
+/// Key of a measurement's metadata under which the name of its Job stands.
+const JOB_NAME: &str = "job-name";
 
 /// What is shown of an AnalysisRun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,36 +28,56 @@ pub struct RunInfo {
     pub inconclusive: i32,
     /// Measurements that could not be made.
     pub error: i32,
+    /// Jobs that measured, in the order of the metrics.
+    pub jobs: Vec<JobInfo>,
 }
 
-/// The rollout's runs, oldest first.
-pub(crate) fn all(objects: &Objects, now: Timestamp) -> Vec<RunInfo> {
-    let uid = objects.rollout.metadata.uid.as_deref();
-    let mut owned: Vec<_> = objects
-        .runs
+/// What is shown of a Job that measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobInfo {
+    /// Name.
+    pub name: String,
+    /// Phase of its measurement.
+    pub status: String,
+    /// How long ago its measurement began.
+    pub age: String,
+}
+
+/// An owner's runs, oldest first; those of one second in the order that upstream gives them.
+pub(crate) fn all(owner: Option<&str>, runs: &[AnalysisRun], now: Timestamp) -> Vec<RunInfo> {
+    let mut owned: Vec<_> = runs
         .iter()
-        .filter(|run| is_owned(run.metadata.owner_references.as_deref(), uid))
+        .filter(|run| is_owned(run.metadata.owner_references.as_deref(), owner))
         .collect();
     owned.sort_by_key(|run| {
-        (run.metadata.creation_timestamp.as_ref().map(|time| time.0), run.metadata.name.clone())
+        let born = run.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (born, Reverse(run.metadata.name.clone()))
     });
     owned.into_iter().map(|run| info(run, now)).collect()
 }
 
 fn info(run: &AnalysisRun, now: Timestamp) -> RunInfo {
-    let revision =
-        run.metadata.annotations.as_ref().and_then(|all| all.get("rollout.argoproj.io/revision"));
     let status = run.status.clone().unwrap_or_default();
     let sum =
         |count: fn(&api::argo::MetricResult) -> i32| status.metric_results.iter().map(count).sum();
+    let measurements = status.metric_results.iter().flat_map(|result| &result.measurements);
     RunInfo {
         name: run.metadata.name.clone().unwrap_or_default(),
-        revision: revision.and_then(|text| text.parse().ok()).unwrap_or(0),
+        revision: revision(&run.metadata),
         status: if run.status.is_some() { status.phase.to_string() } else { String::new() },
         age: age::since(run.metadata.creation_timestamp.as_ref(), now),
         successful: sum(|result| result.successful),
         failed: sum(|result| result.failed),
         inconclusive: sum(|result| result.inconclusive),
         error: sum(|result| result.error),
+        jobs: measurements.filter_map(|measurement| job(measurement, now)).collect(),
     }
+}
+
+fn job(measurement: &Measurement, now: Timestamp) -> Option<JobInfo> {
+    Some(JobInfo {
+        name: measurement.metadata.get(JOB_NAME)?.clone(),
+        status: measurement.phase.to_string(),
+        age: age::since(measurement.started_at.as_ref(), now),
+    })
 }

@@ -26,9 +26,9 @@ impl Colour {
 
 fn code(word: &str) -> Option<u8> {
     Some(match word {
-        "✔" | "stable" | "active" | "Successful" => GREEN,
-        "✖" | "⚠" | "Failed" | "Error" => RED,
-        "◷" | "?" | "canary" | "Inconclusive" => YELLOW,
+        "✔" | "stable" | "active" => GREEN,
+        "✖" | "⚠" => RED,
+        "◷" | "?" | "canary" => YELLOW,
         "◌" | "preview" | "ping" | "pong" | "Running" | "Pending" => BRIGHT_BLUE,
         _ => return None,
     })

@@ -1,14 +1,17 @@
 //! Laying out what is shown, byte for byte as upstream's plugin does.
 
 mod colour;
+mod experiments;
+mod icons;
 mod list;
 mod table;
 mod tree;
 
 pub use colour::Colour;
+pub use experiments::{ExperimentRow, experiment_row, experiments};
 pub use list::{Extra, ListRow, Namespace, line, list, row};
 pub use table::Table;
-pub use tree::rollout;
+pub use tree::{experiment, rollout};
 
 /// What the output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,37 @@
-//! `get rollout`: a header of facts, then the tree of revisions.
+//! `get rollout` and `get experiment`: a header of facts, then a tree.
 
-use super::{Colour, Table};
-use crate::info::{ImageInfo, PodInfo, ReplicaSetInfo, RolloutInfo, RunInfo, images};
+use super::{
+    Colour, Table,
+    icons::{
+        ANALYSIS, EXPERIMENT, JOB, POD, REPLICA_SET, REVISION, ROLLOUT, pod_icon, rollout_icon,
+        run_icon, set_icon,
+    },
+};
+use crate::info::{
+    ExperimentInfo, ImageInfo, JobInfo, PodInfo, ReplicaSetInfo, RolloutInfo, RunInfo,
+    experiment_images, images,
+};
 
-const ROLLOUT: &str = "⟳";
-const REVISION: &str = "#";
-const REPLICA_SET: &str = "⧉";
-const POD: &str = "□";
-const ANALYSIS: &str = "α";
+/// The whole text of an experiment.
+pub fn experiment(info: &ExperimentInfo, colour: Colour) -> String {
+    let mut lines = vec![
+        fact("Name:", &info.name),
+        fact("Namespace:", &info.namespace),
+        fact("Status:", &state(run_icon(&info.status), &info.status, colour)),
+    ];
+    if !info.message.is_empty() {
+        lines.push(fact("Message:", &info.message));
+    }
+    lines.extend(image_lines(&experiment_images(info), colour));
+    lines.push(String::new());
+    let mut table = heading();
+    experiment_rows(&mut table, info, &Branch::root(), colour);
+    lines.extend(table.lines());
+    lines.push(String::new());
+    lines.join("\n")
+}
 
-/// The whole text.
+/// The whole text of a rollout.
 pub fn rollout(info: &RolloutInfo, colour: Colour) -> String {
     let mut lines = header(info, colour);
     lines.push(String::new());
@@ -19,11 +41,10 @@ pub fn rollout(info: &RolloutInfo, colour: Colour) -> String {
 }
 
 fn header(info: &RolloutInfo, colour: Colour) -> Vec<String> {
-    let icon = rollout_icon(&info.status);
     let mut lines = vec![
         fact("Name:", &info.name),
         fact("Namespace:", &info.namespace),
-        fact("Status:", &format!("{} {}", colour.paint(icon, icon), info.status)),
+        fact("Status:", &state(rollout_icon(&info.status), &info.status, colour)),
     ];
     if !info.message.is_empty() {
         lines.push(fact("Message:", &info.message));
@@ -34,9 +55,7 @@ fn header(info: &RolloutInfo, colour: Colour) -> Vec<String> {
         lines.push(fact("  SetWeight:", &info.set_weight));
         lines.push(fact("  ActualWeight:", &info.actual_weight));
     }
-    for (index, image) in images(info).iter().enumerate() {
-        lines.push(fact(if index == 0 { "Images:" } else { "" }, &image_text(image, colour)));
-    }
+    lines.extend(image_lines(&images(info), colour));
     lines.push("Replicas:".to_owned());
     let counts = [
         ("  Desired:", info.desired),
@@ -53,19 +72,34 @@ fn fact(label: &str, value: &str) -> String {
     format!("{label:<17}{value}")
 }
 
+/// A state behind its icon.
+fn state(icon: &str, status: &str, colour: Colour) -> String {
+    format!("{} {status}", colour.paint(icon, icon))
+}
+
+fn image_lines(images: &[ImageInfo], colour: Colour) -> Vec<String> {
+    let label = |index| if index == 0 { "Images:" } else { "" };
+    let lines = images.iter().enumerate();
+    lines.map(|(index, image)| fact(label(index), &image_text(image, colour))).collect()
+}
+
 fn image_text(image: &ImageInfo, colour: Colour) -> String {
     if image.tags.is_empty() {
         return image.image.clone();
     }
-    let tags: Vec<_> =
-        image.tags.iter().map(|tag| colour.paint(tag.as_str(), tag.as_str())).collect();
+    let tags: Vec<_> = image.tags.iter().map(|tag| colour.paint(tag, tag)).collect();
     format!("{} ({})", image.image, tags.join(", "))
 }
 
-fn tree(info: &RolloutInfo, colour: Colour) -> Vec<String> {
+fn heading() -> Table {
     let mut table = Table::default();
     table.row(["NAME", "KIND", "STATUS", "AGE", "INFO"].map(str::to_owned));
-    let status = format!("{} {}", paint(rollout_icon(&info.status), colour), info.status);
+    table
+}
+
+fn tree(info: &RolloutInfo, colour: Colour) -> Vec<String> {
+    let mut table = heading();
+    let status = state(rollout_icon(&info.status), &info.status, colour);
     table.row([
         format!("{ROLLOUT} {}", info.name),
         "Rollout".to_owned(),
@@ -88,6 +122,10 @@ struct Branch {
 }
 
 impl Branch {
+    fn root() -> Self {
+        Self { own: String::new(), below: String::new() }
+    }
+
     fn below(above: &str, is_last: bool) -> Self {
         let (own, below) = if is_last { ("└──", "   ") } else { ("├──", "│  ") };
         Self { own: format!("{above}{own}"), below: format!("{above}{below}") }
@@ -103,14 +141,40 @@ fn revision_rows(
     let name = format!("{}{REVISION} revision:{revision}", branch.own);
     table.row([name, String::new(), " ".to_owned(), String::new(), String::new()]);
     let sets: Vec<_> = info.replica_sets.iter().filter(|set| set.revision == revision).collect();
+    let of_revision = |experiment: &&ExperimentInfo| experiment.revision == revision;
+    let experiments: Vec<_> = info.experiments.iter().filter(of_revision).collect();
     let runs: Vec<_> = info.analysis_runs.iter().filter(|run| run.revision == revision).collect();
-    let total = sets.len() + runs.len();
-    for (index, set) in sets.iter().enumerate() {
-        set_rows(table, set, &Branch::below(&branch.below, index + 1 == total), colour);
+    let mut branches = branches(branch, sets.len() + experiments.len() + runs.len());
+    for (set, branch) in sets.into_iter().zip(&mut branches) {
+        set_rows(table, set, &branch, colour);
     }
-    for (index, run) in runs.iter().enumerate() {
-        let branch = Branch::below(&branch.below, sets.len() + index + 1 == total);
-        table.row(run_row(run, &branch, colour));
+    for (experiment, branch) in experiments.into_iter().zip(&mut branches) {
+        experiment_rows(table, experiment, &branch, colour);
+    }
+    for (run, branch) in runs.into_iter().zip(&mut branches) {
+        run_rows(table, run, &branch, colour);
+    }
+}
+
+/// The branches of `count` things that hang below one.
+fn branches(above: &Branch, count: usize) -> impl Iterator<Item = Branch> {
+    (1..=count).map(move |place| Branch::below(&above.below, place == count))
+}
+
+fn experiment_rows(table: &mut Table, info: &ExperimentInfo, branch: &Branch, colour: Colour) {
+    table.row([
+        format!("{}{EXPERIMENT} {}", branch.own, colour.paint(&info.name, &info.status)),
+        "Experiment".to_owned(),
+        state(run_icon(&info.status), &info.status, colour),
+        info.age.clone(),
+        String::new(),
+    ]);
+    let mut branches = branches(branch, info.replica_sets.len() + info.analysis_runs.len());
+    for (set, branch) in info.replica_sets.iter().zip(&mut branches) {
+        set_rows(table, set, &branch, colour);
+    }
+    for (run, branch) in info.analysis_runs.iter().zip(&mut branches) {
+        run_rows(table, run, &branch, colour);
     }
 }
 
@@ -122,11 +186,10 @@ fn set_rows(table: &mut Table, set: &ReplicaSetInfo, branch: &Branch, colour: Co
         .tags
         .last()
         .map_or_else(|| set.name.clone(), |tag| colour.paint(&set.name, tag.as_str()));
-    let status = format!("{} {}", paint(set_icon(set.status), colour), set.status);
     table.row([
         format!("{}{REPLICA_SET} {name}", branch.own),
         "ReplicaSet".to_owned(),
-        status,
+        state(set_icon(set.status), set.status, colour),
         set.age.clone(),
         facts.join(","),
     ]);
@@ -141,77 +204,32 @@ fn pod_row(pod: &PodInfo, branch: &Branch, colour: Colour) -> [String; 5] {
     if pod.restarts > 0 {
         facts = format!("{facts},restarts:{}", pod.restarts);
     }
-    let status = format!("{} {}", paint(pod_icon(&pod.status), colour), pod.status);
+    let status = state(pod_icon(&pod.status), &pod.status, colour);
     [format!("{}{POD} {}", branch.own, pod.name), "Pod".to_owned(), status, pod.age.clone(), facts]
 }
 
-fn run_row(run: &RunInfo, branch: &Branch, colour: Colour) -> [String; 5] {
+fn run_rows(table: &mut Table, run: &RunInfo, branch: &Branch, colour: Colour) {
     let counts =
         [("✔", run.successful), ("✖", run.failed), ("?", run.inconclusive), ("⚠", run.error)];
     let facts: Vec<_> = counts
         .into_iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(icon, count)| format!("{} {count}", paint(icon, colour)))
+        .map(|(icon, count)| state(icon, &count.to_string(), colour))
         .collect();
-    let name = format!("{}{ANALYSIS} {}", branch.own, colour.paint(&run.name, &run.status));
-    let status = format!("{} {}", paint(run_icon(&run.status), colour), run.status);
-    [name, "AnalysisRun".to_owned(), status, run.age.clone(), facts.join(",")]
-}
-
-fn paint(icon: &str, colour: Colour) -> String {
-    colour.paint(icon, icon)
-}
-
-fn rollout_icon(status: &str) -> &'static str {
-    match status {
-        "Progressing" => "◌",
-        "Error" | "InvalidSpec" => "⚠",
-        "Paused" => "॥",
-        "Healthy" => "✔",
-        "Degraded" => "✖",
-        "Unknown" => "?",
-        "ScaledDown" => "•",
-        _ => " ",
+    table.row([
+        format!("{}{ANALYSIS} {}", branch.own, colour.paint(&run.name, &run.status)),
+        "AnalysisRun".to_owned(),
+        state(run_icon(&run.status), &run.status, colour),
+        run.age.clone(),
+        facts.join(","),
+    ]);
+    for (job, branch) in run.jobs.iter().zip(branches(branch, run.jobs.len())) {
+        table.row(job_row(job, &branch, colour));
     }
 }
 
-fn set_icon(status: &str) -> &'static str {
-    match status {
-        "Progressing" => "◌",
-        "Healthy" => "✔",
-        "ReplicaFailure" => "✖",
-        "ScaledDown" => "•",
-        _ => " ",
-    }
-}
-
-fn run_icon(status: &str) -> &'static str {
-    match status {
-        "Successful" => "✔",
-        "Failed" => "✖",
-        "Inconclusive" => "?",
-        "Error" => "⚠",
-        "Running" | "Pending" => "◌",
-        _ => " ",
-    }
-}
-
-fn pod_icon(status: &str) -> &'static str {
-    if status.starts_with("Init:") {
-        return "◌";
-    }
-    if status.starts_with("Signal:") || status.starts_with("ExitCode:") {
-        return "✖";
-    }
-    if status.ends_with("Error") || status.starts_with("Err") {
-        return "⚠";
-    }
-    match status {
-        "Pending" | "Terminating" | "ContainerCreating" => "◌",
-        "Running" | "Completed" => "✔",
-        "Failed" | "InvalidImageName" | "CrashLoopBackOff" => "✖",
-        "ImagePullBackOff" | "RegistryUnavailable" => "⚠",
-        "Unknown" => "?",
-        _ => " ",
-    }
+fn job_row(job: &JobInfo, branch: &Branch, colour: Colour) -> [String; 5] {
+    let name = format!("{}{JOB} {}", branch.own, colour.paint(&job.name, &job.status));
+    let status = state(run_icon(&job.status), &job.status, colour);
+    [name, "Job".to_owned(), status, job.age.clone(), String::new()]
 }

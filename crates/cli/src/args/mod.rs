@@ -1,17 +1,40 @@
 //! The arguments, as upstream's plugin takes them.
 
+mod connect;
+mod create;
+mod notifications;
+mod value;
+
+pub use connect::{ConnectArguments, UnheededArguments};
+pub(crate) use create::{
+    CreateAnalysisRunArguments, CreateArguments, CreateCommand, LintArguments,
+};
+pub(crate) use notifications::{
+    ItemsArguments, ItemsOutput, NotificationsArguments, NotificationsCommand, TemplateCommand,
+    TriggerCommand,
+};
+pub use value::duration;
+
 use clap::{Args, Subcommand, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
+use value::{Delay, container_image, delay};
 
 /// A command for rollouts.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Get details about rollouts
+    /// Create a Rollout, Experiment, AnalysisTemplate, ClusterAnalysisTemplate, or AnalysisRun resource
+    Create(CreateArguments),
+    /// Get details about rollouts and experiments
     #[command(subcommand)]
     Get(GetCommand),
-    /// List rollouts
+    /// Lint and validate a Rollout
+    Lint(LintArguments),
+    /// List rollouts or experiments
     #[command(subcommand)]
     List(ListCommand),
+    /// Set of CLI commands that helps manage notifications settings
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
     /// Show the status of a rollout
     Status(StatusArguments),
     /// Promote a rollout
@@ -22,14 +45,19 @@ pub enum Command {
     Pause(NamesArguments),
     /// Restart the pods of a rollout
     Restart(RestartArguments),
-    /// Retry a rollout
+    /// Retry a rollout or experiment
     #[command(subcommand)]
     Retry(RetryCommand),
     /// Update various values on resources
     #[command(subcommand)]
     Set(SetCommand),
+    /// Terminate an AnalysisRun or Experiment
+    #[command(subcommand)]
+    Terminate(TerminateCommand),
     /// Undo a rollout
     Undo(UndoArguments),
+    /// Print version
+    Version(VersionArguments),
     /// Explain what a rollout waits for and what was decided, with the evidence
     Why(WhyArguments),
 }
@@ -40,6 +68,9 @@ pub enum GetCommand {
     /// Get details about a rollout
     #[command(visible_aliases = ["ro", "rollouts"])]
     Rollout(GetRolloutArguments),
+    /// Get details about an Experiment
+    #[command(visible_aliases = ["exp", "experiments"])]
+    Experiment(GetArguments),
 }
 
 /// `list` what.
@@ -48,6 +79,9 @@ pub enum ListCommand {
     /// List rollouts
     #[command(visible_aliases = ["ro", "rollout"])]
     Rollouts(ListRolloutsArguments),
+    /// List experiments
+    #[command(visible_aliases = ["exp", "experiment"])]
+    Experiments(ListExperimentsArguments),
 }
 
 /// `retry` what.
@@ -56,6 +90,20 @@ pub enum RetryCommand {
     /// Retry an aborted rollout
     #[command(visible_aliases = ["ro", "rollouts"])]
     Rollout(NamesArguments),
+    /// Retry an experiment
+    #[command(visible_aliases = ["exp", "experiments"])]
+    Experiment(NamesArguments),
+}
+
+/// `terminate` what.
+#[derive(Debug, Subcommand)]
+pub enum TerminateCommand {
+    /// Terminate an AnalysisRun
+    #[command(name = "analysisrun", visible_aliases = ["ar", "analysisruns"])]
+    AnalysisRun(NamesArguments),
+    /// Terminate an experiment
+    #[command(visible_aliases = ["exp", "experiments"])]
+    Experiment(NamesArguments),
 }
 
 /// `set` what.
@@ -63,36 +111,6 @@ pub enum RetryCommand {
 pub enum SetCommand {
     /// Update the image of a rollout
     Image(SetImageArguments),
-}
-
-/// Which cluster, as whom, in which namespace.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Connection")]
-pub struct ConnectArguments {
-    /// Namespace of the request; the context's when absent
-    #[arg(short, long)]
-    pub namespace: Option<String>,
-    /// Path to the kubeconfig file
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Name of the kubeconfig context to use
-    #[arg(long)]
-    pub context: Option<String>,
-    /// Name of the kubeconfig cluster to use
-    #[arg(long)]
-    pub cluster: Option<String>,
-    /// Name of the kubeconfig user to use
-    #[arg(long)]
-    pub user: Option<String>,
-    /// Address of the API server
-    #[arg(short, long, value_name = "URL")]
-    pub server: Option<String>,
-    /// Bearer token for the API server
-    #[arg(long)]
-    pub token: Option<String>,
-    /// Leave the server's certificate unchecked
-    #[arg(long)]
-    pub insecure_skip_tls_verify: bool,
 }
 
 /// How a result is printed.
@@ -105,10 +123,10 @@ pub enum Output {
     Json,
 }
 
-/// Arguments of `get rollout`.
+/// Arguments of `get experiment`, and of `get rollout` but for its own.
 #[derive(Debug, Args)]
-pub struct GetRolloutArguments {
-    /// Name of the rollout
+pub struct GetArguments {
+    /// Its name
     pub name: String,
     /// Watch live updates
     #[arg(short, long)]
@@ -116,14 +134,23 @@ pub struct GetRolloutArguments {
     /// Do not colorize output
     #[arg(long)]
     pub no_color: bool,
-    /// Give up watching after this many seconds
-    #[arg(long)]
-    pub timeout_seconds: Option<u64>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
+    /// The cluster.
     #[command(flatten)]
     pub connect: ConnectArguments,
+}
+
+/// Arguments of `get rollout`.
+#[derive(Debug, Args)]
+pub struct GetRolloutArguments {
+    /// What every `get` takes.
+    #[command(flatten)]
+    pub get: GetArguments,
+    /// Give up watching after this many seconds
+    #[arg(long)]
+    pub timeout_seconds: Option<u64>,
 }
 
 /// Arguments of `list rollouts`.
@@ -144,6 +171,20 @@ pub struct ListRolloutsArguments {
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
+    #[command(flatten)]
+    pub connect: ConnectArguments,
+}
+
+/// Arguments of `list experiments`.
+#[derive(Debug, Args)]
+pub struct ListExperimentsArguments {
+    /// Include all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// The cluster.
     #[command(flatten)]
     pub connect: ConnectArguments,
 }
@@ -171,14 +212,37 @@ pub struct PromoteArguments {
     /// Perform a full promotion, skipping analysis, pauses, and steps
     #[arg(long)]
     pub full: bool,
+    /// Upstream's former words for it.
+    #[command(flatten)]
+    pub skip: SkipArguments,
+    /// The cluster.
     #[command(flatten)]
     pub connect: ConnectArguments,
 }
 
-/// Names of rollouts.
+/// Options of `promote` that upstream still takes and tells people not to use. Letter and word are apart
+/// because each is warned of in its own words.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub struct SkipArguments {
+    /// Skip currently running canary step
+    #[arg(long = "skip-current-step", hide = true)]
+    pub current_step: bool,
+    /// Skip currently running canary step
+    #[arg(short = 'c', hide = true)]
+    pub current_step_by_letter: bool,
+    /// Skip remaining steps
+    #[arg(long = "skip-all-steps", hide = true)]
+    pub all_steps: bool,
+    /// Skip remaining steps
+    #[arg(short = 'a', hide = true)]
+    pub all_steps_by_letter: bool,
+}
+
+/// Names of objects of one kind.
 #[derive(Debug, Args)]
 pub struct NamesArguments {
-    /// Names of the rollouts
+    /// Their names
     #[arg(required = true)]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -191,8 +255,8 @@ pub struct RestartArguments {
     /// Name of the rollout
     pub name: String,
     /// How long from now the restart begins, such as 10s
-    #[arg(short, long = "in", default_value = "0s", value_parser = duration)]
-    pub delay: Duration,
+    #[arg(short, long = "in", value_name = "TIME", default_value = "0s", value_parser = delay)]
+    pub delay: Delay,
     #[command(flatten)]
     pub connect: ConnectArguments,
 }
@@ -236,36 +300,13 @@ pub struct WhyArguments {
     pub connect: ConnectArguments,
 }
 
-/// Reads a Go duration; a bare `0` needs no unit.
-///
-/// # Errors
-/// A sentence that quotes what is not one.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let span = jiff::SignedDuration::from_str_go(text)?;
-    Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))
-}
-
-trait GoDuration: Sized {
-    fn from_str_go(text: &str) -> Result<Self, String>;
-}
-
-impl GoDuration for jiff::SignedDuration {
-    fn from_str_go(text: &str) -> Result<Self, String> {
-        if text == "0" {
-            return Ok(Self::ZERO);
-        }
-        let is_written =
-            text.ends_with(|last: char| last.is_ascii_alphabetic()) && !text.contains(' ');
-        is_written
-            .then(|| text.parse::<Self>().ok())
-            .flatten()
-            .ok_or_else(|| format!("`{text}` is not a length of time; write it like 30s or 5m"))
-    }
-}
-
-fn container_image(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(container, image)| !container.is_empty() && !image.is_empty())
-        .map(|(container, image)| (container.to_owned(), image.to_owned()))
-        .ok_or_else(|| format!("`{text}` is not CONTAINER=IMAGE"))
+/// Arguments of `version`.
+#[derive(Debug, Args)]
+pub struct VersionArguments {
+    /// Print just the version number
+    #[arg(long)]
+    pub short: bool,
+    /// The cluster, which is not asked.
+    #[command(flatten)]
+    pub connect: ConnectArguments,
 }
