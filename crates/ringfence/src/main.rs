@@ -5,27 +5,29 @@
 mod analysis;
 mod args;
 mod cluster;
+mod complete;
 mod controller;
+mod dashboard;
 mod demo;
 mod log;
 mod outside;
 mod rehearse;
 mod screen;
 
-use args::{AnalysisCommand, Arguments, Command, Plugin};
-use clap::Parser;
+use args::{AnalysisCommand, Arguments, ClientCommand, Command, Plugin};
+use clap::{CommandFactory, Parser};
 use cli::{Exit, Failure, Screen, print::Colour, print::Surface};
 use controller::{ControllerArguments, RolloutsController};
 use log::{Format, Level};
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{IsTerminal, stderr, stdout},
     path::Path,
     process::ExitCode,
 };
 
-/// The name under which upstream's plugin is called.
-const PLUGIN: &str = "kubectl-argo-rollouts";
+/// The names under which upstream's plugin is called: by `kubectl argo rollouts` and by `kubectl argo-rollouts`.
+const PLUGIN: [&str; 2] = ["kubectl-argo-rollouts", "kubectl-argo_rollouts"];
 /// The name of upstream's controller in its image.
 const CONTROLLER: &str = "rollouts-controller";
 
@@ -36,9 +38,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Two TLS providers in one process make rustls refuse to choose, so the one we use is named first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let given = cli::connection_last(std::env::args_os());
-    let called = given.first().map(Path::new).and_then(Path::file_stem);
-    if called.is_some_and(|name| name == PLUGIN) {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let called = given.first().map(Path::new).and_then(Path::file_stem).map(OsStr::to_owned);
+    let is_plugin = called.as_ref().is_some_and(|name| PLUGIN.iter().any(|plugin| name == *plugin));
+    if let Some(words) = complete::asked(&given) {
+        let program = if is_plugin { Plugin::command() } else { Arguments::command() };
+        let answer = on_runtime(complete::answer(&program, &words));
+        return report(screen::line(&answer).map(|()| ExitCode::SUCCESS));
+    }
+    let given = cli::connection_last(given);
+    if is_plugin {
         return run_plugin(given);
     }
     if called.is_some_and(|name| name == CONTROLLER) {
@@ -56,9 +65,7 @@ fn run(command: Command) -> ExitCode {
     match command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
         Command::Analysis(AnalysisCommand::Judge(arguments)) => report(analysis::judge(&arguments)),
-        Command::Client(command) => {
-            on_runtime(client(command)).unwrap_or_else(|failure| explain(&failure))
-        }
+        Command::Client(command) => run_client(command, Arguments::command()),
         Command::Demo(arguments) => report(on_runtime(demo::run(arguments))),
         Command::Cluster(arguments) => report(on_runtime(cluster::run(arguments))),
         Command::Controller(arguments) => control(*arguments),
@@ -81,9 +88,24 @@ fn run_plugin(given: Vec<OsString>) -> ExitCode {
         }
     };
     log::start(Level::Off, Format::Text);
-    on_runtime(client(command)).unwrap_or_else(|failure| {
-        if explain(&failure) == ExitCode::SUCCESS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    })
+    let exit = run_client(command, Plugin::command());
+    if exit == ExitCode::SUCCESS { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Carries out a command of the client; `program` is the whole command line that it belongs to.
+fn run_client(command: ClientCommand, mut program: clap::Command) -> ExitCode {
+    match command {
+        ClientCommand::Rollouts(command) => {
+            on_runtime(client(*command)).unwrap_or_else(|failure| explain(&failure))
+        }
+        ClientCommand::Completion(arguments) => {
+            let name = program.get_name().to_owned();
+            let mut script = Vec::new();
+            clap_complete::generate(arguments.shell, &mut program, name, &mut script);
+            report(screen::text(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS))
+        }
+        ClientCommand::Dashboard(arguments) => report(on_runtime(dashboard::run(arguments))),
+    }
 }
 
 fn on_runtime<T>(future: impl Future<Output = T>) -> T {

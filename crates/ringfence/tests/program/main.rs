@@ -7,9 +7,15 @@ mod browser;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod controllers;
+#[cfg(test)]
+mod dashboard;
+#[cfg(test)]
+mod files;
 #[cfg(test)]
 mod kubectl;
 #[cfg(test)]
