@@ -82,8 +82,8 @@ pub fn finding(metric: &Metric, value: &str, phase: AnalysisPhase) -> String {
     let alone = value.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(value);
     match (simple, alone.parse::<f64>()) {
         (Some((operator, limit)), Ok(number)) if !number.is_nan() => {
-            let operator = if failed_by_success { opposite(operator) } else { operator };
-            format!("{name} {} {operator} {limit}", shortened(number, alone, limit))
+            let operator = if failed_by_success { opposite(&operator) } else { &operator };
+            format!("{name} {} {operator} {limit}", shortened(number, alone, &limit))
         }
         _ if phase == AnalysisPhase::Inconclusive && condition.contains("; ") => {
             format!("{name} is {value}: neither of {condition} holds")
