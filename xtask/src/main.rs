@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How the chores are called.
-const USAGE: &str = "usage: cargo xtask bench scale [--rollouts N] [--peer BINARY] [-o json] | cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask differential --peer BINARY [--seeds A..B] [-o json] | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
+const USAGE: &str = "usage: cargo xtask bench scale|analysis [--rollouts N] [--runs N] [--peer BINARY] [-o json] | cargo xtask codegen [--check] | cargo xtask tidy | cargo xtask conformance [record|verify|open] [-o json] | cargo xtask control-plane build|up|run|list|down | cargo xtask differential --peer BINARY [--seeds A..B] [-o json] | cargo xtask fuzz [TARGET] [--seconds N] [--seed S] | cargo xtask sim [--suite T1] [--scenario PART] [--case NAME] [--seed N] [--ci] [-o json]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -34,6 +34,8 @@ fn main() -> Result<()> {
             build("ringfence", "dev")?;
             hand_over("differential", "dev", rest)
         }
+        // Unoptimised arithmetic panics where it overflows.
+        ["fuzz", rest @ ..] => hand_over("fuzz", "dev", rest),
         ["sim", rest @ ..] => hand_over("simulation", profile_of_season(rest), rest),
         _ => bail!(USAGE),
     }
