@@ -4,16 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a recording that cannot be read fails the test")]
 
-use jiff::Timestamp;
-use metrics::Labels;
-use metrics::http_api::{Parameters, Request, respond};
-use metrics::labels::METRIC_NAME;
-use metrics::promql::{Generation, Options};
-use metrics::series::{Limits, SeriesStore};
-use serde_json::Value;
-use std::collections::BTreeMap;
+mod recorded;
 
-const ORIGIN: i64 = 1_700_000_000;
+use jiff::Timestamp;
+use metrics::http_api::{Parameters, Request, respond};
+use metrics::promql::{Generation, Options};
+use metrics::series::SeriesStore;
+use recorded::{ORIGIN, request, store};
+use serde_json::Value;
+
 const TOLERANCE: f64 = 1e-9;
 
 #[derive(serde::Deserialize)]
@@ -45,6 +44,7 @@ fn check_all(recorded: &str, generation: Generation) {
 
 fn difference(store: &SeriesStore, recorded: &Recorded, generation: Generation) -> Option<String> {
     let (path, parameters) = request(&recorded.line);
+    let parameters = Parameters::new(parameters);
     let now = Timestamp::from_second(ORIGIN).unwrap();
     let request = Request { path, parameters: &parameters, now };
     let options = Options { generation, ..Options::default() };
@@ -59,27 +59,6 @@ fn difference(store: &SeriesStore, recorded: &Recorded, generation: Generation) 
     let same = same && reply.status == recorded.status;
     (!same)
         .then(|| format!("{}\n  theirs {}\n  ours   {}", recorded.line, recorded.body, reply.body))
-}
-
-fn request(line: &str) -> (&'static str, Parameters) {
-    let owned = |pairs: &[(&str, String)]| {
-        Parameters::new(pairs.iter().map(|(n, v)| ((*n).to_owned(), v.clone())))
-    };
-    let words: Vec<&str> = line.split(' ').collect();
-    if words[0] == "at" {
-        let query = line.splitn(3, ' ').nth(2).unwrap().to_owned();
-        return ("query", owned(&[("query", query), ("time", absolute(words[1]))]));
-    }
-    let query = line.splitn(7, ' ').nth(6).unwrap().to_owned();
-    let (start, end) = (absolute(words[1]), absolute(words[3]));
-    let step = words[5].to_owned();
-    let pairs = [("query", query), ("start", start), ("end", end), ("step", step)];
-    ("query_range", owned(&pairs))
-}
-
-fn absolute(time: &str) -> String {
-    let (whole, rest) = time.split_once('.').unwrap_or((time, "0"));
-    format!("{}.{rest}", ORIGIN + whole.parse::<i64>().unwrap())
 }
 
 /// The order of a vector's elements means nothing, unless the query sorts them.
@@ -112,37 +91,4 @@ fn same_data(theirs: &Value, ours: &Value) -> bool {
 fn is_close(a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (a.parse::<f64>(), b.parse::<f64>()) else { return false };
     (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
-}
-
-fn store() -> SeriesStore {
-    let limits = Limits { retention: jiff::SignedDuration::from_hours(24), ..Limits::default() };
-    let mut store = SeriesStore::new(limits);
-    let mut samples: BTreeMap<i64, Vec<(Labels, f64)>> = BTreeMap::new();
-    for line in include_str!("data/samples.om").lines().filter(|line| !line.starts_with('#')) {
-        let (labels, at, value) = sample(line);
-        samples.entry(at).or_default().push((labels, value));
-    }
-    for (at, samples) in samples {
-        let at = Timestamp::from_millisecond(at).unwrap();
-        for (labels, value) in samples {
-            store.append(&labels, at, value).unwrap();
-        }
-    }
-    store
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "times of samples are small")]
-fn sample(line: &str) -> (Labels, i64, f64) {
-    let mut words = line.rsplitn(3, ' ');
-    let at: f64 = words.next().unwrap().parse().unwrap();
-    let value: f64 = words.next().unwrap().parse().unwrap();
-    let series = words.next().unwrap();
-    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-    let pairs = labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty());
-    let pairs = pairs.map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap();
-        (name, value.trim_matches('"'))
-    });
-    let labels = Labels::new(pairs.chain([(METRIC_NAME, name)]));
-    (labels, (at * 1000.0).round() as i64, value)
 }
