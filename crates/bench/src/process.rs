@@ -42,6 +42,12 @@ pub fn memory(pid: u32) -> io::Result<Memory> {
     read.map(|(resident, peak)| Memory { resident, peak }).ok_or_else(|| unreadable(pid, "status"))
 }
 
+/// Bytes in megabytes.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
 fn unreadable(pid: u32, file: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/{file} cannot be read"))
 }

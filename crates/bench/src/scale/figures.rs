@@ -135,12 +135,12 @@ impl Ratios {
     }
 }
 
-fn ratio(ours: Option<f64>, peer: Option<f64>) -> Option<f64> {
+pub(crate) fn ratio(ours: Option<f64>, peer: Option<f64>) -> Option<f64> {
     Some(ours? / peer.filter(|peer| *peer > 0.0)?)
 }
 
 /// Counts requests by verb and resource, such as `patch rollouts/status`.
-pub(super) fn by_kind(requests: &[AuditedRequest]) -> BTreeMap<String, usize> {
+pub(crate) fn by_kind(requests: &[AuditedRequest]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for request in requests {
         *counts.entry(format!("{} {}", request.verb, resource(&request.uri))).or_default() += 1;
@@ -164,7 +164,7 @@ fn is_of_events(kind: &str) -> bool {
 }
 
 /// Whether a request writes.
-pub(super) fn is_write(kind: &str) -> bool {
+pub(crate) fn is_write(kind: &str) -> bool {
     ["create ", "update ", "patch ", "delete ", "deletecollection "]
         .iter()
         .any(|verb| kind.starts_with(verb))

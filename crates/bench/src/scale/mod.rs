@@ -8,16 +8,19 @@
 //! | lone change | a watch: from the answer to a change until the first write of the controller |
 //! | cold start | a watch: from starting the program until a rollout made before it has a status |
 
-mod figures;
+pub(crate) mod figures;
 mod load;
 mod sight;
 
 pub use figures::{Figures, Idle, Load, Ratios, Spread};
 
-use crate::process::{memory, processor_time};
+use crate::{
+    error::BenchError,
+    process::{megabytes, memory, processor_time},
+};
 use api::argo::Rollout;
 use control_plane::AuditedRequest;
-use differential::{Binary, Ground, Program, Side, StageError};
+use differential::{Binary, Ground, Program, Side};
 use figures::{by_kind, is_write};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::{
@@ -74,28 +77,11 @@ pub enum Task {
     Rest,
 }
 
-/// Why there are no figures.
-#[derive(Debug, thiserror::Error)]
-pub enum ScaleError {
-    /// There is nothing to measure on.
-    #[error("no control plane to measure on")]
-    Stage(#[from] StageError),
-    /// An object could not be written.
-    #[error("the load could not be written")]
-    Write(#[from] kube::Error),
-    /// The system's accounts or the audit log could not be read.
-    #[error("an account could not be read")]
-    Account(#[from] io::Error),
-    /// The controller took too long.
-    #[error("{side} did not come to it: {what}", side = .0.name(), what = .1)]
-    Stuck(Side, &'static str),
-}
-
 /// Measures one controller on a control plane of its own.
 ///
 /// # Errors
 /// When the controller does not do its work, or a figure cannot be read.
-pub async fn scale(side: Side, binary: &Binary, work: &Work) -> Result<Figures, ScaleError> {
+pub async fn scale(side: Side, binary: &Binary, work: &Work) -> Result<Figures, BenchError> {
     let ground = Ground::set(&[side]).await?;
     let bench = Bench::set(side, binary, work, &ground).await?;
     let (program, cold_start) = bench.start().await?;
@@ -136,7 +122,7 @@ impl<'a> Bench<'a> {
         binary: &'a Binary,
         work: &'a Work,
         ground: &'a Ground,
-    ) -> Result<Self, ScaleError> {
+    ) -> Result<Self, BenchError> {
         let rollouts = Api::namespaced(ground.client.clone(), side.name());
         let objects = (0..work.rollouts).map(|number| load::rollout(side, number, work.replicas));
         let made =
@@ -149,7 +135,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Starts the controller, and waits until it has said something about a rollout.
-    async fn start(&self) -> Result<(Program, Duration), ScaleError> {
+    async fn start(&self) -> Result<(Program, Duration), BenchError> {
         let name = format!("{}.log", self.side.name());
         let log = self.work.logs.as_deref().map(|folder| folder.join(name));
         let log = log.as_deref().unwrap_or(Path::new("/dev/null"));
@@ -162,7 +148,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Takes every rollout of the load to another version.
-    async fn load(&self, pid: u32) -> Result<Load, ScaleError> {
+    async fn load(&self, pid: u32) -> Result<Load, BenchError> {
         let (began, processor) = (Instant::now(), processor_time(pid)?);
         let asked = self.ground.requests()?.len();
         let names = (0..self.work.rollouts).map(load::name);
@@ -183,7 +169,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Changes one rollout again and again, and tells how long each change waited for the first write.
-    async fn lone_changes(&self) -> Result<Vec<Duration>, ScaleError> {
+    async fn lone_changes(&self) -> Result<Vec<Duration>, BenchError> {
         let mut waits = Vec::new();
         for number in 0..LONE_CHANGES {
             let sent = self.change(load::LONE.to_owned(), FIRST_CHANGE + number).await?;
@@ -197,7 +183,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Leaves the controller alone.
-    async fn idle(&self, pid: u32) -> Result<Idle, ScaleError> {
+    async fn idle(&self, pid: u32) -> Result<Idle, BenchError> {
         let (asked, processor) = (self.ground.requests()?.len(), processor_time(pid)?);
         sleep(IDLE).await;
         let processor = processor_time(pid)?.saturating_sub(processor);
@@ -219,7 +205,7 @@ impl<'a> Bench<'a> {
         Ok(requests)
     }
 
-    async fn change(&self, name: String, version: usize) -> Result<Sent, ScaleError> {
+    async fn change(&self, name: String, version: usize) -> Result<Sent, BenchError> {
         let at = Instant::now();
         let patch = Patch::Merge(load::change(version));
         let changed = self.rollouts.patch(&name, &PatchParams::default(), &patch).await?;
@@ -230,11 +216,11 @@ impl<'a> Bench<'a> {
         &self,
         what: &'static str,
         is_so: impl Fn(&All) -> bool,
-    ) -> Result<(), ScaleError> {
+    ) -> Result<(), BenchError> {
         let rollouts = u32::try_from(self.work.rollouts).unwrap_or(u32::MAX);
         let within = PATIENCE + BY_ROLLOUT * rollouts;
         let came = self.sight.comes_to(within, is_so).await;
-        if came { Ok(()) } else { Err(ScaleError::Stuck(self.side, what)) }
+        if came { Ok(()) } else { Err(BenchError::Stuck(self.side, what)) }
     }
 }
 
@@ -267,9 +253,4 @@ impl Sent {
     fn is_done(&self, all: &All) -> bool {
         self.seen(all).is_some_and(sight::Seen::is_done)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }
