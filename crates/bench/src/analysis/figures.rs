@@ -137,8 +137,10 @@ mod tests {
         let took = (Duration::from_secs(1), Duration::from_secs(20), Duration::from_millis(40));
         let figures = Figures::of(&work, took, &seen, by_kind, (10.0, 20.0));
         assert_eq!((figures.measurements, figures.kept_up), (4, 1.0));
-        assert_eq!((figures.cpu_ms, figures.requests), (10.0, 2.0));
-        assert_eq!(figures.between_ms.p99, 12_000.0);
+        assert_eq!(
+            (figures.cpu_ms, figures.requests, figures.between_ms.p99),
+            (10.0, 2.0, 12_000.0)
+        );
         let none = Figures::of(&work, took, &Seen::new(), BTreeMap::new(), (0.0, 0.0));
         assert_eq!(Ratios::of(&figures, &figures).cpu, Some(1.0));
         assert_eq!(Ratios::of(&figures, &none).requests, None);
