@@ -75,19 +75,55 @@ where
     A: Borrow<AnalysisTemplate>,
     C: Borrow<ClusterAnalysisTemplate>,
 {
-    let library = Library {
-        templates: templates
-            .iter()
-            .map(|it| (name(it.borrow().metadata.name.as_ref()), &it.borrow().spec))
-            .collect(),
-        cluster_templates: cluster_templates
-            .iter()
-            .map(|it| (name(it.borrow().metadata.name.as_ref()), &it.borrow().spec))
-            .collect(),
-    };
+    let library = Library::new(templates, cluster_templates);
     let mut gathered = Gathered::default();
-    gathered.add(refs, &library)?;
-    flatten(&[gathered.namespaced, gathered.cluster].concat())
+    match gathered.add(refs, &library).into_iter().next() {
+        Some(missing) => Err(missing),
+        None => flatten(&gathered.all()),
+    }
+}
+
+/// Everything that keeps templates and what the rollout adds to them from making a run, where [`merge`]
+/// and [`run_spec`] tell the first of it.
+///
+/// An argument is not called unresolved while a template is missing: it may be its.
+pub fn problems<A, C>(
+    (templates, cluster_templates): (&[A], &[C]),
+    args: &[Argument],
+    analysis: &RolloutAnalysis,
+) -> Vec<TemplateError>
+where
+    A: Borrow<AnalysisTemplate>,
+    C: Borrow<ClusterAnalysisTemplate>,
+{
+    let library = Library::new(templates, cluster_templates);
+    let mut gathered = Gathered::default();
+    let mut problems = gathered.add(&analysis.templates, &library);
+    let is_whole = problems.is_empty();
+    let specs: Vec<&AnalysisTemplateSpec> = gathered.all().iter().map(|(_, spec)| *spec).collect();
+    problems.extend(clashes(&specs, analysis));
+    let mut declared = Vec::new();
+    for arg in specs.iter().flat_map(|spec| &spec.args) {
+        problems.extend(add_arg(&mut declared, arg.clone()).err());
+    }
+    if is_whole {
+        problems.extend(unresolved(&given(args, declared)));
+    }
+    problems
+}
+
+/// Every name that is there twice: metrics, dry-run rules, retention rules.
+fn clashes(specs: &[&AnalysisTemplateSpec], analysis: &RolloutAnalysis) -> Vec<TemplateError> {
+    let metrics = specs.iter().flat_map(|spec| &spec.metrics).map(|metric| &metric.name);
+    let dry_run = specs.iter().flat_map(|spec| &spec.dry_run).chain(&analysis.dry_run);
+    let retention = specs.iter().flat_map(|spec| &spec.measurement_retention);
+    let retention = retention.chain(&analysis.measurement_retention);
+    let metrics = duplicates(metrics).map(|name| TemplateError::DuplicateMetric { name });
+    let dry_run = duplicates(dry_run.map(|rule| &rule.metric_name))
+        .map(|name| TemplateError::DuplicateDryRun { name });
+    let retention = duplicates(retention.map(|rule| &rule.metric_name))
+        .map(|name| TemplateError::DuplicateRetention { name });
+    metrics.chain(dry_run).chain(retention).collect()
 }
 
 /// Makes a run's spec of merged templates and what the rollout adds to them.
@@ -118,8 +154,16 @@ pub fn run_spec(
 /// [`TemplateError::UnresolvedArgument`] when one is left with neither value nor source.
 pub fn merge_args(
     incoming: &[Argument],
-    mut declared: Vec<Argument>,
+    declared: Vec<Argument>,
 ) -> Result<Vec<Argument>, TemplateError> {
+    let args = given(incoming, declared);
+    match unresolved(&args).next() {
+        Some(error) => Err(error),
+        None => Ok(args),
+    }
+}
+
+fn given(incoming: &[Argument], mut declared: Vec<Argument>) -> Vec<Argument> {
     for arg in incoming {
         let Some(target) = declared.iter_mut().find(|it| it.name == arg.name) else { continue };
         if arg.value.is_some() {
@@ -128,11 +172,12 @@ pub fn merge_args(
             target.value_from.clone_from(&arg.value_from);
         }
     }
-    let unresolved = declared.iter().find(|arg| arg.value.is_none() && arg.value_from.is_none());
-    match unresolved {
-        Some(arg) => Err(TemplateError::UnresolvedArgument { name: arg.name.clone() }),
-        None => Ok(declared),
-    }
+    declared
+}
+
+fn unresolved(args: &[Argument]) -> impl Iterator<Item = TemplateError> {
+    let open = args.iter().filter(|arg| arg.value.is_none() && arg.value_from.is_none());
+    open.map(|arg| TemplateError::UnresolvedArgument { name: arg.name.clone() })
 }
 
 type Named<'a> = (&'a str, &'a AnalysisTemplateSpec);
@@ -142,6 +187,25 @@ struct Library<'a> {
     cluster_templates: Vec<Named<'a>>,
 }
 
+impl<'a> Library<'a> {
+    fn new<A, C>(templates: &'a [A], cluster_templates: &'a [C]) -> Self
+    where
+        A: Borrow<AnalysisTemplate>,
+        C: Borrow<ClusterAnalysisTemplate>,
+    {
+        Self {
+            templates: templates
+                .iter()
+                .map(|it| (name(it.borrow().metadata.name.as_ref()), &it.borrow().spec))
+                .collect(),
+            cluster_templates: cluster_templates
+                .iter()
+                .map(|it| (name(it.borrow().metadata.name.as_ref()), &it.borrow().spec))
+                .collect(),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Gathered<'a> {
     namespaced: Vec<Named<'a>>,
@@ -149,12 +213,14 @@ struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    /// Adds each template once with all it refers to; a template that refers to itself does no harm.
+    /// Adds each template once with all it refers to, and tells those that are missing; a template that
+    /// refers to itself does no harm.
     fn add(
         &mut self,
         refs: &'a [AnalysisTemplateRef],
         library: &Library<'a>,
-    ) -> Result<(), TemplateError> {
+    ) -> Vec<TemplateError> {
+        let mut missing = Vec::new();
         let mut pending: Vec<&'a AnalysisTemplateRef> = refs.iter().rev().collect();
         while let Some(wanted) = pending.pop() {
             let (known, gathered, kind) = if wanted.cluster_scope.unwrap_or(false) {
@@ -166,12 +232,19 @@ impl<'a> Gathered<'a> {
                 continue;
             }
             let found = known.iter().find(|(name, _)| *name == wanted.template_name);
-            let missing = || TemplateError::NotFound { kind, name: wanted.template_name.clone() };
-            let found = *found.ok_or_else(missing)?;
-            gathered.push(found);
+            let Some(found) = found else {
+                missing.push(TemplateError::NotFound { kind, name: wanted.template_name.clone() });
+                continue;
+            };
+            gathered.push(*found);
             pending.extend(found.1.templates.iter().rev());
         }
-        Ok(())
+        missing
+    }
+
+    /// Those of the namespace, then those of the cluster.
+    fn all(&self) -> Vec<Named<'a>> {
+        self.namespaced.iter().chain(&self.cluster).copied().collect()
     }
 }
 
@@ -181,10 +254,14 @@ fn name(name: Option<&String>) -> &str {
 
 fn flatten(templates: &[Named<'_>]) -> Result<AnalysisTemplateSpec, TemplateError> {
     let specs = || templates.iter().map(|(_, spec)| *spec);
-    let args = specs().flat_map(|spec| &spec.args);
+    let metrics = unique_metrics(specs().flat_map(|spec| spec.metrics.clone()).collect())?;
+    let mut args = Vec::new();
+    for arg in specs().flat_map(|spec| &spec.args) {
+        add_arg(&mut args, arg.clone())?;
+    }
     Ok(AnalysisTemplateSpec {
-        metrics: unique_metrics(specs().flat_map(|spec| spec.metrics.clone()).collect())?,
-        args: args.cloned().try_fold(Vec::new(), add_arg)?,
+        metrics,
+        args,
         dry_run: unique_dry_run(specs().flat_map(|spec| spec.dry_run.clone()).collect())?,
         measurement_retention: unique_retention(
             specs().flat_map(|spec| spec.measurement_retention.clone()).collect(),
@@ -193,10 +270,10 @@ fn flatten(templates: &[Named<'_>]) -> Result<AnalysisTemplateSpec, TemplateErro
     })
 }
 
-fn add_arg(mut combined: Vec<Argument>, arg: Argument) -> Result<Vec<Argument>, TemplateError> {
+fn add_arg(combined: &mut Vec<Argument>, arg: Argument) -> Result<(), TemplateError> {
     let Some(known) = combined.iter_mut().find(|known| known.name == arg.name) else {
         combined.push(arg);
-        return Ok(combined);
+        return Ok(());
     };
     match (&known.value, &arg.value) {
         (Some(first), Some(second)) if first != second => Err(TemplateError::ConflictingArgument {
@@ -206,21 +283,21 @@ fn add_arg(mut combined: Vec<Argument>, arg: Argument) -> Result<Vec<Argument>, 
         }),
         (None, _) => {
             *known = arg;
-            Ok(combined)
+            Ok(())
         }
-        (Some(_), _) => Ok(combined),
+        (Some(_), _) => Ok(()),
     }
 }
 
 fn unique_metrics(metrics: Vec<Metric>) -> Result<Vec<Metric>, TemplateError> {
-    match duplicate(metrics.iter().map(|metric| &metric.name)) {
+    match duplicates(metrics.iter().map(|metric| &metric.name)).next() {
         Some(name) => Err(TemplateError::DuplicateMetric { name }),
         None => Ok(metrics),
     }
 }
 
 fn unique_dry_run(rules: Vec<DryRun>) -> Result<Vec<DryRun>, TemplateError> {
-    match duplicate(rules.iter().map(|rule| &rule.metric_name)) {
+    match duplicates(rules.iter().map(|rule| &rule.metric_name)).next() {
         Some(name) => Err(TemplateError::DuplicateDryRun { name }),
         None => Ok(rules),
     }
@@ -229,15 +306,16 @@ fn unique_dry_run(rules: Vec<DryRun>) -> Result<Vec<DryRun>, TemplateError> {
 fn unique_retention(
     rules: Vec<MeasurementRetention>,
 ) -> Result<Vec<MeasurementRetention>, TemplateError> {
-    match duplicate(rules.iter().map(|rule| &rule.metric_name)) {
+    match duplicates(rules.iter().map(|rule| &rule.metric_name)).next() {
         Some(name) => Err(TemplateError::DuplicateRetention { name }),
         None => Ok(rules),
     }
 }
 
-fn duplicate<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+/// The names that were met before, each time they are.
+fn duplicates<'a>(names: impl Iterator<Item = &'a String>) -> impl Iterator<Item = String> {
     let mut seen = BTreeSet::new();
-    names.into_iter().find(|name| !seen.insert(*name)).cloned()
+    names.filter(move |name| !seen.insert(*name)).cloned()
 }
 
 #[cfg(test)]
@@ -368,6 +446,36 @@ mod tests {
             &json!([{"name": "foo"}]),
             Err("args.foo was not resolved"),
         );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let one = json!({
+            "metrics": [{"name": "m", "provider": {}}, {"name": "n", "provider": {}}],
+            "args": [{"name": "a", "value": "1"}, {"name": "open"}, {"name": "given"}],
+        });
+        let other = json!({
+            "metrics": [{"name": "n", "provider": {}}, {"name": "m", "provider": {}}],
+            "args": [{"name": "a", "value": "2"}],
+        });
+        let (templates, refs) = library::<AnalysisTemplate>(&[one, other], false);
+        let none: [ClusterAnalysisTemplate; 0] = [];
+        let args: Vec<Argument> =
+            serde_json::from_value(json!([{"name": "given", "value": "x"}])).unwrap();
+        let told = |templates: &[AnalysisTemplate]| {
+            let analysis =
+                RolloutAnalysis { templates: refs.clone(), ..RolloutAnalysis::default() };
+            let found = problems((templates, &none), &args, &analysis);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let expected = [
+            "two metrics have the same name 'n'",
+            "two metrics have the same name 'm'",
+            "Argument `a` specified multiple times with different values: '1', '2'",
+            "args.open was not resolved",
+        ];
+        assert_eq!(told(&templates), expected);
+        assert_eq!(told(&templates[..1]), ["AnalysisTemplate 'b' not found"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Start with [`access::AccessLog`], which the gateway and the traffic model feed;
 //! [`series::SeriesStore`] keeps what it scrapes, [`promql`] answers questions about it,
-//! [`http_api`] words the answers as Prometheus does, and [`exposition`] writes the text format.
+//! [`http_api`] words the answers as Prometheus does, [`exposition`] writes the text format, and
+//! [`recording`] reads series that somebody wrote down.
 //!
 //! **Invariant.** Nothing here reads a clock or opens a socket, and no query is ever answered with a
 //! number the language does not define: what cannot be evaluated is an error that names itself.
@@ -13,6 +14,7 @@ pub mod http_api;
 pub mod labels;
 mod number;
 pub mod promql;
+pub mod recording;
 pub mod series;
 
 pub use labels::Labels;

@@ -1,6 +1,6 @@
 //! The command line, parsed.
 
-use crate::{analysis::JudgeArguments, controller::ControllerArguments};
+use crate::{analysis::AnalysisCommand, controller::ControllerArguments};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use cli::ConnectArguments;
@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Rehearse(RehearseArguments),
     /// Runs the controller against a cluster.
     Controller(Box<ControllerArguments>),
-    /// Judges canaries outside of a cluster.
+    /// Lints, tests, replays and runs analysis templates, and judges canaries, without a cluster.
     #[command(subcommand)]
     Analysis(AnalysisCommand),
     #[command(flatten)]
@@ -63,18 +63,6 @@ pub(crate) struct DashboardArguments {
     pub(crate) root_path: String,
     #[command(flatten)]
     pub(crate) connect: ConnectArguments,
-}
-
-/// `analysis` what.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AnalysisCommand {
-    /// Compares counts of canary and stable, read from standard input; exits 3 on a fail.
-    ///
-    /// One interval a line: `canary_bad,canary_total,stable_bad,stable_total`. A first line may name the
-    /// columns; blank lines and lines that begin with # are passed over. For latencies the first line
-    /// must name `canary_total`, `stable_total` and, for each edge, `canary_le_0.25` and `stable_le_0.25`.
-    /// Exits 0 on pass and continue.
-    Judge(JudgeArguments),
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ mod outside;
 mod rehearse;
 mod screen;
 
-use args::{AnalysisCommand, Arguments, ClientCommand, Command, Plugin};
+use args::{Arguments, ClientCommand, Command, Plugin};
 use clap::{CommandFactory, Parser};
 use cli::{Exit, Failure, Screen, print::Colour, print::Surface};
 use controller::{ControllerArguments, RolloutsController};
@@ -64,7 +64,7 @@ fn run(command: Command) -> ExitCode {
     }
     match command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
-        Command::Analysis(AnalysisCommand::Judge(arguments)) => report(analysis::judge(&arguments)),
+        Command::Analysis(command) => report(on_runtime(analysis::run(command))),
         Command::Client(command) => run_client(command, Arguments::command()),
         Command::Demo(arguments) => report(on_runtime(demo::run(arguments))),
         Command::Cluster(arguments) => report(on_runtime(cluster::run(arguments))),

@@ -25,7 +25,7 @@ pub(crate) const PURE: [&str; 10] = [
 const IMPURE: [&str; 7] = ["axum", "hyper", "hyper-util", "kube", "reqwest", "tokio", "tower"];
 
 /// Each crate and the crates of ours that it may use.
-const ALLOWED: [(&str, &[&str]); 29] = [
+const ALLOWED: [(&str, &[&str]); 30] = [
     // Words.
     ("vocab", &[]),
     ("api", &["vocab"]),
@@ -81,6 +81,20 @@ const ALLOWED: [(&str, &[&str]); 29] = [
     ),
     ("dashboard", &["actions", "api", "clock", "effects", "metrics", "plan", "vocab"]),
     ("cli", &["actions", "analysis", "api", "effects", "plan", "vocab"]),
+    (
+        "trial",
+        &[
+            "analysis",
+            "api",
+            "clock",
+            "controller",
+            "metrics",
+            "plan",
+            "providers",
+            "store",
+            "vocab",
+        ],
+    ),
     // Programs.
     (
         "ringfence",
@@ -98,6 +112,7 @@ const ALLOWED: [(&str, &[&str]); 29] = [
             "judges",
             "metrics",
             "rehearsal",
+            "trial",
             "vocab",
             "world",
         ],

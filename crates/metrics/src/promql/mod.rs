@@ -10,6 +10,7 @@ mod binary;
 mod calendar;
 mod error;
 mod eval;
+mod facts;
 mod functions;
 mod histogram;
 mod label_functions;
@@ -22,6 +23,7 @@ mod text;
 mod value;
 
 pub use error::{ErrorKind, QueryError};
+pub use facts::{Facts, Kind, inspect};
 pub use text::{parse_duration, parse_selector};
 pub use value::{Element, PromValue, SeriesPoints};
 

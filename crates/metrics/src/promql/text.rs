@@ -5,13 +5,20 @@ use promql_parser::label::Matchers;
 use promql_parser::parser::{self, Expr};
 use std::time::Duration;
 
+/// Reads a query that can be evaluated here.
 pub(super) fn parse(query: &str) -> Result<Expr, QueryError> {
+    let expr = parse_syntax(query)?;
+    check_matchers(query, &expr)?;
+    Ok(expr)
+}
+
+/// Reads any query.
+pub(super) fn parse_syntax(query: &str) -> Result<Expr, QueryError> {
     check_size(query)?;
     let expr = parser::parse(query).map_err(|message| unparsed(query, message))?;
     if is_deeper(&expr, MAX_DEPTH) {
         return Err(QueryError::TooDeep { limit: MAX_DEPTH });
     }
-    check_matchers(query, &expr)?;
     Ok(expr)
 }
 
@@ -89,7 +96,8 @@ fn unparsed(query: &str, message: String) -> QueryError {
     }
 }
 
-fn children(expr: &Expr) -> Vec<&Expr> {
+/// The expressions right below one.
+pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
     match expr {
         Expr::Aggregate(e) => e.param.iter().map(|p| &**p).chain([&*e.expr]).collect(),
         Expr::Unary(e) => vec![&e.expr],

@@ -47,7 +47,7 @@ mod waits;
 mod weights;
 mod workload;
 
-pub use reads::{Reads, nested_templates, reads};
+pub use reads::{Reads, analyses, nested_templates, reads};
 pub use waits::Wait;
 
 use api::argo::{
@@ -113,6 +113,15 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         plan.events.insert(0, revision::added(&observed.rollout));
     }
     plan
+}
+
+/// Everything that is wrong with a specification and with the analysis it asks for, each as path and
+/// sentence; services, routes and the workload need not be there.
+pub fn problems(observed: &Observed, now: Timestamp) -> Vec<(String, String)> {
+    let bare = || Subject::of(observed, PodTemplateSpec::default(), LabelSelector::default(), now);
+    let subject = resolve::resolve(observed, now).unwrap_or_else(|_| bare());
+    let told = |problem: validate::Problem| (problem.path, problem.text);
+    validate::of_spec(&subject).into_iter().map(told).collect()
 }
 
 /// Whether nobody has looked at the rollout yet.

@@ -95,7 +95,7 @@ fn services(rollout: &Rollout) -> BTreeSet<String> {
 }
 
 /// Every analysis a rollout asks for, with the path of its templates.
-pub(crate) fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
+pub fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
     let strategy = &rollout.spec.strategy;
     let mut found = Vec::new();
     if let Some(blue_green) = &strategy.blue_green {

@@ -109,6 +109,18 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
     problems
 }
 
+/// Everything that is wrong with the specification and its analysis; a workload need not be there.
+pub(crate) fn of_spec(subject: &Subject<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    general(subject, &mut problems);
+    if subject.rollout.spec.workload_ref.is_none() {
+        template(subject, &mut problems);
+    }
+    strategy(subject, &mut problems);
+    analyses(subject, &mut problems);
+    problems
+}
+
 fn not_negative(path: &str, value: i32, problems: &mut Vec<Problem>) {
     if value < 0 {
         problems.push(Problem::invalid(path, &json!(value), "must be greater than or equal to 0"));

@@ -1,5 +1,6 @@
 //! `ringfence analysis judge`: counts on standard input, a verdict on standard output.
 
+use super::FAILED;
 use crate::{args::Output, screen};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -13,8 +14,6 @@ use std::{
     process::ExitCode,
 };
 
-/// The exit code of a fail, as that of a degraded rollout.
-const FAILED: u8 = cli::Exit::Degraded as u8;
 /// A table larger than this is a mistake.
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
@@ -62,7 +61,7 @@ enum JudgeName {
 }
 
 /// Judges what comes in; exits 3 when the canary fails.
-pub(crate) fn judge(arguments: &JudgeArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn judge(arguments: &JudgeArguments) -> anyhow::Result<ExitCode> {
     let report = judge_table(&wanted(arguments), &read_input()?)?;
     match arguments.output {
         Output::Text => screen::line(&report.to_string())?,
