@@ -9,11 +9,12 @@ use analysis::{
     validate::{self, provider_names},
 };
 use api::argo::{
-    AnalysisRun, AnalysisTemplate, AnalysisTemplateRef, AnalysisTemplateSpec, Argument,
-    ClusterAnalysisTemplate, Metric, RolloutAnalysis,
+    AnalysisRun, AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateRef, AnalysisTemplateSpec,
+    Argument, ClusterAnalysisTemplate, Metric, RolloutAnalysis,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
+use std::slice;
 
 /// The plugin that asks a Prometheus for counts.
 const COMPARE: &str = "ringfence/compare";
@@ -80,22 +81,15 @@ pub fn run(sources: &[Source], wanted: &Wanted) -> Result<AnalysisRun, NoRun> {
         problems.extend(unknown_metrics(merged, &wanted.metrics));
     }
     let spec = merged.and_then(|merged| template::run_spec(merged, &args, &analysis));
-    let Ok(mut spec) = spec.map_err(|error| problems.push(with_hint(&error))) else {
-        problems.dedup();
-        return Err(NoRun::Unfit(problems));
+    let mut spec = match spec {
+        Ok(spec) => spec,
+        Err(error) if problems.is_empty() => return Err(NoRun::Unfit(vec![with_hint(&error)])),
+        Err(_) => return Err(NoRun::Unfit(problems)),
     };
     for arg in &mut spec.args {
         problems.extend(settle(arg, &wanted.args));
     }
-    if !wanted.metrics.is_empty() {
-        spec.metrics.retain(|metric| wanted.metrics.contains(&metric.name));
-        spec.dry_run.retain(|rule| {
-            rules::dry_run_metrics(std::slice::from_ref(rule), &spec.metrics).is_ok()
-        });
-        spec.measurement_retention.retain(|rule| {
-            rules::kept_measurements(std::slice::from_ref(rule), &spec.metrics).is_ok()
-        });
-    }
+    restrict(&mut spec, &wanted.metrics);
     if problems.is_empty() {
         problems.extend(invalid(&spec.metrics, &spec.args));
     }
@@ -175,6 +169,18 @@ fn asks_prometheus(metric: &Metric) -> bool {
     let compare = metric.provider.plugin.get(COMPARE);
     metric.provider.prometheus.is_some()
         || compare.is_some_and(|config| config.pointer("/source/prometheus").is_some())
+}
+
+/// Leaves out the other metrics, and the rules that are about none but those.
+fn restrict(spec: &mut AnalysisRunSpec, wanted: &[String]) {
+    if wanted.is_empty() {
+        return;
+    }
+    spec.metrics.retain(|metric| wanted.contains(&metric.name));
+    let metrics = &spec.metrics;
+    spec.dry_run.retain(|rule| rules::dry_run_metrics(slice::from_ref(rule), metrics).is_ok());
+    spec.measurement_retention
+        .retain(|rule| rules::kept_measurements(slice::from_ref(rule), metrics).is_ok());
 }
 
 fn argument((name, value): &(String, String)) -> Argument {

@@ -34,6 +34,10 @@ pub fn parse_selector(selector: &str) -> Result<Matchers, QueryError> {
 
 /// A duration as PromQL writes it: `1h30m`, `500ms`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
+    // The parser takes plain numbers too, and panics on those that are no time.
+    if let Ok(seconds) = text.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
     promql_parser::util::parse_duration(text).ok()
 }
 
@@ -141,6 +145,15 @@ mod tests {
     fn a_position_is_that_of_the_whole_word() {
         assert_eq!(position("xrate(a)\n + rate(b)", "rate"), "2:4");
         assert_eq!(position("a", "b"), "1:1");
+    }
+
+    #[test]
+    fn a_number_that_is_no_time_is_no_duration() {
+        assert_eq!(parse_duration("1h30m"), Some(Duration::from_secs(5_400)));
+        assert_eq!(parse_duration("1.5"), Some(Duration::from_millis(1_500)));
+        for text in ["-1", "NaN", "inf", "1e300", "", "soon"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
     }
 
     #[test]

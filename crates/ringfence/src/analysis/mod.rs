@@ -5,7 +5,7 @@ mod lint;
 mod test;
 mod world;
 
-pub(crate) use judge::JudgeArguments;
+use judge::JudgeArguments;
 
 use anyhow::{Context, ensure};
 use api::argo::AnalysisPhase;
