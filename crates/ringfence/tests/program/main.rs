@@ -1,6 +1,8 @@
 //! The whole program as its users meet it: the binary, the real kubectl, sockets and signals.
 
 #[cfg(test)]
+mod analysis;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod browser;
