@@ -115,13 +115,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     plan
 }
 
-/// Everything that is wrong with a specification and with the analysis it asks for, each as path and
-/// sentence; services, routes and the workload need not be there.
-pub fn problems(observed: &Observed, now: Timestamp) -> Vec<(String, String)> {
-    let bare = || Subject::of(observed, PodTemplateSpec::default(), LabelSelector::default(), now);
-    let subject = resolve::resolve(observed, now).unwrap_or_else(|_| bare());
+/// Everything that is wrong with the analysis a rollout asks for, each as path and sentence; nothing but
+/// the rollout and its templates need be there.
+pub fn analysis_problems(observed: &Observed, now: Timestamp) -> Vec<(String, String)> {
+    let subject = Subject::of(observed, PodTemplateSpec::default(), LabelSelector::default(), now);
     let told = |problem: validate::Problem| (problem.path, problem.text);
-    validate::of_spec(&subject).into_iter().map(told).collect()
+    validate::of_analyses(&subject).into_iter().map(told).collect()
 }
 
 /// Whether nobody has looked at the rollout yet.

@@ -109,14 +109,9 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Everything that is wrong with the specification and its analysis; a workload need not be there.
-pub(crate) fn of_spec(subject: &Subject<'_>) -> Vec<Problem> {
+/// Everything that is wrong with the analysis that the specification asks for.
+pub(crate) fn of_analyses(subject: &Subject<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    general(subject, &mut problems);
-    if subject.rollout.spec.workload_ref.is_none() {
-        template(subject, &mut problems);
-    }
-    strategy(subject, &mut problems);
     analyses(subject, &mut problems);
     problems
 }

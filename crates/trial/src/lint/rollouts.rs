@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use plan::rollout::{self, Observed};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the field with the templates of an analysis is called.
-const TEMPLATES: &str = ".templates";
-
-/// Everything wrong with a rollout's specification and with templates that it uses together.
+/// Everything wrong with the templates that a rollout uses together.
 pub(super) fn problems(
     document: &Document,
     rollout: &Rollout,
@@ -30,8 +27,8 @@ pub(super) fn problems(
         cluster_templates: named(library.1, |it| it.metadata.name.clone()),
         ..Observed::default()
     };
-    let others = rollout::problems(&observed, Timestamp::UNIX_EPOCH).into_iter();
-    let others = others.filter(|(path, _)| !(path.ends_with(TEMPLATES) && told.contains(path)));
+    let others = rollout::analysis_problems(&observed, Timestamp::UNIX_EPOCH).into_iter();
+    let others = others.filter(|(path, _)| !told.contains(path));
     problems.extend(others.map(|(path, message)| document.problem(&path, message)));
     problems
 }

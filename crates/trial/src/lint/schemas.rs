@@ -3,14 +3,20 @@
 use crate::document::{Document, Problem};
 use api::crds;
 use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionSpec;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use store::{ApiError, DryRun, Gvr, Scope, Store, WriteOptions};
 
 /// The namespace that objects without one are taken to.
 const NAMESPACE: &str = "default";
 
 /// The definitions, installed in a store of their own.
-pub(super) struct Schemas(Store);
+pub(super) struct Schemas {
+    store: Store,
+    /// Where objects of a kind are.
+    scopes: BTreeMap<String, Scope>,
+}
 
 impl Schemas {
     /// Installs the definitions.
@@ -18,20 +24,22 @@ impl Schemas {
         let now = Timestamp::UNIX_EPOCH;
         let mut store = Store::new(1, now);
         let scope = Scope::all(Gvr::new("apiextensions.k8s.io", "v1", "customresourcedefinitions"));
+        let mut scopes = BTreeMap::new();
         for definition in crds() {
+            scopes.insert(definition.spec.names.kind.clone(), scope_of(&definition.spec));
             let body = serde_json::to_value(definition).unwrap_or_default();
             // One that is refused makes every object of its kind a problem, which is loud enough.
             let _ = store.create(&scope, body, &WriteOptions::default(), now);
         }
-        Self(store)
+        Self { store, scopes }
     }
 
     /// Everything that an API server holds against an object.
     pub(super) fn problems(&mut self, document: &Document) -> Vec<Problem> {
-        let Some(scope) = scope(document.text("/kind")) else { return Vec::new() };
+        let Some(scope) = self.scopes.get(document.text("/kind")) else { return Vec::new() };
         let options = WriteOptions { dry_run: DryRun::All, ..WriteOptions::default() };
         let body = prepared(&document.value, scope.namespace.as_deref());
-        match self.0.create(&scope, body, &options, Timestamp::UNIX_EPOCH) {
+        match self.store.create(scope, body, &options, Timestamp::UNIX_EPOCH) {
             Ok(written) => unknown_fields(document, &written.warnings),
             Err(error) => {
                 let mut problems = unknown_fields(document, &error.warnings);
@@ -42,13 +50,14 @@ impl Schemas {
     }
 }
 
-fn scope(kind: &str) -> Option<Scope> {
-    let definition = crds().into_iter().find(|definition| definition.spec.names.kind == kind)?;
-    let resource = Gvr::new(definition.spec.group, "v1alpha1", definition.spec.names.plural);
-    Some(match definition.spec.scope.as_str() {
+fn scope_of(definition: &CustomResourceDefinitionSpec) -> Scope {
+    let version = definition.versions.first().map(|version| version.name.clone());
+    let resource =
+        Gvr::new(&definition.group, version.unwrap_or_default(), &definition.names.plural);
+    match definition.scope.as_str() {
         "Namespaced" => Scope::namespaced(resource, NAMESPACE),
         _ => Scope::all(resource),
-    })
+    }
 }
 
 /// The object as a client would send it to the one namespace there is, without its status.
