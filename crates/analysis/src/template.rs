@@ -459,13 +459,13 @@ mod tests {
             "args": [{"name": "a", "value": "2"}],
         });
         let (templates, refs) = library::<AnalysisTemplate>(&[one, other], false);
-        let none: [ClusterAnalysisTemplate; 0] = [];
+        let none: Vec<ClusterAnalysisTemplate> = Vec::new();
         let args: Vec<Argument> =
             serde_json::from_value(json!([{"name": "given", "value": "x"}])).unwrap();
         let told = |templates: &[AnalysisTemplate]| {
             let analysis =
                 RolloutAnalysis { templates: refs.clone(), ..RolloutAnalysis::default() };
-            let found = problems((templates, &none), &args, &analysis);
+            let found = problems((templates, none.as_slice()), &args, &analysis);
             found.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         let expected = [

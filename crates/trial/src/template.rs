@@ -71,10 +71,10 @@ pub fn run(sources: &[Source], wanted: &Wanted) -> Result<AnalysisRun, NoRun> {
     let name = root.template_name.clone();
     let analysis = RolloutAnalysis { templates: vec![root], ..RolloutAnalysis::default() };
     let args: Vec<Argument> = wanted.args.iter().map(argument).collect();
-    let found =
-        template::problems((&library.templates, &library.cluster_templates), &args, &analysis);
+    let (templates, cluster_templates) =
+        (library.templates.as_slice(), library.cluster_templates.as_slice());
+    let found = template::problems((templates, cluster_templates), &args, &analysis);
     let mut problems: Vec<String> = found.iter().map(with_hint).collect();
-    let (templates, cluster_templates) = (&library.templates, &library.cluster_templates);
     let merged = template::merge(&analysis.templates, templates, cluster_templates);
     if let Ok(merged) = &merged {
         problems.extend(unknown_args(merged, &wanted.args));

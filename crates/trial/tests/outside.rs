@@ -107,8 +107,13 @@ fn scope() -> Scope {
     }
 }
 
+/// An environment without variables.
+fn nothing(_: &str) -> Option<String> {
+    None
+}
+
 fn world(address: &str) -> World<'_> {
-    World { prometheus: Some(address), environment: &|_| None, caller: caller() }
+    World { prometheus: Some(address), environment: &nothing, caller: caller() }
 }
 
 #[tokio::test]
@@ -198,7 +203,7 @@ impl HttpCaller for InProcess {
 #[tokio::test(start_paused = true)]
 async fn a_live_run_waits_between_measurements_and_ends_when_it_is_told_to() {
     let caller: Arc<dyn HttpCaller> = Arc::new(InProcess(store()));
-    let world = World { prometheus: None, environment: &|_| None, caller };
+    let world = World { prometheus: None, environment: &nothing, caller };
     let began = tokio::time::Instant::now();
     let mut told = 0;
     let lasts = Some(SignedDuration::from_mins(5));
