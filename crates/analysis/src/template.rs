@@ -157,7 +157,8 @@ pub fn merge_args(
     declared: Vec<Argument>,
 ) -> Result<Vec<Argument>, TemplateError> {
     let args = given(incoming, declared);
-    match unresolved(&args).next() {
+    let open = unresolved(&args).next();
+    match open {
         Some(error) => Err(error),
         None => Ok(args),
     }
@@ -290,14 +291,16 @@ fn add_arg(combined: &mut Vec<Argument>, arg: Argument) -> Result<(), TemplateEr
 }
 
 fn unique_metrics(metrics: Vec<Metric>) -> Result<Vec<Metric>, TemplateError> {
-    match duplicates(metrics.iter().map(|metric| &metric.name)).next() {
+    let twice = duplicates(metrics.iter().map(|metric| &metric.name)).next();
+    match twice {
         Some(name) => Err(TemplateError::DuplicateMetric { name }),
         None => Ok(metrics),
     }
 }
 
 fn unique_dry_run(rules: Vec<DryRun>) -> Result<Vec<DryRun>, TemplateError> {
-    match duplicates(rules.iter().map(|rule| &rule.metric_name)).next() {
+    let twice = duplicates(rules.iter().map(|rule| &rule.metric_name)).next();
+    match twice {
         Some(name) => Err(TemplateError::DuplicateDryRun { name }),
         None => Ok(rules),
     }
@@ -306,7 +309,8 @@ fn unique_dry_run(rules: Vec<DryRun>) -> Result<Vec<DryRun>, TemplateError> {
 fn unique_retention(
     rules: Vec<MeasurementRetention>,
 ) -> Result<Vec<MeasurementRetention>, TemplateError> {
-    match duplicates(rules.iter().map(|rule| &rule.metric_name)).next() {
+    let twice = duplicates(rules.iter().map(|rule| &rule.metric_name)).next();
+    match twice {
         Some(name) => Err(TemplateError::DuplicateRetention { name }),
         None => Ok(rules),
     }
