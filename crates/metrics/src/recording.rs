@@ -18,7 +18,7 @@ pub const MAX_VALUES: usize = 1_000_000;
 /// Problems of one text that are told; the others are most often the same again.
 pub const MAX_PROBLEMS: usize = 20;
 /// A time of this size or more is in milliseconds, as in the text format; a smaller one is in seconds,
-/// as in OpenMetrics. As milliseconds it is in March 1973, as seconds in the year 5138.
+/// as in `OpenMetrics`. As milliseconds it is in March 1973, as seconds in the year 5138.
 const LEAST_MILLIS: f64 = 1e11;
 
 /// One series, oldest sample first.
@@ -256,9 +256,9 @@ fn read_step(word: &str) -> Option<(f64, f64)> {
     if let Ok(first) = word.parse() {
         return Some((first, 0.0));
     }
-    let signs = word.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-'));
+    let mut signs = word.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-'));
     let split = |(at, _): (usize, char)| Some((word[..at].parse().ok()?, word[at..].parse().ok()?));
-    signs.filter_map(split).next()
+    signs.find_map(split)
 }
 
 #[cfg(test)]
