@@ -144,6 +144,7 @@ mod tests {
     }
 
     /// A reader of durations that cuts a text where a letter of two bytes may be.
+    #[expect(clippy::unnecessary_wraps, reason = "targets may break a promise")]
     fn cuts_a_letter(input: &[u8]) -> crate::Seen {
         let Ok(text) = std::str::from_utf8(input) else { return Ok("no text".to_owned()) };
         let unit = if text.len() > 2 { &text[text.len() - 1..] } else { text };

@@ -14,6 +14,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one, parsed once")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows a good, an erroring and a slow release on this machine, without Kubernetes.
@@ -26,7 +27,7 @@ pub(crate) enum Command {
     Controller(Box<ControllerArguments>),
     /// Lints, tests, replays and runs analysis templates, and judges canaries, without a cluster.
     #[command(subcommand)]
-    Analysis(AnalysisCommand),
+    Analysis(Box<AnalysisCommand>),
     #[command(flatten)]
     Client(ClientCommand),
 }

@@ -45,10 +45,10 @@ pub(crate) async fn run(arguments: DashboardArguments) -> anyhow::Result<ExitCod
 }
 
 /// The rollout that was named, or the only one there is.
-async fn chosen(connection: &Connection, named: Option<String>) -> anyhow::Result<String> {
+async fn chosen(connection: &Connection, wanted: Option<String>) -> anyhow::Result<String> {
     let namespace = &connection.namespace;
     let api: Api<Rollout> = Api::namespaced(connection.client.clone(), namespace);
-    if let Some(name) = named {
+    if let Some(name) = wanted {
         api.get(&name).await?;
         return Ok(name);
     }

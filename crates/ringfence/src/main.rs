@@ -64,7 +64,7 @@ fn run(command: Command) -> ExitCode {
     }
     match command {
         Command::Rehearse(arguments) => report(rehearse::run(&arguments)),
-        Command::Analysis(command) => report(on_runtime(analysis::run(command))),
+        Command::Analysis(command) => report(on_runtime(analysis::run(*command))),
         Command::Client(command) => run_client(command, Arguments::command()),
         Command::Demo(arguments) => report(on_runtime(demo::run(arguments))),
         Command::Cluster(arguments) => report(on_runtime(cluster::run(arguments))),

@@ -134,14 +134,14 @@ impl Course {
         let last = result.measurements.iter().rev().find(|it| it.finished_at.is_some())?;
         let metric = self.metrics.iter().find(|metric| metric.name == result.name);
         let lost = matches!(last.phase, AnalysisPhase::Failed | AnalysisPhase::Inconclusive);
-        let found = metric.filter(|_| lost).zip(last.value.as_deref());
+        let to_explain = metric.filter(|_| lost).zip(last.value.as_deref());
         Some(Taken {
             metric: result.name.clone(),
             number,
             at: last.finished_at.as_ref().map(|at| at.0).unwrap_or_default(),
             phase: last.phase,
             value: last.value.clone(),
-            finding: found.map(|(metric, value)| assess::finding(metric, value, last.phase)),
+            finding: to_explain.map(|(metric, value)| assess::finding(metric, value, last.phase)),
             error: last.message.clone(),
         })
     }

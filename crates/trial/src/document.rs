@@ -154,8 +154,8 @@ fn place(location: Location) -> Place {
 /// YAML as it stands.
 enum Node {
     Plain(Value),
-    List(Vec<Spanned<Node>>),
-    Map(Vec<(Spanned<String>, Spanned<Node>)>),
+    List(Vec<Spanned<Self>>),
+    Map(Vec<(Spanned<String>, Spanned<Self>)>),
 }
 
 impl Node {

@@ -87,7 +87,7 @@ fn notation(source: &Source) -> Result<Vec<Recorded>, Unusable> {
         let mut tell = |path: &str, message: String| {
             problems.push(document.problem(path, message).to_string());
         };
-        let interval = notation.interval.as_deref().map(interval).unwrap_or(Ok(DEFAULT_INTERVAL));
+        let interval = notation.interval.as_deref().map_or(Ok(DEFAULT_INTERVAL), interval);
         let interval = interval.unwrap_or_else(|error| {
             tell("interval", error);
             DEFAULT_INTERVAL

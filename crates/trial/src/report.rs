@@ -197,7 +197,7 @@ fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let told = parts.iter().filter(|(count, _)| *count > 0);
-    let text: String = told.map(|(count, unit)| format!("{count}{unit}")).collect();
+    let text = told.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().concat();
     if text.is_empty() { format!("{}ms", duration.as_millis()) } else { text }
 }
 

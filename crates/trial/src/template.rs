@@ -260,14 +260,14 @@ impl Library {
     /// The template of that name, or else the only one that no other refers to.
     fn choose(&self, name: Option<&str>) -> Result<AnalysisTemplateRef, NoRun> {
         let all = self.all();
-        let named: Vec<&AnalysisTemplateRef> = match name {
+        let meant: Vec<&AnalysisTemplateRef> = match name {
             Some(name) => all.iter().filter(|it| it.template_name == name).collect(),
             None => all.iter().filter(|it| !self.is_referred_to(it)).collect(),
         };
         let names = |refs: &[&AnalysisTemplateRef]| {
             refs.iter().map(|it| it.template_name.clone()).collect::<Vec<_>>()
         };
-        match named.as_slice() {
+        match meant.as_slice() {
             [one] => Ok((*one).clone()),
             [] => Err(NoRun::NotThere(names(&all.iter().collect::<Vec<_>>()))),
             several => Err(NoRun::Ambiguous(names(several))),

@@ -17,7 +17,7 @@ fn source(name: &str) -> Source {
 fn said(names: &[&str], known: Option<&Known>) -> String {
     let sources: Vec<Source> = names.iter().map(|name| source(name)).collect();
     let problems = lint(&sources, known).unwrap();
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    problems.iter().map(|problem| format!("{problem}\n")).collect::<Vec<_>>().concat()
 }
 
 #[track_caller]

@@ -25,6 +25,7 @@ fn wanted(args: &[(&str, &str)]) -> Wanted {
 }
 
 /// Runs a template over `series`, from the first sample on.
+#[expect(clippy::unwrap_in_result, reason = "the recording is a file of this folder")]
 fn test(
     template: &Source,
     args: &[(&str, &str)],

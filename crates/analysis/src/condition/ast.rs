@@ -139,24 +139,24 @@ pub(super) enum Node {
     Text(Rc<str>),
     Name(String),
     Pointer(Pointer),
-    Unary(Unary, Box<Node>),
-    Binary(Binary, Box<Node>, Box<Node>),
+    Unary(Unary, Box<Self>),
+    Binary(Binary, Box<Self>, Box<Self>),
     /// `a < b <= c`: each value is compared with the next.
-    Compared(Box<Node>, Vec<(Order, Node)>),
+    Compared(Box<Self>, Vec<(Order, Self)>),
     /// Accesses of which one may end all of them with nil.
-    Chain(Box<Node>),
-    Member(Box<Node>, Box<Node>, Access),
-    Method(Box<Node>, String, Vec<Node>, Access),
-    Slice(Box<Node>, Option<Box<Node>>, Option<Box<Node>>),
-    Call(String, Vec<Node>),
+    Chain(Box<Self>),
+    Member(Box<Self>, Box<Self>, Access),
+    Method(Box<Self>, String, Vec<Self>, Access),
+    Slice(Box<Self>, Option<Box<Self>>, Option<Box<Self>>),
+    Call(String, Vec<Self>),
     Loop(Loop, Box<Looped>),
-    Let(String, Box<Node>, Box<Node>),
-    Sequence(Vec<Node>),
+    Let(String, Box<Self>, Box<Self>),
+    Sequence(Vec<Self>),
     /// A condition, what it stands for, and what it stands for otherwise; without the second it stands
     /// for itself.
-    If(Box<Node>, Option<Box<Node>>, Box<Node>),
-    List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
+    If(Box<Self>, Option<Box<Self>>, Box<Self>),
+    List(Vec<Self>),
+    Map(Vec<(Self, Self)>),
 }
 
 /// Whether an access of nil is an error or nil.

@@ -54,7 +54,6 @@ fn identical(left: &Value, right: &Value) -> bool {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "conditions compare exactly, as written")]
 fn eq(left: f64, right: f64) -> bool {
     left == right
 }

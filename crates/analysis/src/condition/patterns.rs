@@ -69,11 +69,8 @@ fn translated(pattern: &str) -> String {
             '[' if !in_class => {
                 in_class = true;
                 out.push('[');
-                for first in ['^', ']'] {
-                    if rest.next_if_eq(&first).is_some() {
-                        out.push_str(if first == ']' { "\\]" } else { "^" });
-                    }
-                }
+                out.extend(rest.next_if_eq(&'^'));
+                out.push_str(rest.next_if_eq(&']').map_or("", |_| "\\]"));
             }
             '[' => {
                 out.push('[');

@@ -99,7 +99,7 @@ pub(super) fn duration_text(nanos: i64) -> String {
     };
     match nanos {
         0 => "0s".to_owned(),
-        ..1_000 => format!("{sign}{nanos}ns"),
+        1..1_000 => format!("{sign}{nanos}ns"),
         1_000..1_000_000 => format!("{sign}{}µs", point(1_000)),
         1_000_000..1_000_000_000 => format!("{sign}{}ms", point(1_000_000)),
         _ => {

@@ -19,7 +19,7 @@ pub(super) enum Type {
     Text,
     Floats,
     Texts,
-    List(Box<Type>),
+    List(Box<Self>),
     Map,
     Time,
     Duration,

@@ -28,7 +28,7 @@ pub struct CreateArguments {
 /// `create` what.
 #[derive(Debug, Subcommand)]
 pub enum CreateCommand {
-    /// Create an AnalysisRun from an AnalysisTemplate or a ClusterAnalysisTemplate
+    /// Create an AnalysisRun from an AnalysisTemplate or a `ClusterAnalysisTemplate`
     #[command(name = "analysisrun", visible_alias = "ar")]
     AnalysisRun(CreateAnalysisRunArguments),
 }
@@ -39,7 +39,7 @@ pub struct CreateAnalysisRunArguments {
     /// Where the template is.
     #[command(flatten)]
     pub source: TemplateSource,
-    /// Use a ClusterAnalysisTemplate instead of a AnalysisTemplate
+    /// Use a `ClusterAnalysisTemplate` instead of a AnalysisTemplate
     #[arg(long)]
     pub global: bool,
     /// Arguments to the parameter template
@@ -62,10 +62,10 @@ pub struct CreateAnalysisRunArguments {
 /// Where the template of a run is; exactly one of these.
 #[derive(Debug, Args)]
 pub struct TemplateSource {
-    /// Create an AnalysisRun from an AnalysisTemplate or ClusterAnalysisTemplate in the cluster
+    /// Create an AnalysisRun from an AnalysisTemplate or `ClusterAnalysisTemplate` in the cluster
     #[arg(long, value_name = "NAME")]
     pub from: Option<String>,
-    /// Create an AnalysisRun from an AnalysisTemplate or ClusterAnalysisTemplate in a local file
+    /// Create an AnalysisRun from an AnalysisTemplate or `ClusterAnalysisTemplate` in a local file
     #[arg(long, value_name = "FILE")]
     pub from_file: Option<PathBuf>,
 }

@@ -20,9 +20,10 @@ use std::time::Duration;
 use value::{Delay, container_image, delay};
 
 /// A command for rollouts.
+#[expect(clippy::large_enum_variant, reason = "there is one, parsed once")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create a Rollout, Experiment, AnalysisTemplate, ClusterAnalysisTemplate, or AnalysisRun resource
+    /// Create a Rollout, Experiment, AnalysisTemplate, `ClusterAnalysisTemplate`, or AnalysisRun resource
     Create(CreateArguments),
     /// Get details about rollouts and experiments
     #[command(subcommand)]

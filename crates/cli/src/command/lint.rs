@@ -28,7 +28,9 @@ struct Remark {
 pub(super) fn run(arguments: &LintArguments, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let mut documents = manifest::read(&arguments.file)?;
     // Upstream's linter reads JSON as YAML, and its complaints say so.
-    documents.iter_mut().for_each(|document| document.syntax = Syntax::Yaml);
+    for document in &mut documents {
+        document.syntax = Syntax::Yaml;
+    }
     let rollouts: Vec<&Document> = documents.iter().filter(|found| is_rollout(found)).collect();
     match arguments.output {
         Output::Text => tell(&rollouts, &documents, screen),

@@ -73,11 +73,11 @@ pub(crate) fn all(
     pool: Pool<'_>,
     now: Timestamp,
 ) -> Vec<ReplicaSetInfo> {
-    let owned = pool
+    let of_owner = pool
         .replica_sets
         .iter()
         .filter(|set| is_owned(set.metadata.owner_references.as_deref(), owner));
-    let mut infos: Vec<_> = owned.map(|set| info(set, rollout, pool, now)).collect();
+    let mut infos: Vec<_> = of_owner.map(|set| info(set, rollout, pool, now)).collect();
     infos.sort_by(|one, other| {
         other.revision.cmp(&one.revision).then_with(|| one.name.cmp(&other.name))
     });

@@ -45,15 +45,15 @@ pub struct JobInfo {
 
 /// An owner's runs, oldest first; those of one second in the order that upstream gives them.
 pub(crate) fn all(owner: Option<&str>, runs: &[AnalysisRun], now: Timestamp) -> Vec<RunInfo> {
-    let mut owned: Vec<_> = runs
+    let mut of_owner: Vec<_> = runs
         .iter()
         .filter(|run| is_owned(run.metadata.owner_references.as_deref(), owner))
         .collect();
-    owned.sort_by_key(|run| {
+    of_owner.sort_by_key(|run| {
         let born = run.metadata.creation_timestamp.as_ref().map(|time| time.0);
         (born, Reverse(run.metadata.name.clone()))
     });
-    owned.into_iter().map(|run| info(run, now)).collect()
+    of_owner.into_iter().map(|run| info(run, now)).collect()
 }
 
 fn info(run: &AnalysisRun, now: Timestamp) -> RunInfo {

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// How long it may take to begin.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// A Prometheus that runs until this is dropped.

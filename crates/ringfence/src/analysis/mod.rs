@@ -50,7 +50,7 @@ pub(crate) enum AnalysisCommand {
     Replay(world::ReplayArguments),
     /// Runs a template now, against what it asks, as the controller would.
     ///
-    /// Secrets are taken from variables such as RINGFENCE_SECRET_NAME_KEY. Exits as `test` does.
+    /// Secrets are taken from variables such as `RINGFENCE_SECRET_NAME_KEY`. Exits as `test` does.
     Run(world::RunArguments),
 }
 

@@ -57,10 +57,8 @@ fn play(folder: &Folder, cluster: &Cluster, cases: &[(&str, Result<&str, &str>)]
     }
 }
 
-#[test]
-fn objects_are_made_from_files_and_runs_from_templates() {
-    let folder = Folder::new("create");
-    let cluster = Cluster::start(&folder, &[]);
+/// What there is to make.
+fn write_manifests(folder: &Folder) {
     let global = TEMPLATE.replace("\"AnalysisTemplate\"", "\"ClusterAnalysisTemplate\"");
     let nameless = TEMPLATE.replace("\"name\": \"pass\",", "");
     let yaml = "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata: {name: wrong}\nspek: {}\n";
@@ -75,8 +73,14 @@ fn objects_are_made_from_files_and_runs_from_templates() {
     ] {
         std::fs::write(folder.path().join(file), text).unwrap();
     }
+}
+
+#[test]
+fn objects_are_made_from_files() {
+    let folder = Folder::new("create");
+    let cluster = Cluster::start(&folder, &[]);
+    write_manifests(&folder);
     let made = |what: &'static str| Ok::<_, &str>(what);
-    let both = "Error: one of --from or --from-file must be specified";
     play(
         &folder,
         &cluster,
@@ -102,6 +106,22 @@ fn objects_are_made_from_files_and_runs_from_templates() {
                 ),
             ),
             ("create -f nowhere.yaml", Err("Error: open nowhere.yaml: no such file or directory")),
+        ],
+    );
+}
+
+#[test]
+fn runs_are_made_from_templates() {
+    let folder = Folder::new("create-runs");
+    let cluster = Cluster::start(&folder, &[]);
+    write_manifests(&folder);
+    let made = |what: &'static str| Ok::<_, &str>(what);
+    let both = "Error: one of --from or --from-file must be specified";
+    plugin(&folder, &cluster, "create -f template.json -f global.json").ok();
+    play(
+        &folder,
+        &cluster,
+        &[
             ("create analysisrun", Err(both)),
             ("create ar --from pass --from-file template.json", Err(both)),
             (

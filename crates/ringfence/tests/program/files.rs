@@ -52,7 +52,7 @@ fn lint_says_what_is_wrong_with_every_rollout_of_a_file() {
         &[
             ("good.json", CANARY.to_owned()),
             ("none.yaml", "---\n---\napiVersion: v1\nkind: ConfigMap\n".to_owned()),
-            ("bad.json", no_room.clone()),
+            ("bad.json", no_room),
             ("several.yaml", format!("{CANARY}\n---\n{many}\n---\n{SERVICE}\n")),
             ("served.yaml", format!("{served}\n---\n{SERVICE}\n")),
             ("plugin.json", plugin),
@@ -139,7 +139,7 @@ fn every_shell_gets_a_script_that_knows_the_commands() {
     called(PLUGIN, &folder, "completion tcsh").fails(1);
 }
 
-const SETTINGS: &str = r#"
+const SETTINGS: &str = r"
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -161,7 +161,7 @@ data:
     - send: [a]
   service.slack: |
     token: $slack-token
-"#;
+";
 
 #[test]
 fn the_settings_of_notifications_are_listed_as_upstream_lists_them() {

@@ -111,9 +111,9 @@ impl Given {
     }
 
     fn with(&self, guesses: &[&str], open: &BTreeSet<String>) -> BTreeMap<String, String> {
-        let guessed =
+        let filled_in =
             open.iter().zip(guesses).map(|(tag, guess)| (tag.clone(), (*guess).to_owned()));
-        self.known.clone().into_iter().chain(guessed).collect()
+        self.known.clone().into_iter().chain(filled_in).collect()
     }
 }
 

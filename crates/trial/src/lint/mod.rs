@@ -50,7 +50,7 @@ pub fn lint(sources: &[Source], known: Option<&Known>) -> Result<Vec<Problem>, N
             Err(problem) => problems.push(problem),
         }
     }
-    documents.retain(|document| Object::is_one(document));
+    documents.retain(Object::is_one);
     if documents.is_empty() && problems.is_empty() {
         let files: Vec<&str> = sources.iter().map(|source| source.file.as_str()).collect();
         return Err(NothingThere { files: files.join(", ") });

@@ -44,16 +44,16 @@ fn ping_pong(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
             "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only";
         invalid("trafficRouting.alb", Value::Null, detail);
     }
-    let (ping, pong) = (&services.ping_service, &services.pong_service);
-    for (field, name) in [("pingService", ping), ("pongService", pong)] {
+    let both = [&services.ping_service, &services.pong_service];
+    for (field, name) in ["pingService", "pongService"].into_iter().zip(both) {
         if name.is_empty() {
             let detail = "Ping service and Pong service must to be set to use Ping-Pong feature";
             invalid(&format!("pingPong.{field}"), json!(name), detail);
         }
     }
-    if ping == pong {
+    if both[0] == both[1] {
         let detail = "This rollout uses the same service for the ping and pong services, but two different services are required.";
-        invalid("pingPong.pingService", json!(ping), detail);
+        invalid("pingPong.pingService", json!(both[0]), detail);
     }
     let alb = routing.and_then(|routing| routing.alb.as_ref());
     if alb.is_some_and(|alb| alb.root_service.as_deref().unwrap_or_default().is_empty()) {
