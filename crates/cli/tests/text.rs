@@ -276,21 +276,21 @@ fn an_experiment_shows_its_images_its_replica_sets_and_its_runs() {
         runs: vec![job_run("e1", "Experiment"), run()],
     };
     let info = ExperimentInfo::new(&objects, now());
-    expect![[r"
+    expect![[r#"
         Name:            web-bbb-2-0
         Namespace:       shop
         Status:          ◌ Running
         Message:         waiting for the run
         Images:          demo:ccc (Σ:baseline)
 
-        NAME                  KIND         STATUS        AGE  INFO
-        Σ web-bbb-2-0         Experiment   ◌ Running     7d   
-        ├──⧉ web-ccc          ReplicaSet   ✔ Healthy     7d   
-        │  └──□ web-ccc-1     Pod          ✔ Running     7d   ready:1/1
-        └──α web-load         AnalysisRun  ◌ Running     7d   ✔ 1
-           ├──⊞ load-1        Job          ✔ Successful  7d   
-           └──⊞ load-2        Job          ◌ Running     7d   
-    "]]
+        NAME               KIND         STATUS        AGE  INFO
+        Σ web-bbb-2-0      Experiment   ◌ Running     7d   
+        ├──⧉ web-ccc       ReplicaSet   ✔ Healthy     7d   
+        │  └──□ web-ccc-1  Pod          ✔ Running     7d   ready:1/1
+        └──α web-load      AnalysisRun  ◌ Running     7d   ✔ 1
+           ├──⊞ load-1     Job          ✔ Successful  7d   
+           └──⊞ load-2     Job          ◌ Running     7d   
+    "#]]
     .assert_eq(&print::experiment(&info, Colour::Never));
 }
 
