@@ -21,7 +21,7 @@ const SEED: u64 = 1;
 
 /// Suite, story and case of runs that a bug was found by, outside of what is played here.
 const ONCE: &[(&str, &str, &str)] = &[
-    ("T3", "flagger_1202_slow_pods_are_waited_for_before_users_come", "rollouts-of-7-after-54"),
+    ("T3", "flagger_1202_slow_pods_are_waited_for_before_users_come", "rollouts-of-33-after-43"),
     (
         "T4",
         "argo_1415_an_autoscaler_in_the_middle_leaves_stable_alone",

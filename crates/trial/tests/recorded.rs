@@ -50,7 +50,10 @@ fn check(service: &str, phase: AnalysisPhase, expected: &Expect) {
 
 #[test]
 fn a_good_service_passes() {
-    check("good", Successful, &expect![[r#"
+    check(
+        "good",
+        Successful,
+        &expect![[r#"
         1970-01-01T00:05:00Z  success-rate #1  [0.99]  Successful
         1970-01-01T00:06:00Z  success-rate #2  [0.99]  Successful
         1970-01-01T00:07:00Z  success-rate #3  [0.99]  Successful
@@ -63,12 +66,16 @@ fn a_good_service_passes() {
           query      sum(rate(http_requests_total{service="good",code="200"}[5m])) / sum(rate(http_requests_total{service="good"}[5m]))
           window     5m up to 1970-01-01T00:09:00Z
         Successful
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_bad_service_fails_once_the_limit_is_passed_and_the_verdict_says_why() {
-    check("bad", Failed, &expect![[r#"
+    check(
+        "bad",
+        Failed,
+        &expect![[r#"
         1970-01-01T00:05:00Z  success-rate #1  [0.99]  Successful
         1970-01-01T00:06:00Z  success-rate #2  [0.99]  Successful
         1970-01-01T00:07:00Z  success-rate #3  [0.9477124183006537]  Failed: success-rate 0.9477 < 0.95
@@ -80,12 +87,16 @@ fn a_bad_service_fails_once_the_limit_is_passed_and_the_verdict_says_why() {
           query      sum(rate(http_requests_total{service="bad",code="200"}[5m])) / sum(rate(http_requests_total{service="bad"}[5m]))
           window     5m up to 1970-01-01T00:08:00Z
         Failed: Metric "success-rate" assessed Failed due to failed (2) > failureLimit (1)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_ratio_without_traffic_decides_nothing() {
-    check("idle", Inconclusive, &expect![[r#"
+    check(
+        "idle",
+        Inconclusive,
+        &expect![[r#"
         1970-01-01T00:05:00Z  success-rate #1  [NaN]  Inconclusive: success-rate is [NaN]: result[0] >= 0.95 says nothing about it
         success-rate: Inconclusive: success-rate is [NaN]: result[0] >= 0.95 says nothing about it
           value      [NaN]
@@ -94,12 +105,16 @@ fn a_ratio_without_traffic_decides_nothing() {
           query      sum(rate(http_requests_total{service="idle",code="200"}[5m])) / sum(rate(http_requests_total{service="idle"}[5m]))
           window     5m up to 1970-01-01T00:05:00Z
         Inconclusive: Metric "success-rate" assessed Inconclusive due to inconclusive (1) > inconclusiveLimit (0)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn missing_data_is_an_error_and_never_a_success() {
-    check("gone", Error, &expect![[r#"
+    check(
+        "gone",
+        Error,
+        &expect![[r#"
         1970-01-01T00:05:00Z  success-rate #1  [1]  Successful
         1970-01-01T00:06:00Z  success-rate #2  [1]  Successful
         1970-01-01T00:07:00Z  success-rate #3  []  Error: could not evaluate successCondition "result[0] >= 0.95": metric result is nil or empty: no data returned from the metric provider
@@ -115,8 +130,12 @@ fn missing_data_is_an_error_and_never_a_success() {
           query      sum(rate(http_requests_total{service="gone",code="200"}[5m])) / sum(rate(http_requests_total{service="gone"}[5m]))
           window     5m up to 1970-01-01T00:07:40Z
         Error: Metric "success-rate" assessed Error due to consecutiveErrors (5) > consecutiveErrorLimit (4): "Error Message: could not evaluate successCondition "result[0] >= 0.95": metric result is nil or empty: no data returned from the metric provider"
-    "#]]);
-    check("unheard-of", Error, &expect![[r#"
+    "#]],
+    );
+    check(
+        "unheard-of",
+        Error,
+        &expect![[r#"
         1970-01-01T00:05:00Z  success-rate #1  []  Error: could not evaluate successCondition "result[0] >= 0.95": metric result is nil or empty: no data returned from the metric provider
         1970-01-01T00:05:10Z  success-rate #2  []  Error: could not evaluate successCondition "result[0] >= 0.95": metric result is nil or empty: no data returned from the metric provider
         1970-01-01T00:05:20Z  success-rate #3  []  Error: could not evaluate successCondition "result[0] >= 0.95": metric result is nil or empty: no data returned from the metric provider
@@ -130,7 +149,8 @@ fn missing_data_is_an_error_and_never_a_success() {
           query      sum(rate(http_requests_total{service="unheard-of",code="200"}[5m])) / sum(rate(http_requests_total{service="unheard-of"}[5m]))
           window     5m up to 1970-01-01T00:05:40Z
         Error: Metric "success-rate" assessed Error due to consecutiveErrors (5) > consecutiveErrorLimit (4): "Error Message: could not evaluate successCondition "result[0] >= 0.95": metric result is nil or empty: no data returned from the metric provider"
-    "#]]);
+    "#]],
+    );
 }
 
 fn inline(metric: &str) -> Source {

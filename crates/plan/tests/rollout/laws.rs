@@ -209,3 +209,26 @@ fn steps_are_not_skipped_and_not_opened_again() {
     check(&world, &status(&json!({"currentStepIndex": 3})), Law::StepsComeInOrder);
     check(&world, &status(&json!({"currentStepIndex": 0})), Law::FinishedStepsStayFinished);
 }
+
+/// The steps that each status written after a new version says are done.
+fn indexes(mut world: World) -> Vec<i64> {
+    let mut indexes = Vec::new();
+    world.settle();
+    world.set_image("v2");
+    world.settle_with(
+        |_, plan| {
+            let Some(Write::Patch { body, .. }) = &plan.status else { return };
+            indexes.extend(body["status"]["currentStepIndex"].as_i64());
+        },
+        None,
+    );
+    indexes
+}
+
+#[test]
+fn weights_that_the_pods_at_hand_make_up_share_a_status_and_those_of_a_route_do_not() {
+    let steps = json!([{"setWeight": 20}, {"setWeight": 40}, {"setWeight": 30}, {"pause": {}}]);
+    let by_pods = World::new(rollout(2, &json!({"canary": {"steps": steps}})));
+    assert_eq!(indexes(by_pods), [0, 3]);
+    assert_eq!(indexes(routed_world(2, &routed(&steps))), [0, 1, 2, 3]);
+}

@@ -3,7 +3,6 @@
 
 use crate::model::{World, crash_everywhere, rollout, routed, routed_world};
 use serde_json::json;
-use vocab::Write;
 
 #[test]
 fn a_first_deploy_becomes_stable_and_healthy() {
@@ -37,29 +36,6 @@ fn a_basic_canary_goes_by_the_ratio_of_pods_and_stops_at_a_pause() {
     assert_eq!(world.outcome().phase, "Healthy");
     assert!(world.has_event("RolloutStepCompleted", "Rollout step 1/4 completed (setWeight: 20)"));
     assert!(world.has_event("RolloutStepCompleted", "Rollout step 4/4 completed (pause: 30)"));
-}
-
-/// The steps that each status written after a new version says are done.
-fn indexes(mut world: World) -> Vec<i64> {
-    let mut indexes = Vec::new();
-    world.settle();
-    world.set_image("v2");
-    world.settle_with(
-        |_, plan| {
-            let Some(Write::Patch { body, .. }) = &plan.status else { return };
-            indexes.extend(body["status"]["currentStepIndex"].as_i64());
-        },
-        None,
-    );
-    indexes
-}
-
-#[test]
-fn weights_that_the_pods_at_hand_make_up_share_a_status_and_those_of_a_route_do_not() {
-    let steps = json!([{"setWeight": 20}, {"setWeight": 40}, {"setWeight": 30}, {"pause": {}}]);
-    let by_pods = World::new(rollout(2, &json!({"canary": {"steps": steps}})));
-    assert_eq!(indexes(by_pods), [0, 3]);
-    assert_eq!(indexes(routed_world(2, &routed(&steps))), [0, 1, 2, 3]);
 }
 
 #[test]
