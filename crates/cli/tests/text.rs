@@ -276,7 +276,7 @@ fn an_experiment_shows_its_images_its_replica_sets_and_its_runs() {
         runs: vec![job_run("e1", "Experiment"), run()],
     };
     let info = ExperimentInfo::new(&objects, now());
-    expect![[r#"
+    expect![[r"
         Name:            web-bbb-2-0
         Namespace:       shop
         Status:          ◌ Running
@@ -290,7 +290,7 @@ fn an_experiment_shows_its_images_its_replica_sets_and_its_runs() {
         └──α web-load      AnalysisRun  ◌ Running     7d   ✔ 1
            ├──⊞ load-1     Job          ✔ Successful  7d   
            └──⊞ load-2     Job          ◌ Running     7d   
-    "#]]
+    "]]
     .assert_eq(&print::experiment(&info, Colour::Never));
 }
 

@@ -133,8 +133,8 @@ impl Course {
     fn newest(&self, result: &MetricResult, number: i32) -> Option<Taken> {
         let last = result.measurements.iter().rev().find(|it| it.finished_at.is_some())?;
         let metric = self.metrics.iter().find(|metric| metric.name == result.name);
-        let lost = matches!(last.phase, AnalysisPhase::Failed | AnalysisPhase::Inconclusive);
-        let to_explain = metric.filter(|_| lost).zip(last.value.as_deref());
+        let needs_words = matches!(last.phase, AnalysisPhase::Failed | AnalysisPhase::Inconclusive);
+        let to_explain = metric.filter(|_| needs_words).zip(last.value.as_deref());
         Some(Taken {
             metric: result.name.clone(),
             number,
