@@ -21,6 +21,9 @@ use vocab::{ObjectRef, Write};
 
 pub(super) const ACTOR: Actor =
     Actor { field_manager: "kubectl-argo-rollouts", user_agent: "ringfence-cli" };
+/// A kind, and what upstream calls it in a sentence.
+const EXPERIMENT: (&str, &str) = ("Experiment", "experiment");
+const RUN: (&str, &str) = ("AnalysisRun", "analysisRun");
 /// How often a change is tried again when somebody else wrote meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -94,20 +97,14 @@ pub(super) async fn retry_experiment(
     arguments: NamesArguments,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    write_each(&arguments, ("Experiment", actions::retry_experiment), |name| {
-        writeln!(screen.out, "experiment '{name}' retried")
-    })
-    .await
+    write_each(&arguments, EXPERIMENT, (actions::retry_experiment, "retried"), screen).await
 }
 
 pub(super) async fn terminate_run(
     arguments: NamesArguments,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    write_each(&arguments, ("AnalysisRun", actions::terminate), |name| {
-        writeln!(screen.out, "analysisRun '{name}' terminated")
-    })
-    .await
+    write_each(&arguments, RUN, (actions::terminate, "terminated"), screen).await
 }
 
 /// Upstream says `retried`, and scripts may wait for that word.
@@ -115,23 +112,21 @@ pub(super) async fn terminate_experiment(
     arguments: NamesArguments,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    write_each(&arguments, ("Experiment", actions::terminate), |name| {
-        writeln!(screen.out, "experiment '{name}' retried")
-    })
-    .await
+    write_each(&arguments, EXPERIMENT, (actions::terminate, "retried"), screen).await
 }
 
 /// Makes one write for each object of a kind, without a look at it.
 async fn write_each(
     arguments: &NamesArguments,
-    (kind, write): (&str, fn(ObjectRef) -> Write),
-    mut say: impl FnMut(&str) -> std::io::Result<()>,
+    (kind, told): (&str, &str),
+    (write, words): (fn(ObjectRef) -> Write, &str),
+    screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     let connection = connect(&arguments.connect).await?;
     for name in &arguments.names {
         let target = ObjectRef::new(ARGO_API_VERSION, kind, &connection.namespace, name);
         effects::perform(&connection.client, ACTOR, &write(target)).await?;
-        say(name)?;
+        writeln!(screen.out, "{told} '{name}' {words}")?;
     }
     Ok(())
 }
