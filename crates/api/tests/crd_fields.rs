@@ -11,6 +11,10 @@ const KNOWN_FIELDS: &str = include_str!("data/argo-crd-fields.tsv");
 /// Paths that only our definitions have.
 const OURS: &str = "Rollout status.reasons";
 
+/// Text that our definitions take as a number too, for clients that can read no other.
+const OUR_NUMBERS: [&str; 2] =
+    ["Rollout status.observedGeneration", "Rollout status.workloadObservedGeneration"];
+
 /// Ends of the paths below which Kubernetes' own types begin, which the list leaves out.
 const BUILT_IN: [&str; 3] = [".selector", ".template", ".job.spec"];
 
@@ -43,6 +47,9 @@ fn complaint(
 ) -> Option<String> {
     match (known, ours) {
         (Some(known), Some(ours)) if known == ours => None,
+        (Some([kind, ..]), Some([ours, ..])) if OUR_NUMBERS.contains(&path) => {
+            (kind != "string" || ours != "int-or-string").then(|| format!("{path}: ours is {ours}"))
+        }
         (Some(known), Some(ours)) => Some(format!("{path}: known as {known:?}, ours is {ours:?}")),
         (Some(known), None) => Some(format!("{path}: missing, known as {known:?}")),
         (None, Some(_)) if path.starts_with(OURS) => None,

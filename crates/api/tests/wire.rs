@@ -65,8 +65,10 @@ fn statuses_are_read_however_a_client_wrote_them() {
         assert_eq!(write(&read::<RolloutStatus>(&written)), expected, "{written}");
     };
     check(json!({ "pauseConditions": null, "conditions": null, "abort": null }), json!({}));
-    check(json!({ "observedGeneration": 7 }), json!({ "observedGeneration": "7" }));
-    check(json!({ "observedGeneration": 7.0 }), json!({ "observedGeneration": "7" }));
+    check(json!({ "observedGeneration": 7 }), json!({ "observedGeneration": 7 }));
+    check(json!({ "observedGeneration": 7.0 }), json!({ "observedGeneration": 7 }));
+    check(json!({ "observedGeneration": "of old" }), json!({ "observedGeneration": "of old" }));
+    check(json!({ "observedGeneration": "" }), json!({}));
     check(json!({ "observedGeneration": "7" }), json!({ "observedGeneration": "7" }));
     check(json!({ "currentStepIndex": 2.0 }), json!({ "currentStepIndex": 2 }));
     check(

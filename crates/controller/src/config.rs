@@ -7,7 +7,7 @@ use crate::{
     planner::{Planner, Product},
     surroundings::Surroundings,
 };
-use api::argo::keys::CONTROLLER_INSTANCE_ID;
+use api::argo::{GenerationForm, keys::CONTROLLER_INSTANCE_ID};
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 /// Upstream's address of `/metrics` is port 8090 and of health is port 8080, on all interfaces; ours are
@@ -26,6 +26,8 @@ pub struct ControllerConfig {
     pub metrics_listen: Option<SocketAddr>,
     /// Where `/healthz` and `/readyz` are served, if at all.
     pub health_listen: Option<SocketAddr>,
+    /// How a rollout's status names generations.
+    pub generation_form: GenerationForm,
     /// Address of Prometheus for metrics that name none.
     pub prometheus_address: Option<String>,
     /// Where the controller runs, for metric providers that take their credentials from there.
@@ -59,6 +61,7 @@ impl ControllerConfig {
             leader_election: LeaderElection::Off,
             metrics_listen: None,
             health_listen: None,
+            generation_form: GenerationForm::Text,
             prometheus_address: None,
             surroundings: Surroundings::default(),
             workers: 1,

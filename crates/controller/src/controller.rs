@@ -223,8 +223,17 @@ fn worker(
     let instance_id = config.instance_id.clone();
     let (metrics, planner) = (Arc::clone(metrics), Arc::clone(&config.planner));
     let (surroundings, quarrels) = (Arc::new(config.surroundings.clone()), Arc::default());
-    let worker =
-        Worker { writer, recorder, clock, metrics, instance_id, planner, surroundings, quarrels };
+    let worker = Worker {
+        writer,
+        recorder,
+        clock,
+        metrics,
+        instance_id,
+        generation_form: config.generation_form,
+        planner,
+        surroundings,
+        quarrels,
+    };
     (worker, teller)
 }
 

@@ -15,7 +15,10 @@ use crate::{
     cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
 };
-use api::argo::{AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Rollout, keys};
+use api::argo::{
+    AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, ObservedGeneration, Rollout,
+    keys,
+};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
@@ -128,8 +131,8 @@ fn experiments(cache: &Cache, name: &Name, wanted: &mut Reads, observed: &mut Ob
 /// While the specification is new: the services that the rollout managed before, whether or not it still
 /// names them.
 fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option<Service>)> {
-    let seen = rollout.status.as_ref().and_then(|status| status.observed_generation.clone());
-    if seen == rollout.metadata.generation.map(|number| number.to_string()) {
+    let noted = rollout.status.as_ref().and_then(|status| status.observed_generation.as_ref());
+    if ObservedGeneration::is_of(noted, rollout.metadata.generation) {
         return Vec::new();
     }
     let held = cache.in_group(Kind::Service, &name.namespace, &name.name);

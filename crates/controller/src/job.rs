@@ -18,7 +18,7 @@ use crate::{
     surroundings::Surroundings,
     writer::{Writer, Written},
 };
-use api::argo::keys::CONTROLLER_INSTANCE_ID;
+use api::argo::{GenerationForm, keys::CONTROLLER_INSTANCE_ID};
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use plan::{
@@ -53,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) metrics: Arc<Metrics>,
     /// Put on analysis runs that are made, so that only this instance works on them.
     pub(crate) instance_id: Option<String>,
+    /// How a rollout's status names generations.
+    pub(crate) generation_form: GenerationForm,
     /// What decides.
     pub(crate) planner: Arc<dyn Planner>,
     /// Where this process runs.
@@ -205,6 +207,7 @@ impl Worker {
         let Gathered { observed, unread, .. } = &mut *gathered;
         self.read(std::mem::take(unread), &mut observed.objects).await?;
         gathered.observed.drops_reasons = self.writer.drops_reasons();
+        gathered.observed.generation_form = self.generation_form;
         let (observed, now) = (&gathered.observed, self.clock.now());
         let plan = caught(|| self.planner.rollout(observed, now))?;
         self.obey_laws(&caught(|| self.planner.violations(observed, &plan, now))?)?;

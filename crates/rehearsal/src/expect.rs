@@ -5,7 +5,7 @@ use crate::{
     scene::{RolloutName, Scene},
     script::{Comparison, Expectation, FieldValue},
 };
-use api::argo::{Rollout, RolloutStatus};
+use api::argo::{ObservedGeneration, Rollout, RolloutStatus};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::Value;
 
@@ -103,8 +103,8 @@ pub(crate) fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (Stri
 
 /// Whether the controller has seen the rollout as it is.
 pub(crate) fn is_observed(rollout: &Rollout) -> bool {
-    let generation = rollout.metadata.generation.map(|generation| generation.to_string());
-    rollout.status.as_ref().and_then(|status| status.observed_generation.clone()) == generation
+    let noted = rollout.status.as_ref().and_then(|status| status.observed_generation.as_ref());
+    ObservedGeneration::is_of(noted, rollout.metadata.generation)
 }
 
 fn image_of(set: Option<&ReplicaSet>) -> String {

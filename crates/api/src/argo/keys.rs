@@ -73,6 +73,12 @@ pub const CONDITION_PAUSED: &str = "Paused";
 pub const CONDITION_COMPLETED: &str = "Completed";
 /// Condition type: completed, and all pods are well.
 pub const CONDITION_HEALTHY: &str = "Healthy";
+/// Condition: the specification is carried out and all is well; of kstatus.
+pub const CONDITION_READY: &str = "Ready";
+/// Condition: the specification is being carried out; of kstatus, there only while it is true.
+pub const CONDITION_RECONCILING: &str = "Reconciling";
+/// Condition: the specification is not being carried out any further; of kstatus, there only while it is true.
+pub const CONDITION_STALLED: &str = "Stalled";
 
 /// Pause reason: an analysis ended without a judgement.
 pub const PAUSE_INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";

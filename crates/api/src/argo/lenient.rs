@@ -33,18 +33,6 @@ pub fn word<'de, D: Deserializer<'de>, T: for<'a> From<&'a str>>(
     Ok(text(source)?.map(|text| T::from(&text)))
 }
 
-/// Reads text, or a number as its text: generations were numbers once.
-pub fn text_or_number<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
-    match Option::<Value>::deserialize(source)? {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-        Some(Value::Number(number)) => Ok(Some(
-            as_integer(&number).map_or_else(|| number.to_string(), |integer| integer.to_string()),
-        )),
-        Some(_) => Err(D::Error::custom("expected text or a number")),
-    }
-}
-
 /// Reads an integer, also one written as `3.0`; null means 0.
 pub fn int<'de, D: Deserializer<'de>, T: Default + TryFrom<i64>>(source: D) -> Result<T, D::Error> {
     Ok(optional_int(source)?.unwrap_or_default())
@@ -77,7 +65,7 @@ pub fn int_or_string<'de, D: Deserializer<'de>>(
 }
 
 /// The integer a JSON number stands for, if it stands for one.
-fn as_integer(number: &Number) -> Option<i64> {
+pub(super) fn as_integer(number: &Number) -> Option<i64> {
     let whole = |float: &f64| float.fract() == 0.0 && float.abs() <= EXACT_LIMIT;
     #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
     let truncated = |float: f64| float as i64;

@@ -1,5 +1,6 @@
 //! What is true of a Rollout now.
 
+use super::generation::{self, ObservedGeneration};
 use super::lenient;
 use super::phase::AnalysisPhase;
 use super::phase::RolloutPhase;
@@ -89,10 +90,11 @@ pub struct RolloutStatus {
     /// The generation this status speaks of.
     #[serde(
         default,
-        deserialize_with = "lenient::text_or_number",
+        deserialize_with = "generation::read",
         skip_serializing_if = "Option::is_none"
     )]
-    pub observed_generation: Option<String>,
+    #[schemars(schema_with = "shape::int_or_string")]
+    pub observed_generation: Option<ObservedGeneration>,
     /// The latest observations, by type.
     #[serde(
         default,
@@ -152,10 +154,11 @@ pub struct RolloutStatus {
     /// The generation of the referenced workload this status speaks of.
     #[serde(
         default,
-        deserialize_with = "lenient::text_or_number",
+        deserialize_with = "generation::read",
         skip_serializing_if = "Option::is_none"
     )]
-    pub workload_observed_generation: Option<String>,
+    #[schemars(schema_with = "shape::int_or_string")]
+    pub workload_observed_generation: Option<ObservedGeneration>,
     /// The load balancer in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alb: Option<ALBStatus>,

@@ -116,7 +116,7 @@ fn take_rollout(all: &mut All, rollout: &Rollout) {
     let status = rollout.status.clone().unwrap_or_default();
     let generation = rollout.metadata.generation.unwrap_or_default();
     let observed =
-        status.observed_generation.and_then(|text| text.parse().ok()).unwrap_or_default();
+        status.observed_generation.and_then(|seen| seen.as_str().parse().ok()).unwrap_or_default();
     let now = Some(Instant::now());
     if generation > seen.generation {
         (seen.changed_at, seen.written_at, seen.observed_at) = (now, None, None);

@@ -1,12 +1,13 @@
 //! The phase that clients show: the controller's own, unless it has not seen the latest change.
 
-use api::argo::Rollout;
+use api::argo::{ObservedGeneration, Rollout};
 
 /// Phase and message.
 pub(crate) fn of(rollout: &Rollout) -> (String, String) {
     let status = rollout.status.clone().unwrap_or_default();
     let progressing = |message: &str| ("Progressing".to_owned(), message.to_owned());
-    if !is_observed(rollout.metadata.generation, status.observed_generation.as_deref()) {
+    let noted = status.observed_generation.as_ref().map(ObservedGeneration::as_str);
+    if !is_observed(rollout.metadata.generation, noted) {
         return progressing("waiting for rollout spec update to be observed");
     }
     if is_unpausing(rollout) {
@@ -17,9 +18,8 @@ pub(crate) fn of(rollout: &Rollout) -> (String, String) {
         .annotations
         .as_ref()
         .and_then(|all| all.get("rollout.argoproj.io/workload-generation"));
-    if rollout.spec.workload_ref.is_some()
-        && workload != status.workload_observed_generation.as_ref()
-    {
+    let noted = status.workload_observed_generation.as_ref().map(ObservedGeneration::as_str);
+    if rollout.spec.workload_ref.is_some() && workload.map(String::as_str) != noted {
         return progressing(
             "waiting for rollout spec update to be observed for the reference workload",
         );

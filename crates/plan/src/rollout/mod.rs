@@ -27,6 +27,7 @@ pub(crate) mod pods;
 mod progress;
 mod promote;
 mod quantities;
+mod readiness;
 pub(crate) mod reads;
 pub mod replicas;
 pub(crate) mod resolve;
@@ -51,8 +52,8 @@ pub use reads::{Reads, analyses, nested_templates, reads};
 pub use waits::Wait;
 
 use api::argo::{
-    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, RolloutStatus,
-    keys,
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, GenerationForm, Rollout,
+    RolloutStatus, keys,
 };
 use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
@@ -65,7 +66,7 @@ use revision::Prepared;
 use sets::SetExt;
 use std::{collections::BTreeMap, sync::Arc};
 use subject::Subject;
-use vocab::{Plan, Write};
+use vocab::{Event, Plan, Write};
 
 /// Everything a plan for one rollout rests on. What was not gathered counts as missing, and the plan holds.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +96,8 @@ pub struct Observed {
     pub pods: Vec<Arc<Pod>>,
     /// Whether the API server drops `status.reasons`, as it does under upstream's definition.
     pub drops_reasons: bool,
+    /// How the status names generations.
+    pub generation_form: GenerationForm,
 }
 
 /// When to look again at a specification that cannot be carried out; a missing service may come.
@@ -109,8 +112,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let first = plan_existing(observed, now);
     let mut plan = onward::onward(observed, first, |ahead| plan_existing(ahead, now));
-    if is_unknown(&observed.rollout) && plan.status.is_some() {
-        plan.events.insert(0, revision::added(&observed.rollout));
+    let target = reads::rollout_ref(&observed.rollout);
+    let known_by =
+        plan.writes.iter().chain(&plan.status).position(|write| write.target() == target);
+    if let Some(place) = known_by.filter(|_| is_unknown(&observed.rollout)) {
+        let after = Some(place + 1);
+        plan.events.insert(0, Event { after, ..revision::added(&observed.rollout) });
     }
     plan
 }
@@ -125,7 +132,9 @@ pub fn analysis_problems(observed: &Observed, now: Timestamp) -> Vec<(String, St
 
 /// Whether nobody has looked at the rollout yet.
 fn is_unknown(rollout: &Rollout) -> bool {
-    rollout.status.as_ref().is_none_or(|status| *status == RolloutStatus::default())
+    let has_status =
+        rollout.status.as_ref().is_some_and(|status| *status != RolloutStatus::default());
+    !has_status && sets::annotation(&rollout.metadata, keys::REVISION).is_none()
 }
 
 fn plan_existing(observed: &Observed, now: Timestamp) -> Plan {
@@ -155,7 +164,7 @@ fn plan_resolved(mut subject: Subject<'_>) -> Plan {
     if revision::prepare(&subject, &mut draft) == Prepared::LookAgain {
         return prepared(&subject, draft);
     }
-    revision::note_found(&mut subject);
+    revision::note_first(&mut subject);
     pause::note(&mut subject);
     if subject.is_fully_promoted() && subject.status.abort {
         // There is nothing to abort any more.
@@ -231,10 +240,10 @@ fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Plan {
         );
         conditions::set(&mut draft.status, condition);
     }
-    draft.status.observed_generation =
-        subject.rollout.metadata.generation.map(|number| number.to_string());
+    draft.status.observed_generation = subject.noted(subject.rollout.metadata.generation);
     draft.wake_at(subject.now + INVALID_AGAIN);
     phase::set(subject, &mut draft);
+    readiness::set(subject, &mut draft);
     status::into_plan(subject, draft)
 }
 

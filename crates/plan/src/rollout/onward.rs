@@ -9,7 +9,7 @@
 
 use super::{Observed, status};
 use api::argo::{Rollout, RolloutStatus};
-use vocab::Plan;
+use vocab::{EventType, Plan};
 
 /// How many statuses one may stand for.
 const STATUSES_MAX: usize = 16;
@@ -17,22 +17,44 @@ const STATUSES_MAX: usize = 16;
 /// Takes `first` as far as statuses alone lead, where `plan` says what comes next.
 pub(super) fn onward(observed: &Observed, first: Plan, plan: impl Fn(&Observed) -> Plan) -> Plan {
     let mut whole = first;
-    let mut ahead = None;
+    let Some(mut reached) = status_alone(observed, &whole) else { return whole };
+    let mut ahead = observed.clone();
     for _ in 1..STATUSES_MAX {
-        let Some(after) = status_alone(observed, &whole) else { break };
-        let ahead = ahead.get_or_insert_with(|| observed.clone());
-        ahead.rollout.status = Some(after);
-        let next = plan(ahead);
-        if !next.writes.is_empty() || leaps(observed, status_alone(ahead, &next).as_ref()) {
+        ahead.rollout.status = Some(reached);
+        let next = plan(&ahead);
+        let after = status_alone(&ahead, &next);
+        if !next.writes.is_empty() {
+            return foretold(observed, whole, &ahead, next);
+        }
+        if leaps(observed, after.as_ref()) {
             break;
         }
-        let is_last = next.status.is_none();
-        whole = joined(observed, whole, (&*ahead, next));
-        if is_last {
-            break;
+        let status = match &after {
+            Some(after) => status::patch_to(&observed.rollout, after),
+            None => whole.status,
+        };
+        let events = whole.events.into_iter().chain(next.events).collect();
+        whole = Plan { status, events, ..next };
+        match after.filter(|_| whole.status.is_some()) {
+            Some(after) => reached = after,
+            None => break,
         }
     }
     whole
+}
+
+/// A plan whose status says already what the next one waits for, so that this is not written by itself;
+/// but not what the next one warns of, which it does until the status says so.
+fn foretold(observed: &Observed, whole: Plan, ahead: &Observed, next: Plan) -> Plan {
+    if next.events.iter().any(|event| event.event_type == EventType::Warning) {
+        return whole;
+    }
+    let mut reached = ahead.rollout.status.clone().unwrap_or_default();
+    if let Some(written) = &next.status {
+        reached.reasons = status::after(&ahead.rollout, written).reasons;
+    }
+    let status = status::patch_to(&observed.rollout, &reached);
+    Plan { status, reasons: next.reasons, ..whole }
 }
 
 /// The status after a plan that writes nothing else.
@@ -55,17 +77,4 @@ pub(crate) fn is_weight_by_pods(rollout: &Rollout, step: i32) -> bool {
     let Some(canary) = &rollout.spec.strategy.canary else { return false };
     let step = usize::try_from(step).ok().and_then(|index| canary.steps.get(index));
     canary.traffic_routing.is_none() && step.is_some_and(|step| step.set_weight.is_some())
-}
-
-/// Two plans, the second of which was made on what the first leaves behind.
-fn joined(observed: &Observed, first: Plan, (ahead, next): (&Observed, Plan)) -> Plan {
-    let Plan { status: written, events, reasons, wake, .. } = next;
-    let status = match written {
-        Some(written) => {
-            status::patch_to(&observed.rollout, &status::after(&ahead.rollout, &written))
-        }
-        None => first.status,
-    };
-    let events = first.events.into_iter().chain(events).collect();
-    Plan { writes: Vec::new(), status, events, reasons, wake }
 }

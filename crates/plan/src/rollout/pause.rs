@@ -1,15 +1,14 @@
 //! Pauses: beginning, ending, and saying so.
 
 use super::{conditions, draft::Draft, subject::Subject, waits::Wait};
-use api::argo::{PauseCondition, RolloutPause, keys};
+use api::argo::{PauseCondition, RolloutCondition, RolloutPause, keys};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Notes in the conditions that somebody paused, resumed or retried, before anything else is decided, so
 /// that the progress deadline counts from there.
 pub(crate) fn note(subject: &mut Subject<'_>) {
-    let generation = subject.rollout.metadata.generation.map(|number| number.to_string());
-    if generation != subject.status.observed_generation {
+    if !subject.has_noted_generation() {
         return;
     }
     let paused = !subject.status.pause_conditions.is_empty() || subject.rollout.spec.paused;
@@ -43,11 +42,7 @@ pub(crate) fn note(subject: &mut Subject<'_>) {
     }
     if paused != shown && !aborted {
         let status = if paused { conditions::TRUE } else { conditions::FALSE };
-        let text = (conditions::PAUSED, "Rollout is paused".to_owned());
-        conditions::set(
-            &mut subject.status,
-            conditions::condition(keys::CONDITION_PAUSED, status, text, now),
-        );
+        conditions::set(&mut subject.status, paused_condition(status, now));
     }
 }
 
@@ -104,6 +99,21 @@ pub(crate) fn apply(subject: &Subject<'_>, draft: &mut Draft) {
     draft.status.controller_pause =
         controller_pause && (!pauses.is_empty() || draft.pause.is_left());
     draft.status.pause_conditions = pauses;
+}
+
+/// Shows at once that a pause is over; that one has begun is shown once it was written down.
+pub(crate) fn lift(subject: &Subject<'_>, draft: &mut Draft) {
+    let is_shown = conditions::get(&draft.status, keys::CONDITION_PAUSED)
+        .is_some_and(|found| found.status == conditions::TRUE);
+    let is_over = !subject.rollout.spec.paused && draft.status.pause_conditions.is_empty();
+    if is_shown && is_over && !draft.pause.is_aborted(&subject.status) {
+        conditions::set(&mut draft.status, paused_condition(conditions::FALSE, subject.now));
+    }
+}
+
+fn paused_condition(status: &str, now: Timestamp) -> RolloutCondition {
+    let text = (conditions::PAUSED, "Rollout is paused".to_owned());
+    conditions::condition(keys::CONDITION_PAUSED, status, text, now)
 }
 
 /// Says what the pauses wait for, and when to look again.

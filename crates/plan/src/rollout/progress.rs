@@ -224,7 +224,7 @@ fn is_healthy(subject: &Subject<'_>, after: &RolloutStatus) -> bool {
     strategy
         && after.updated_replicas == replicas
         && after.available_replicas == replicas
-        && subject.status.observed_generation == after.observed_generation
+        && subject.has_noted_generation()
 }
 
 fn is_completed(status: &RolloutStatus) -> bool {

@@ -11,6 +11,7 @@ use super::{
     subject::{Subject, selects},
 };
 use api::argo::{AntiAffinity, PodTemplateMetadata, Rollout, keys};
+use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1::{ReplicaSet, ReplicaSetSpec},
@@ -138,23 +139,13 @@ fn create(subject: &Subject<'_>, draft: &mut Draft) {
     let revision = next_revision(subject);
     let set = new_set(subject, &name, &hash, revision);
     let Ok(object) = serde_json::to_value(set) else { return };
+    number(subject, revision, draft);
     draft.write(Write::Create { object });
-    if revision != subject.revision() {
-        tell_revision(subject, revision, draft);
-    }
     draft.note_write(
         subject,
         conditions::SET_CREATED,
         format!("Created ReplicaSet {name} (revision {revision})"),
     );
-    let message = created_message(&name);
-    let condition = conditions::condition(
-        keys::CONDITION_PROGRESSING,
-        conditions::TRUE,
-        (conditions::SET_CREATED, message),
-        subject.now,
-    );
-    conditions::set(&mut draft.status, condition);
 }
 
 /// One more than the greatest revision of the other ReplicaSets.
@@ -302,29 +293,17 @@ fn renumber(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) {
     if !body.is_empty() {
         draft.patch_set(set, Value::Object(body));
     }
-    if revision != subject.revision() {
-        let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
-        draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
-        if !is_just_created(subject, set) {
-            tell_revision(subject, revision, draft);
-        }
+    number(subject, revision, draft);
+}
+
+/// Gives the rollout the number of the revision that it asks for.
+fn number(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
+    if revision == subject.revision() {
+        return;
     }
-}
-
-fn tell_revision(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
+    let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
+    draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
     draft.note_write(subject, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
-}
-
-fn created_message(name: &str) -> String {
-    format!("Created new replica set \"{name}\"")
-}
-
-/// Whether the pass before this one made the set, and told of its revision.
-fn is_just_created(subject: &Subject<'_>, set: &ReplicaSet) -> bool {
-    let progressing = subject.condition(keys::CONDITION_PROGRESSING);
-    progressing.is_some_and(|found| {
-        found.reason == conditions::SET_CREATED && found.message == created_message(set.name())
-    })
 }
 
 /// The numbers a ReplicaSet had before it was wanted again.
@@ -349,16 +328,28 @@ pub(crate) fn added(rollout: &Rollout) -> Event {
     }
 }
 
-/// Notes a ReplicaSet that was there before the rollout looked.
-pub(crate) fn note_found(subject: &mut Subject<'_>) {
-    let Some(name) = subject.new_set().map(|set| set.name().to_owned()) else { return };
-    if subject.condition(keys::CONDITION_PROGRESSING).is_none() {
-        let condition = conditions::condition(
-            keys::CONDITION_PROGRESSING,
-            conditions::TRUE,
-            (conditions::SET_FOUND, format!("Found new replica set \"{name}\"")),
-            subject.now,
-        );
-        conditions::set(&mut subject.status, condition);
-    }
+/// Notes the ReplicaSet that is looked at for the first time, so that its deadline counts from now: made by
+/// the pass before this one, or found by a rollout that knows of none.
+pub(crate) fn note_first(subject: &mut Subject<'_>) {
+    let Some(set) = subject.new_set() else { return };
+    let progressing = subject.condition(keys::CONDITION_PROGRESSING);
+    let known_since = progressing.map(|found| found.last_update_time.0);
+    let since = known_since.or_else(|| timestamp(&subject.rollout.metadata));
+    let is_new = subject.status.current_pod_hash.as_deref() != Some(set.hash());
+    let name = set.name();
+    let text = match progressing {
+        _ if is_new && timestamp(&set.metadata) >= since => {
+            (conditions::SET_CREATED, format!("Created new replica set \"{name}\""))
+        }
+        None => (conditions::SET_FOUND, format!("Found new replica set \"{name}\"")),
+        Some(_) => return,
+    };
+    let kind = keys::CONDITION_PROGRESSING;
+    let condition = conditions::condition(kind, conditions::TRUE, text, subject.now);
+    conditions::remove(&mut subject.status, kind);
+    conditions::set(&mut subject.status, condition);
+}
+
+fn timestamp(metadata: &ObjectMeta) -> Option<Timestamp> {
+    metadata.creation_timestamp.as_ref().map(|time| time.0)
 }

@@ -6,7 +6,7 @@
 use super::{
     conditions,
     draft::Draft,
-    duration, pause, phase, progress, reads,
+    duration, pause, phase, progress, readiness, reads,
     restart::{self, Restart},
     sets::{self, SetExt, total_actual, total_available},
     subject::Subject,
@@ -95,20 +95,21 @@ fn expression_text(expression: &LabelSelectorRequirement) -> String {
 
 /// Completes the status and turns the draft into a plan.
 pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
-    let generation = subject.rollout.metadata.generation.map(|number| number.to_string());
-    draft.status.observed_generation = generation;
+    draft.status.observed_generation = subject.noted(subject.rollout.metadata.generation);
     conditions::remove(&mut draft.status, keys::CONDITION_INVALID_SPEC);
     let workload =
         subject.observed.workload.as_ref().filter(|_| subject.rollout.spec.workload_ref.is_some());
     draft.status.workload_observed_generation =
-        workload.and_then(|workload| workload.metadata.generation).map(|number| number.to_string());
+        subject.noted(workload.and_then(|workload| workload.metadata.generation));
     progress::abort_when_stuck(subject, &mut draft);
     pause::apply(subject, &mut draft);
+    pause::lift(subject, &mut draft);
     pause::explain(subject, &mut draft);
     restart::explain(subject, &mut draft);
     progress::set_conditions(subject, &mut draft);
     draft.waits.sort_by_key(super::Wait::rank);
     phase::set(subject, &mut draft);
+    readiness::set(subject, &mut draft);
     workload::scale_down(subject, &mut draft);
     duration::set(subject, &mut draft);
     tell_pauses(subject, &mut draft);

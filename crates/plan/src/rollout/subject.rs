@@ -9,7 +9,8 @@ use super::{
     templates_equal::{covers_template, runs_template},
 };
 use api::argo::{
-    BlueGreenStrategy, CanaryStep, CanaryStrategy, Rollout, RolloutCondition, RolloutStatus, keys,
+    BlueGreenStrategy, CanaryStep, CanaryStrategy, ObservedGeneration, Rollout, RolloutCondition,
+    RolloutStatus, keys,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -117,14 +118,25 @@ impl<'a> Subject<'a> {
 
     /// Whether the last complete status speaks of the template in force.
     fn is_observed(&self) -> bool {
-        let generation = self.rollout.metadata.generation.map(|number| number.to_string());
         let workload = self.observed.workload.as_ref();
-        let workload_generation =
-            workload.and_then(|found| found.metadata.generation).map(|number| number.to_string());
-        generation.is_some()
-            && self.status.observed_generation == generation
-            && self.status.workload_observed_generation == workload_generation
+        let of_workload = workload.and_then(|found| found.metadata.generation);
+        let noted = self.status.workload_observed_generation.as_ref();
+        self.rollout.metadata.generation.is_some()
+            && self.has_noted_generation()
+            && ObservedGeneration::is_of(noted, of_workload)
             && self.condition(keys::CONDITION_INVALID_SPEC).is_none()
+    }
+
+    /// Whether the status speaks of the specification in force.
+    pub(crate) fn has_noted_generation(&self) -> bool {
+        let noted = self.status.observed_generation.as_ref();
+        ObservedGeneration::is_of(noted, self.rollout.metadata.generation)
+    }
+
+    /// A generation as a status has it.
+    pub(crate) fn noted(&self, generation: Option<i64>) -> Option<ObservedGeneration> {
+        let form = self.observed.generation_form;
+        generation.map(|generation| ObservedGeneration::of(generation, form))
     }
 
     /// One condition of the status.

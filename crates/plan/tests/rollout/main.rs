@@ -9,6 +9,7 @@ mod invalid;
 mod laws;
 mod model;
 mod nginx;
+mod readiness;
 mod restarts;
 mod stories;
 mod takeover;

@@ -27,6 +27,9 @@ pub(crate) struct ControllerArguments {
     /// Run only these controllers; all when absent.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) controllers: Vec<Part>,
+    /// How a rollout's status names generations: upstream's clients read text, kstatus (Flux, Helm) numbers.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) observed_generation: Generations,
     /// How many rollouts and runs are worked on at once.
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub(crate) rollout_threads: usize,
@@ -75,6 +78,16 @@ pub(crate) struct ControllerArguments {
     pub(crate) egress_allow: Vec<Allowed>,
     #[command(flatten)]
     pub(crate) unheeded: UnheededArguments,
+}
+
+/// How a generation is written in a status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generations {
+    /// Text, as upstream writes it.
+    #[default]
+    String,
+    /// A number, which upstream's own definition of a Rollout refuses.
+    Int,
 }
 
 /// A controller that can be run without the others.

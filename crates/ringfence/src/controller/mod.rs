@@ -12,7 +12,8 @@ pub(crate) use args::{ControllerArguments, RolloutsController};
 
 use crate::{outside, screen};
 use anyhow::Context;
-use args::Part;
+use api::argo::GenerationForm;
+use args::{Generations, Part};
 use clock::Clock;
 use controller::{
     Allowed, Controller, ControllerConfig, Egress, LeaderElection, LeaseConfig, Pace, Surroundings,
@@ -46,6 +47,10 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
         leader_election: leader_election(arguments),
         metrics_listen: Some(SocketAddr::new(bind, arguments.metrics_port())),
         health_listen: Some(SocketAddr::new(bind, arguments.healthz_port)),
+        generation_form: match arguments.observed_generation {
+            Generations::String => GenerationForm::Text,
+            Generations::Int => GenerationForm::Number,
+        },
         prometheus_address: arguments.prometheus_address.clone(),
         surroundings: Surroundings::of_process(&pod::own_namespace()),
         workers: arguments.rollout_threads,

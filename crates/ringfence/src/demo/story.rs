@@ -7,7 +7,7 @@ use super::{
 };
 use actions::{Action, Subject};
 use anyhow::{Context, bail};
-use api::argo::{Rollout, RolloutPhase};
+use api::argo::{ObservedGeneration, Rollout, RolloutPhase};
 use effects::Actor;
 use embedded::Embedded;
 use jiff::Timestamp;
@@ -152,8 +152,8 @@ async fn set_image(embedded: &Embedded, image: &str) -> anyhow::Result<String> {
 /// Promoted once another hash is stable and healthy; rolled back once aborted with no traffic left.
 fn verdict(rollout: &Rollout, stable_before: &str) -> Option<(Outcome, String)> {
     let status = rollout.status.as_ref()?;
-    let generation = rollout.metadata.generation?.to_string();
-    if status.observed_generation.as_deref() != Some(generation.as_str()) {
+    if !ObservedGeneration::is_of(status.observed_generation.as_ref(), rollout.metadata.generation)
+    {
         return None;
     }
     let is_new = status.stable_rs.as_deref() != Some(stable_before);

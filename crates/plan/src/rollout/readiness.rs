@@ -1,0 +1,52 @@
+//! Ready, Reconciling and Stalled, which tools ask for that know nothing of rollouts: `kubectl wait`, Flux,
+//! Helm (kstatus, <https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>).
+//!
+//! They say what the phase says. The latter two are there only while they are true.
+
+use super::{conditions, draft::Draft, subject::Subject};
+use api::argo::{RolloutCondition, RolloutPhase, keys};
+
+/// Sets the three from the phase and the message of the status to be.
+pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
+    let phase = draft.status.phase.unwrap_or(RolloutPhase::Progressing);
+    let ready = phase == RolloutPhase::Healthy;
+    let stalled = phase == RolloutPhase::Degraded;
+    let told = |name: &str, status: &str| {
+        let message = draft.status.message.clone().unwrap_or_default();
+        conditions::condition(name, status, (&phase.to_string(), message), subject.now)
+    };
+    let wanted = [
+        Some(told(keys::CONDITION_READY, if ready { conditions::TRUE } else { conditions::FALSE })),
+        (!ready && !stalled).then(|| told(keys::CONDITION_RECONCILING, conditions::TRUE)),
+        stalled.then(|| told(keys::CONDITION_STALLED, conditions::TRUE)),
+    ];
+    let names = [keys::CONDITION_READY, keys::CONDITION_RECONCILING, keys::CONDITION_STALLED];
+    for (name, wanted) in names.into_iter().zip(wanted) {
+        put(draft, name, wanted);
+    }
+}
+
+/// Puts a condition where the one of its type was, so that the order of the others stays.
+fn put(draft: &mut Draft, name: &str, wanted: Option<RolloutCondition>) {
+    let all = &mut draft.status.conditions;
+    let place = all.iter().position(|found| found.type_ == name);
+    match (place.and_then(|place| all.get_mut(place)), wanted) {
+        (Some(found), Some(wanted)) => renew(found, wanted),
+        (None, Some(wanted)) => all.push(wanted),
+        (_, None) => conditions::remove(&mut draft.status, name),
+    }
+}
+
+/// Other than upstream's conditions these have the message that is true now.
+fn renew(found: &mut RolloutCondition, wanted: RolloutCondition) {
+    let same = |of: fn(&RolloutCondition) -> &String| of(found) == of(&wanted);
+    let is_same_status = same(|it| &it.status);
+    if is_same_status && same(|it| &it.reason) && same(|it| &it.message) {
+        return;
+    }
+    let since = found.last_transition_time.clone();
+    *found = wanted;
+    if is_same_status {
+        found.last_transition_time = since;
+    }
+}
