@@ -1,7 +1,8 @@
 //! What people do to a rollout, in a random order.
 
-use crate::{chance::Chance, manifest::Kind, steps};
+use crate::{manifest::Kind, steps};
 use actions::Action;
+use chance::Chance;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fmt;

@@ -2,10 +2,10 @@
 
 use crate::{
     act::{self, Act},
-    chance::Chance,
     manifest::{self, Kind},
 };
 use actions::Action;
+use chance::Chance;
 use serde_json::Value;
 
 /// What is applied and done to both controllers.
@@ -26,7 +26,7 @@ pub struct Case {
 impl Case {
     /// The case of a seed.
     pub fn of_seed(seed: u64) -> Self {
-        let mut chance = Chance::of(seed);
+        let mut chance = choices(seed);
         let kind = chance.one([Kind::Canary, Kind::Nginx, Kind::BlueGreen]);
         let name = format!("c{seed:05}");
         let objects = manifest::objects(&mut chance, &name, kind);
@@ -49,6 +49,11 @@ impl Case {
     pub fn rollout(&self) -> &Value {
         self.objects.last().unwrap_or(&Value::Null)
     }
+}
+
+/// What a seed decides; the seeds next to it decide otherwise from the first choice on.
+fn choices(seed: u64) -> Chance {
+    Chance::of(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xd1b5_4a32_d192_ed03)
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@
 
 mod act;
 mod case;
-mod chance;
 mod compare;
 mod deliberate;
 mod manifest;
