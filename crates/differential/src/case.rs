@@ -2,11 +2,15 @@
 
 use crate::{
     act::{self, Act},
+    additions,
     manifest::{self, Kind},
 };
 use actions::Action;
 use chance::Chance;
 use serde_json::Value;
+
+/// The first seed with everything that is drawn; those before mean what they meant when less was.
+pub const EVERYTHING_FROM: u64 = 1_000;
 
 /// What is applied and done to both controllers.
 #[derive(Clone, Debug)]
@@ -31,13 +35,37 @@ impl Case {
         let name = format!("c{seed:05}");
         let objects = manifest::objects(&mut chance, &name, kind);
         let acts = act::sequence(&mut chance, kind, &name);
-        Self { seed, name, kind, objects, acts }
+        let mut case = Self { seed, name, kind, objects, acts };
+        if seed >= EVERYTHING_FROM {
+            additions::add(&mut case);
+        }
+        case
+    }
+
+    /// Has an object applied before the Rollout.
+    pub(crate) fn add_beside(&mut self, object: Value) {
+        self.objects.insert(self.objects.len().saturating_sub(1), object);
+    }
+
+    /// The Rollout's specification.
+    pub(crate) fn spec_mut(&mut self) -> &mut Value {
+        let last = self.objects.len().saturating_sub(1);
+        &mut self.objects[last]["spec"]
+    }
+
+    /// The fields of its strategy.
+    pub(crate) fn strategy_mut(&mut self) -> &mut Value {
+        let kind = self.strategy();
+        &mut self.spec_mut()["strategy"][kind]
+    }
+
+    fn strategy(&self) -> &'static str {
+        if self.kind == Kind::BlueGreen { "blueGreen" } else { "canary" }
     }
 
     /// A field of its strategy.
     pub(crate) fn of_strategy(&self, field: &str) -> &Value {
-        let kind = if self.kind == Kind::BlueGreen { "blueGreen" } else { "canary" };
-        &self.rollout()["spec"]["strategy"][kind][field]
+        &self.rollout()["spec"]["strategy"][self.strategy()][field]
     }
 
     /// Whether somebody takes a former version back.

@@ -26,6 +26,10 @@ struct Situation<'a> {
 /// How many sentences about one object the peer's library tells before it drops the next.
 const SENTENCES: u64 = 25;
 
+/// What is told of canary Ingresses.
+const ROUTE_REASONS: [&str; 3] =
+    ["CreatingCanaryIngress", "PatchingCanaryIngress", "TrafficWeightUpdated"];
+
 /// Everything that differs on purpose.
 pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
@@ -158,6 +162,58 @@ pub const DELIBERATE: &[Deliberate] = &[
         applies: |at| at.case.kind == Kind::Canary && at.tells("ScalingReplicaSet"),
     },
     Deliberate {
+        name: "ingress-at-once",
+        reason: "the first deployment has its canary Ingress at once, with weight 0; the peer makes it once the version is available",
+        seed: 1002,
+        applies: |at| {
+            at.case.kind == Kind::Nginx
+                && at.difference.place.starts_with("reasonsInOrder")
+                && untold(at.peer, &ROUTE_REASONS) == untold(at.ours, &ROUTE_REASONS)
+        },
+    },
+    Deliberate {
+        name: "all-problems-at-once",
+        reason: "the peer names the first thing that is wrong with a specification, we name all",
+        seed: 1031,
+        applies: |at| at.names_more_problems(),
+    },
+    Deliberate {
+        name: "told-of-experiments-twice",
+        reason: "the peer looks at an experiment again before it sees its own status, and tells the same twice",
+        seed: 1007,
+        applies: |at| {
+            at.difference.place.starts_with("events.Experiment ") && at.is_told_more_often_by_peer()
+        },
+    },
+    Deliberate {
+        name: "workload-is-noted",
+        reason: "noting the generation of a Deployment on the rollout makes the peer write the present revision into revision-history, and a conflict with that write loses the event of the new ReplicaSet",
+        seed: 1019,
+        applies: |at| {
+            let is_lost = at.tells("NewReplicaSetCreated") && at.difference.peer.is_none();
+            !at.case.rollout()["spec"]["workloadRef"].is_null()
+                && (at.says(&["revision-history"]) || is_lost)
+        },
+    },
+    Deliberate {
+        name: "refused-beforehand",
+        reason: "what an experiment's analysis lacks is said before anything is released; the peer aborts the release at that step",
+        seed: 1000,
+        applies: |at| {
+            let message = text(&at.ours["rollout"]["status"]["message"]);
+            message.starts_with("InvalidSpec") && message.contains("].experiment.analyses[")
+        },
+    },
+    Deliberate {
+        name: "kept-service-while-invalid",
+        reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version",
+        seed: 1016,
+        applies: |at| {
+            at.difference.place.starts_with("services.")
+                && text(&at.ours["rollout"]["status"]["message"]).starts_with("InvalidSpec")
+        },
+    },
+    Deliberate {
         name: "undo-with-anti-affinity",
         reason: "the peer takes the rule that it injected for a part of the template, so that undo makes a new version",
         seed: 33,
@@ -184,6 +240,22 @@ impl Situation<'_> {
     fn is_about_runs(&self, field: &str) -> bool {
         let place = &self.difference.place;
         place.starts_with("runs.") && place.contains("metricResults") && place.ends_with(field)
+    }
+
+    /// Whether we told it too, but fewer times.
+    fn is_told_more_often_by_peer(&self) -> bool {
+        let count = |told: Option<&Value>| told.and_then(Value::as_u64).unwrap_or_default();
+        let (peer, ours) =
+            (count(self.difference.peer.as_ref()), count(self.difference.ours.as_ref()));
+        ours > 0 && peer > ours
+    }
+
+    /// Whether it is why a specification is invalid, of which we tell more.
+    fn names_more_problems(&self) -> bool {
+        let (peer, ours) = self.difference.texts();
+        self.difference.place.ends_with("message")
+            && peer.contains(" is invalid: ")
+            && ours.starts_with(&format!("{peer}; "))
     }
 
     /// Whether the new version gets everything at once.
@@ -220,10 +292,7 @@ impl Situation<'_> {
 
     /// Whether it is the rollout's message, which begins as the peer's does.
     fn is_longer_message(&self) -> bool {
-        let text = |value: &Option<Value>| {
-            value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        let (peer, ours) = (text(&self.difference.peer), text(&self.difference.ours));
+        let (peer, ours) = self.difference.texts();
         self.difference.place == "rollout.status.message"
             && !peer.is_empty()
             && ours.starts_with(&format!("{peer}: "))
@@ -245,6 +314,16 @@ impl Situation<'_> {
         count >= SENTENCES
             || told().any(|(line, _)| line.contains("(combined from similar events)"))
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The reasons of a rollout's events in their order, without some.
+fn untold<'a>(picture: &'a Value, reasons: &[&str]) -> Vec<&'a Value> {
+    let told = picture["reasonsInOrder"].as_array().into_iter().flatten();
+    told.filter(|told| !reasons.iter().any(|reason| *told == reason)).collect()
 }
 
 fn is_inconclusive(picture: &Value) -> bool {
