@@ -68,6 +68,12 @@ impl Case {
         &self.rollout()["spec"]["strategy"][self.strategy()][field]
     }
 
+    /// Whether somebody gives it a strategy.
+    pub(crate) fn is_given(&self, strategy: &str) -> bool {
+        let gives = |patch: &Value| patch["strategy"][strategy].is_object();
+        self.acts.iter().any(|act| matches!(act, Act::Edit(patch) if gives(patch)))
+    }
+
     /// Whether somebody takes a former version back.
     pub(crate) fn goes_back(&self) -> bool {
         self.acts.iter().any(|act| matches!(act, Act::Press(Action::Undo { .. })))

@@ -30,6 +30,9 @@ const SENTENCES: u64 = 25;
 const ROUTE_REASONS: [&str; 3] =
     ["CreatingCanaryIngress", "PatchingCanaryIngress", "TrafficWeightUpdated"];
 
+/// How a duration that cannot be read is shown.
+const UNREADABLE: &str = "Invalid value: \"soon\":";
+
 /// Everything that differs on purpose.
 pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
@@ -214,6 +217,109 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "value-as-written",
+        reason: "a duration that cannot be read is shown as it is written; the peer shows -1",
+        seed: 1021,
+        applies: |at| {
+            let (peer, ours) = at.difference.texts();
+            ours.contains(UNREADABLE) && peer.replace("Invalid value: -1:", UNREADABLE) == ours
+        },
+    },
+    Deliberate {
+        name: "strategy-exchanged",
+        reason: "after a change of strategy users stay where they are until the new version is whole, and what the former strategy left goes; the peer counts the version as stable at once, keeps weights of services that it no longer steers, with the pods they name, and metadata of roles that are gone",
+        seed: 1005,
+        applies: Situation::is_exchanged,
+    },
+    Deliberate {
+        name: "experiment-is-judged-twice",
+        reason: "the peer looks at an experiment again before it sees the analysis run that it made, and makes another, which it then waits for",
+        seed: 1007,
+        applies: |at| {
+            at.is_about_experiments() && has_second_run(at.peer) && !has_second_run(at.ours)
+        },
+    },
+    Deliberate {
+        name: "analysis-in-other-strides",
+        reason: "which phases of an experiment's analysis are told depends on when it is looked at",
+        seed: 1020,
+        applies: |at| {
+            at.difference.place.starts_with("events.Experiment ")
+                && at.says(&[" transitioned from "])
+        },
+    },
+    Deliberate {
+        name: "one-inconclusive-experiment",
+        reason: "while a rollout is paused by an inconclusive experiment none is made; the peer makes one after the other until one fails",
+        seed: 1017,
+        applies: |at| {
+            let pauses = at.ours["rollout"]["status"]["pauseConditions"].to_string();
+            pauses.contains("InconclusiveExperiment")
+        },
+    },
+    Deliberate {
+        name: "hash-of-its-own",
+        reason: "an experiment that is made again gets hashes of its own, so that its pods do not pass for those of the one before",
+        seed: 1032,
+        applies: |at| {
+            at.ours["experiments"].to_string().contains("collisionCount")
+                && at.says(&["<trial ", "collisionCount", "rollouts-pod-template-hash"])
+        },
+    },
+    Deliberate {
+        name: "resumed-then-completed",
+        reason: "that a rollout goes on is told before what comes of it; the peer tells it at its next look",
+        seed: 152,
+        applies: |at| {
+            at.difference.place.starts_with("reasonsInOrder")
+                && untold(at.peer, &["RolloutResumed"]) == untold(at.ours, &["RolloutResumed"])
+        },
+    },
+    Deliberate {
+        name: "rolled-back-fast",
+        reason: "going back to a version whose pods are kept is called what it is; the peer has forgotten it by the time it is through",
+        seed: 1015,
+        applies: |at| {
+            at.case.kind == Kind::BlueGreen && at.case.goes_back() && at.tells("RolloutCompleted")
+        },
+    },
+    Deliberate {
+        name: "kept-pods-excuse-nothing",
+        reason: "a release that is stuck is past its deadline, whether or not pods of another version are kept",
+        seed: 352,
+        applies: |at| {
+            let reason = &at.ours["rollout"]["status"]["conditions"]["Progressing"]["reason"];
+            *reason == "ProgressDeadlineExceeded"
+                && has_deadline(at.peer)
+                && at.says(&[
+                    "rollout.status.message",
+                    "rollout.status.phase",
+                    "conditions.Progressing",
+                    "ProgressDeadlineExceeded",
+                ])
+        },
+    },
+    Deliberate {
+        name: "steps-before-a-pause",
+        reason: "steps that an inconclusive analysis held are not told as completed once somebody has promoted fully",
+        seed: 361,
+        applies: |at| {
+            at.tells("RolloutStepCompleted") && at.case.rollout().to_string().contains("-unclear")
+        },
+    },
+    Deliberate {
+        name: "argument-of-nothing",
+        reason: "an argument that leads to no field lets the peer fail at every look without a word; we tell what is missing and go on with the rest",
+        seed: 1003,
+        applies: |at| at.case.rollout().to_string().contains("spec.nothing"),
+    },
+    Deliberate {
+        name: "dry-run-of-nothing",
+        reason: "a rule for dry runs that fits no metric ends the background analysis with an error that is told; the peer never makes the run",
+        seed: 1009,
+        applies: |at| at.ours["runs"].to_string().contains("didn't match any metric name(s)"),
+    },
+    Deliberate {
         name: "undo-with-anti-affinity",
         reason: "the peer takes the rule that it injected for a part of the template, so that undo makes a new version",
         seed: 33,
@@ -256,6 +362,24 @@ impl Situation<'_> {
         self.difference.place.ends_with("message")
             && peer.contains(" is invalid: ")
             && ours.starts_with(&format!("{peer}; "))
+    }
+
+    /// Whether another strategy has taken the place of the one that the case began with. Of what blue-green
+    /// leaves to a canary only metadata is meant.
+    fn is_exchanged(&self) -> bool {
+        let status = |picture: &Value| picture["rollout"]["status"]["blueGreen"].is_object();
+        if self.case.kind == Kind::BlueGreen {
+            let left = ["ephemeral-metadata", "spec.template.metadata", "pods.<"];
+            return self.case.is_given("canary") && self.says(&left);
+        }
+        self.case.is_given("blueGreen") && (status(self.peer) || status(self.ours))
+    }
+
+    /// Whether it is about an experiment, its analyses or what is told of them.
+    fn is_about_experiments(&self) -> bool {
+        ["experiments.", "runs.", "events.Experiment ", "events.AnalysisRun "]
+            .iter()
+            .any(|place| self.difference.place.starts_with(place))
     }
 
     /// Whether the new version gets everything at once.
@@ -324,6 +448,18 @@ fn text(value: &Value) -> String {
 fn untold<'a>(picture: &'a Value, reasons: &[&str]) -> Vec<&'a Value> {
     let told = picture["reasonsInOrder"].as_array().into_iter().flatten();
     told.filter(|told| !reasons.iter().any(|reason| *told == reason)).collect()
+}
+
+/// Whether an experiment has made a run again whose name was taken.
+fn has_second_run(picture: &Value) -> bool {
+    let runs = picture["runs"].as_object().into_iter().flatten();
+    runs.map(|(name, _)| name).any(|name| name.ends_with(".1"))
+}
+
+/// Whether pods of some version are kept until a time.
+fn has_deadline(picture: &Value) -> bool {
+    let sets = picture["replicaSets"].as_object().into_iter().flatten();
+    sets.map(|(_, set)| &set["annotations"]["scale-down-deadline"]).any(|time| !time.is_null())
 }
 
 fn is_inconclusive(picture: &Value) -> bool {

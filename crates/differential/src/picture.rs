@@ -125,7 +125,8 @@ fn rollout(object: &Value) -> Value {
         status.shift_remove("reasons");
         // How long things took is never the same twice.
         if let Some(lasted) = status.get_mut("duration").and_then(Value::as_object_mut) {
-            lasted.values_mut().for_each(|lasted| *lasted = json!("<time>"));
+            let spans = lasted.iter_mut().filter(|(field, _)| *field != "completionStatus");
+            spans.for_each(|(_, lasted)| *lasted = json!("<time>"));
         }
         // What is empty or false says as much as what is absent.
         let says = |value: &Value| *value != json!(false) && *value != json!({});
