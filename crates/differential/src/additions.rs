@@ -14,6 +14,15 @@ pub(crate) fn add(case: &mut Case) {
     threshold(chance, case);
     workloads::add(chance, case);
     edits::add(chance, case);
+    anti_affinity(chance, case);
+}
+
+/// Nodes that a new version must not share with the stable one.
+fn anti_affinity(chance: &mut Chance, case: &mut Case) {
+    if chance.percent(5) {
+        let rule = json!({ "requiredDuringSchedulingIgnoredDuringExecution": {} });
+        case.strategy_mut()["antiAffinity"] = rule;
+    }
 }
 
 /// How much of a new version counts as enough.
@@ -47,6 +56,7 @@ mod tests {
             "requiredForCompletion",
             "specRef",
             "replicaProgressThreshold",
+            "requiredDuringScheduling",
             "Pods",
             "dryRun",
             "measurementRetention",

@@ -229,7 +229,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "strategy-exchanged",
         reason: "after a change of strategy users stay where they are until the new version is whole, and what the former strategy left goes; the peer counts the version as stable at once, keeps weights of services that it no longer steers, with the pods they name, and metadata of roles that are gone",
         seed: 1005,
-        applies: Situation::is_exchanged,
+        applies: |at| at.is_exchanged(),
     },
     Deliberate {
         name: "experiment-is-judged-twice",
