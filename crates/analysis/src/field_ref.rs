@@ -59,12 +59,33 @@ pub fn rollout_arguments(
     args: &[AnalysisRunArgument],
     subject: Subject<'_>,
 ) -> Result<Vec<Argument>, FieldRefError> {
-    let argument = |arg: &AnalysisRunArgument| {
-        let found = arg.value_from.as_ref().map_or(Ok(None), |from| value_from(from, subject))?;
-        let value = found.unwrap_or_else(|| arg.value.clone().unwrap_or_default());
-        Ok(Argument { name: arg.name.clone(), value: Some(value), value_from: None })
+    args.iter().map(|arg| argument(arg, subject)).collect()
+}
+
+/// The same for a rollout whose status is still to come: a field that is not there yet is empty.
+///
+/// # Errors
+/// [`FieldRefError`] for the first argument whose path can never lead to a text.
+pub fn rollout_arguments_so_far(
+    args: &[AnalysisRunArgument],
+    subject: Subject<'_>,
+) -> Result<Vec<Argument>, FieldRefError> {
+    let argument = |arg: &AnalysisRunArgument| match argument(arg, subject) {
+        Err(FieldRefError::NotFound { .. } | FieldRefError::OutOfRange { .. }) => {
+            Ok(given(arg, String::new()))
+        }
+        found => found,
     };
     args.iter().map(argument).collect()
+}
+
+fn argument(arg: &AnalysisRunArgument, subject: Subject<'_>) -> Result<Argument, FieldRefError> {
+    let found = arg.value_from.as_ref().map_or(Ok(None), |from| value_from(from, subject))?;
+    Ok(given(arg, found.unwrap_or_else(|| arg.value.clone().unwrap_or_default())))
+}
+
+fn given(arg: &AnalysisRunArgument, value: String) -> Argument {
+    Argument { name: arg.name.clone(), value: Some(value), value_from: None }
 }
 
 fn value_from(
@@ -199,5 +220,22 @@ mod tests {
             &field("spec.list"),
             Err("path spec.list in rollout must terminate in a primitive value"),
         );
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_empty_and_what_can_never_be_is_not() {
+        let rollout = json!({"metadata": {"name": "web"}, "status": {"list": []}});
+        let subject = Subject { stable_hash: "aaa", latest_hash: "bbb", rollout: &rollout };
+        let check = |path: &str, is_possible: bool| {
+            let field = json!({"name": "a", "valueFrom": {"fieldRef": {"fieldPath": path}}});
+            let arg: AnalysisRunArgument = serde_json::from_value(field).unwrap();
+            let found = rollout_arguments_so_far(&[arg], subject);
+            assert_eq!(found.is_ok(), is_possible, "{path}");
+        };
+        check("metadata.name", true);
+        check("status.canary.weights.canary.weight", true);
+        check("status.list[0].name", true);
+        check("status.list[x]", false);
+        check("metadata.generation", false);
     }
 }

@@ -1,7 +1,8 @@
 //! What people do to a rollout, in a random order.
 
-use crate::{chance::Chance, manifest::Kind, steps};
+use crate::{manifest::Kind, steps};
 use actions::Action;
+use chance::Chance;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fmt;
@@ -20,6 +21,15 @@ pub enum Act {
     Restart,
     /// A merge patch of the specification.
     Edit(Value),
+    /// A merge patch of another object of the case.
+    Amend {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The patch.
+        patch: Value,
+    },
 }
 
 impl Act {
@@ -30,7 +40,7 @@ impl Act {
             Self::Restart => {
                 Some(Action::Restart { at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() })
             }
-            Self::Apply | Self::Edit(_) => None,
+            Self::Apply | Self::Edit(_) | Self::Amend { .. } => None,
         }
     }
 }
@@ -43,6 +53,7 @@ impl fmt::Display for Act {
             Self::Press(Action::SetImage { image, .. }) => write!(f, "image {image}"),
             Self::Press(action) => write!(f, "{action:?}"),
             Self::Edit(patch) => write!(f, "edit {patch}"),
+            Self::Amend { kind, patch, .. } => write!(f, "amend {kind} {patch}"),
         }
     }
 }
@@ -81,7 +92,8 @@ pub(crate) fn sequence(chance: &mut Chance, kind: Kind, name: &str) -> Vec<Act> 
     acts
 }
 
-fn image(image: &str) -> Act {
+/// A version with another image.
+pub(crate) fn image(image: &str) -> Act {
     Act::Press(Action::SetImage { container: "main".to_owned(), image: image.to_owned() })
 }
 

@@ -2,11 +2,15 @@
 
 use crate::{
     act::{self, Act},
-    chance::Chance,
+    additions,
     manifest::{self, Kind},
 };
 use actions::Action;
+use chance::Chance;
 use serde_json::Value;
+
+/// The first seed with everything that is drawn; those before mean what they meant when less was.
+pub const EVERYTHING_FROM: u64 = 1_000;
 
 /// What is applied and done to both controllers.
 #[derive(Clone, Debug)]
@@ -26,18 +30,48 @@ pub struct Case {
 impl Case {
     /// The case of a seed.
     pub fn of_seed(seed: u64) -> Self {
-        let mut chance = Chance::of(seed);
+        let mut chance = choices(seed);
         let kind = chance.one([Kind::Canary, Kind::Nginx, Kind::BlueGreen]);
         let name = format!("c{seed:05}");
         let objects = manifest::objects(&mut chance, &name, kind);
         let acts = act::sequence(&mut chance, kind, &name);
-        Self { seed, name, kind, objects, acts }
+        let mut case = Self { seed, name, kind, objects, acts };
+        if seed >= EVERYTHING_FROM {
+            additions::add(&mut case);
+        }
+        case
+    }
+
+    /// Has an object applied before the Rollout.
+    pub(crate) fn add_beside(&mut self, object: Value) {
+        self.objects.insert(self.objects.len().saturating_sub(1), object);
+    }
+
+    /// The Rollout's specification.
+    pub(crate) fn spec_mut(&mut self) -> &mut Value {
+        let last = self.objects.len().saturating_sub(1);
+        &mut self.objects[last]["spec"]
+    }
+
+    /// The fields of its strategy.
+    pub(crate) fn strategy_mut(&mut self) -> &mut Value {
+        let kind = self.strategy();
+        &mut self.spec_mut()["strategy"][kind]
+    }
+
+    fn strategy(&self) -> &'static str {
+        if self.kind == Kind::BlueGreen { "blueGreen" } else { "canary" }
     }
 
     /// A field of its strategy.
     pub(crate) fn of_strategy(&self, field: &str) -> &Value {
-        let kind = if self.kind == Kind::BlueGreen { "blueGreen" } else { "canary" };
-        &self.rollout()["spec"]["strategy"][kind][field]
+        &self.rollout()["spec"]["strategy"][self.strategy()][field]
+    }
+
+    /// Whether somebody gives it a strategy.
+    pub(crate) fn is_given(&self, strategy: &str) -> bool {
+        let gives = |patch: &Value| patch["strategy"][strategy].is_object();
+        self.acts.iter().any(|act| matches!(act, Act::Edit(patch) if gives(patch)))
     }
 
     /// Whether somebody takes a former version back.
@@ -51,6 +85,11 @@ impl Case {
     }
 }
 
+/// What a seed decides; the seeds next to it decide otherwise from the first choice on.
+fn choices(seed: u64) -> Chance {
+    Chance::of(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xd1b5_4a32_d192_ed03)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +100,17 @@ mod tests {
         let text = |seed| format!("{:?}", Case::of_seed(seed));
         assert_eq!(text(42), text(42));
         assert_ne!(text(42), text(43));
+    }
+
+    #[test]
+    fn the_first_seeds_mean_what_they_always_meant() {
+        let mut text = String::new();
+        for case in (0..200).map(Case::of_seed) {
+            let lines = case.acts.iter().map(ToString::to_string);
+            let lines = std::iter::once(case.rollout()["spec"].to_string()).chain(lines);
+            lines.for_each(|line| text.push_str(&(line + "\n")));
+        }
+        assert_eq!(Chance::named(0, &text).bits(), 16_159_281_285_114_096_267);
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Difference {
         self.place.starts_with("events") || self.place.starts_with("reasonsInOrder")
     }
 
+    /// The texts of both sides; empty where there are none.
+    pub(crate) fn texts(&self) -> (&str, &str) {
+        (text(self.peer.as_ref()), text(self.ours.as_ref()))
+    }
+
     /// What this and others like it have in common: numbers and versions are left out.
     pub fn class(&self) -> String {
         general(&format!(
@@ -41,6 +46,10 @@ impl fmt::Display for Difference {
         writeln!(f, "    peer: {}", shown(self.peer.as_ref()))?;
         write!(f, "    ours: {}", shown(self.ours.as_ref()))
     }
+}
+
+fn text(value: Option<&Value>) -> &str {
+    value.and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A text in which every row of digits is one `#`.

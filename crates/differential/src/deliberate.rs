@@ -26,6 +26,13 @@ struct Situation<'a> {
 /// How many sentences about one object the peer's library tells before it drops the next.
 const SENTENCES: u64 = 25;
 
+/// What is told of canary Ingresses.
+const ROUTE_REASONS: [&str; 3] =
+    ["CreatingCanaryIngress", "PatchingCanaryIngress", "TrafficWeightUpdated"];
+
+/// How a duration that cannot be read is shown.
+const UNREADABLE: &str = "Invalid value: \"soon\":";
+
 /// Everything that differs on purpose.
 pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
@@ -158,6 +165,161 @@ pub const DELIBERATE: &[Deliberate] = &[
         applies: |at| at.case.kind == Kind::Canary && at.tells("ScalingReplicaSet"),
     },
     Deliberate {
+        name: "ingress-at-once",
+        reason: "the first deployment has its canary Ingress at once, with weight 0; the peer makes it once the version is available",
+        seed: 1002,
+        applies: |at| {
+            at.case.kind == Kind::Nginx
+                && at.difference.place.starts_with("reasonsInOrder")
+                && untold(at.peer, &ROUTE_REASONS) == untold(at.ours, &ROUTE_REASONS)
+        },
+    },
+    Deliberate {
+        name: "all-problems-at-once",
+        reason: "the peer names the first thing that is wrong with a specification, we name all",
+        seed: 1031,
+        applies: |at| at.names_more_problems(),
+    },
+    Deliberate {
+        name: "told-of-experiments-twice",
+        reason: "the peer looks at an experiment again before it sees its own status, and tells the same twice",
+        seed: 1007,
+        applies: |at| {
+            at.difference.place.starts_with("events.Experiment ") && at.is_told_more_often_by_peer()
+        },
+    },
+    Deliberate {
+        name: "workload-is-noted",
+        reason: "noting the generation of a Deployment on the rollout makes the peer write the present revision into revision-history, and a conflict with that write loses the event of the new ReplicaSet",
+        seed: 1019,
+        applies: |at| {
+            let is_lost = at.tells("NewReplicaSetCreated") && at.difference.peer.is_none();
+            !at.case.rollout()["spec"]["workloadRef"].is_null()
+                && (at.says(&["revision-history"]) || is_lost)
+        },
+    },
+    Deliberate {
+        name: "refused-beforehand",
+        reason: "what an experiment's analysis lacks is said before anything is released; the peer aborts the release at that step",
+        seed: 1000,
+        applies: |at| {
+            let message = text(&at.ours["rollout"]["status"]["message"]);
+            message.starts_with("InvalidSpec") && message.contains("].experiment.analyses[")
+        },
+    },
+    Deliberate {
+        name: "kept-service-while-invalid",
+        reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version",
+        seed: 1016,
+        applies: |at| {
+            at.difference.place.starts_with("services.")
+                && text(&at.ours["rollout"]["status"]["message"]).starts_with("InvalidSpec")
+        },
+    },
+    Deliberate {
+        name: "value-as-written",
+        reason: "a duration that cannot be read is shown as it is written; the peer shows -1",
+        seed: 1021,
+        applies: |at| {
+            let (peer, ours) = at.difference.texts();
+            ours.contains(UNREADABLE) && peer.replace("Invalid value: -1:", UNREADABLE) == ours
+        },
+    },
+    Deliberate {
+        name: "strategy-exchanged",
+        reason: "after a change of strategy users stay where they are until the new version is whole, and what the former strategy left goes; the peer counts the version as stable at once, keeps weights of services that it no longer steers, with the pods they name, and metadata of roles that are gone",
+        seed: 1005,
+        applies: |at| at.is_exchanged(),
+    },
+    Deliberate {
+        name: "experiment-is-judged-twice",
+        reason: "the peer looks at an experiment again before it sees the analysis run that it made, and makes another, which it then waits for",
+        seed: 1007,
+        applies: |at| {
+            at.is_about_experiments() && has_second_run(at.peer) && !has_second_run(at.ours)
+        },
+    },
+    Deliberate {
+        name: "analysis-in-other-strides",
+        reason: "which phases of an experiment's analysis are told depends on when it is looked at",
+        seed: 1020,
+        applies: |at| {
+            at.difference.place.starts_with("events.Experiment ")
+                && at.says(&[" transitioned from "])
+        },
+    },
+    Deliberate {
+        name: "one-inconclusive-experiment",
+        reason: "while a rollout is paused by an inconclusive experiment none is made; the peer makes one after the other until one fails",
+        seed: 1017,
+        applies: |at| {
+            let pauses = at.ours["rollout"]["status"]["pauseConditions"].to_string();
+            pauses.contains("InconclusiveExperiment")
+        },
+    },
+    Deliberate {
+        name: "hash-of-its-own",
+        reason: "an experiment that is made again gets hashes of its own, so that its pods do not pass for those of the one before",
+        seed: 1032,
+        applies: |at| {
+            at.ours["experiments"].to_string().contains("collisionCount")
+                && at.says(&["<trial ", "collisionCount", "rollouts-pod-template-hash"])
+        },
+    },
+    Deliberate {
+        name: "resumed-then-completed",
+        reason: "that a rollout goes on is told before what comes of it; the peer tells it at its next look",
+        seed: 152,
+        applies: |at| {
+            at.difference.place.starts_with("reasonsInOrder")
+                && untold(at.peer, &["RolloutResumed"]) == untold(at.ours, &["RolloutResumed"])
+        },
+    },
+    Deliberate {
+        name: "rolled-back-fast",
+        reason: "going back to a version whose pods are kept is called what it is; the peer has forgotten it by the time it is through",
+        seed: 1015,
+        applies: |at| {
+            at.case.kind == Kind::BlueGreen && at.case.goes_back() && at.tells("RolloutCompleted")
+        },
+    },
+    Deliberate {
+        name: "kept-pods-excuse-nothing",
+        reason: "a release that is stuck is past its deadline, whether or not pods of another version are kept",
+        seed: 352,
+        applies: |at| {
+            let reason = &at.ours["rollout"]["status"]["conditions"]["Progressing"]["reason"];
+            *reason == "ProgressDeadlineExceeded"
+                && has_deadline(at.peer)
+                && at.says(&[
+                    "rollout.status.message",
+                    "rollout.status.phase",
+                    "conditions.Progressing",
+                    "ProgressDeadlineExceeded",
+                ])
+        },
+    },
+    Deliberate {
+        name: "steps-before-a-pause",
+        reason: "steps that an inconclusive analysis held are not told as completed once somebody has promoted fully",
+        seed: 361,
+        applies: |at| {
+            at.tells("RolloutStepCompleted") && at.case.rollout().to_string().contains("-unclear")
+        },
+    },
+    Deliberate {
+        name: "argument-of-nothing",
+        reason: "an argument that leads to no field lets the peer fail at every look without a word; we tell what is missing and go on with the rest",
+        seed: 1003,
+        applies: |at| at.case.rollout().to_string().contains("spec.nothing"),
+    },
+    Deliberate {
+        name: "dry-run-of-nothing",
+        reason: "a rule for dry runs that fits no metric ends the background analysis with an error that is told; the peer never makes the run",
+        seed: 1009,
+        applies: |at| at.ours["runs"].to_string().contains("didn't match any metric name(s)"),
+    },
+    Deliberate {
         name: "undo-with-anti-affinity",
         reason: "the peer takes the rule that it injected for a part of the template, so that undo makes a new version",
         seed: 33,
@@ -184,6 +346,40 @@ impl Situation<'_> {
     fn is_about_runs(&self, field: &str) -> bool {
         let place = &self.difference.place;
         place.starts_with("runs.") && place.contains("metricResults") && place.ends_with(field)
+    }
+
+    /// Whether we told it too, but fewer times.
+    fn is_told_more_often_by_peer(&self) -> bool {
+        let count = |told: Option<&Value>| told.and_then(Value::as_u64).unwrap_or_default();
+        let (peer, ours) =
+            (count(self.difference.peer.as_ref()), count(self.difference.ours.as_ref()));
+        ours > 0 && peer > ours
+    }
+
+    /// Whether it is why a specification is invalid, of which we tell more.
+    fn names_more_problems(&self) -> bool {
+        let (peer, ours) = self.difference.texts();
+        self.difference.place.ends_with("message")
+            && peer.contains(" is invalid: ")
+            && ours.starts_with(&format!("{peer}; "))
+    }
+
+    /// Whether another strategy has taken the place of the one that the case began with. Of what blue-green
+    /// leaves to a canary only metadata is meant.
+    fn is_exchanged(&self) -> bool {
+        let status = |picture: &Value| picture["rollout"]["status"]["blueGreen"].is_object();
+        if self.case.kind == Kind::BlueGreen {
+            let left = ["ephemeral-metadata", "spec.template.metadata", "pods.<"];
+            return self.case.is_given("canary") && self.says(&left);
+        }
+        self.case.is_given("blueGreen") && (status(self.peer) || status(self.ours))
+    }
+
+    /// Whether it is about an experiment, its analyses or what is told of them.
+    fn is_about_experiments(&self) -> bool {
+        ["experiments.", "runs.", "events.Experiment ", "events.AnalysisRun "]
+            .iter()
+            .any(|place| self.difference.place.starts_with(place))
     }
 
     /// Whether the new version gets everything at once.
@@ -220,10 +416,7 @@ impl Situation<'_> {
 
     /// Whether it is the rollout's message, which begins as the peer's does.
     fn is_longer_message(&self) -> bool {
-        let text = |value: &Option<Value>| {
-            value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        let (peer, ours) = (text(&self.difference.peer), text(&self.difference.ours));
+        let (peer, ours) = self.difference.texts();
         self.difference.place == "rollout.status.message"
             && !peer.is_empty()
             && ours.starts_with(&format!("{peer}: "))
@@ -245,6 +438,28 @@ impl Situation<'_> {
         count >= SENTENCES
             || told().any(|(line, _)| line.contains("(combined from similar events)"))
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The reasons of a rollout's events in their order, without some.
+fn untold<'a>(picture: &'a Value, reasons: &[&str]) -> Vec<&'a Value> {
+    let told = picture["reasonsInOrder"].as_array().into_iter().flatten();
+    told.filter(|told| !reasons.iter().any(|reason| *told == reason)).collect()
+}
+
+/// Whether an experiment has made a run again whose name was taken.
+fn has_second_run(picture: &Value) -> bool {
+    let runs = picture["runs"].as_object().into_iter().flatten();
+    runs.map(|(name, _)| name).any(|name| name.ends_with(".1"))
+}
+
+/// Whether pods of some version are kept until a time.
+fn has_deadline(picture: &Value) -> bool {
+    let sets = picture["replicaSets"].as_object().into_iter().flatten();
+    sets.map(|(_, set)| &set["annotations"]["scale-down-deadline"]).any(|time| !time.is_null())
 }
 
 fn is_inconclusive(picture: &Value) -> bool {

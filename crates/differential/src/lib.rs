@@ -8,10 +8,13 @@
 //! **Invariant.** A seed means the same case for ever; nothing that differs is passed over unless it is listed.
 
 mod act;
+mod additions;
+mod analyses;
 mod case;
-mod chance;
 mod compare;
 mod deliberate;
+mod edits;
+mod experiments;
 mod manifest;
 mod metrics;
 mod picture;
@@ -22,9 +25,10 @@ mod sight;
 mod stage;
 mod steps;
 mod takeover;
+mod workloads;
 
 pub use act::Act;
-pub use case::Case;
+pub use case::{Case, EVERYTHING_FROM};
 pub use compare::{Difference, compare};
 pub use deliberate::{DELIBERATE, Deliberate};
 pub use manifest::Kind;

@@ -25,7 +25,7 @@ struct Args {
     #[arg(long, value_name = "BINARY")]
     ours: Option<PathBuf>,
     /// Which seeds: numbers and ranges without their ends, with commas between them.
-    #[arg(long, value_name = "A..B", default_value = "0..500", value_delimiter = ',', value_parser = seeds)]
+    #[arg(long, value_name = "A..B", default_value = "0..500,1000..1500", value_delimiter = ',', value_parser = seeds)]
     seeds: Vec<Range<u64>>,
     /// How many cases are played at the same time.
     #[arg(long, default_value_t = 24)]
@@ -49,6 +49,9 @@ const ALIVE_AFTER: Duration = Duration::from_secs(2);
 
 /// How many times fewer cases are played at the same time when differing ones are played again.
 const BUSY_TO_CALM: usize = 3;
+
+/// What is listed of a case beside its Rollout.
+const TOLD: [&str; 2] = ["Deployment", "Experiment"];
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Output {
@@ -93,6 +96,11 @@ async fn main() -> ExitCode {
 fn list(seed: u64) {
     let case = Case::of_seed(seed);
     let _ = writeln!(stdout(), "seed {seed}: {}", case.rollout()["spec"]);
+    let others =
+        case.objects.iter().filter(|object| TOLD.iter().any(|kind| object["kind"] == *kind));
+    for object in others {
+        let _ = writeln!(stdout(), "  {}: {}", object["kind"], object["spec"]);
+    }
     for (place, act) in case.acts.iter().enumerate() {
         let _ = writeln!(stdout(), "  {place}: {act}");
     }

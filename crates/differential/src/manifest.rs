@@ -3,7 +3,8 @@
 //! Durations are either so short that they are over before anything is compared, or so long that they
 //! never are.
 
-use crate::{chance::Chance, steps};
+use crate::steps;
+use chance::Chance;
 use serde_json::{Map, Value, json};
 
 /// Stands in manifests for the address of the metric server.

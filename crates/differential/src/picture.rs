@@ -1,21 +1,29 @@
 //! What a client sees of one case, without what is different every time: times, hashes and names that
 //! are made from them.
 //!
-//! A hash becomes its place in the order in which versions came, `<1>`, `<2>`; a time becomes `<time>`;
+//! A hash becomes its place in the order in which versions came, `<1>`, `<2>`, or in which an experiment's
+//! templates did, `<trial 1>`; a time becomes `<time>`;
 //! the name of the Rollout becomes `it`.
 
-use api::argo::keys::{CONTROLLER_INSTANCE_ID, POD_TEMPLATE_HASH};
+use api::argo::keys::{
+    ANALYSIS_RUN_NAME, CONTROLLER_INSTANCE_ID, POD_TEMPLATE_HASH, WORKLOAD_GENERATION,
+};
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::sync::LazyLock;
 
 /// What we add to upstream's annotations begins with this.
 const OUR_ADDITIONS: &str = "ringfence.dev/";
 /// The conditions that we add to upstream's.
 const OUR_CONDITIONS: [&str; 3] = ["Ready", "Reconciling", "Stalled"];
 /// Of whose events a picture is made; the others are told by Kubernetes.
-const TOLD_OF: [&str; 2] = ["Rollout", "AnalysisRun"];
+const TOLD_OF: [&str; 3] = ["Rollout", "AnalysisRun", "Experiment"];
 
+/// How often a Deployment was changed depends on how its pods came up.
+const COUNTS: [&str; 2] = [WORKLOAD_GENERATION, "workloadObservedGeneration"];
+
+static UID: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").ok());
 static TIME: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").ok());
 
@@ -30,6 +38,8 @@ pub struct Objects {
     pub now: Vec<Value>,
     /// The hashes of all versions that there ever were, in the order in which they came.
     pub hashes: Vec<String>,
+    /// The hashes of what experiments ran, in the order in which it came.
+    pub trials: Vec<String>,
 }
 
 /// What a client sees.
@@ -41,15 +51,27 @@ pub fn picture(objects: &Objects) -> Value {
     };
     let seen = json!({
         "rollout": of_kind("Rollout").next().map(rollout),
+        "workloadIsSeen": of_kind("Rollout").next().map(|rollout| sees_workload(rollout, of_kind("Deployment").next())),
         "replicaSets": named("ReplicaSet", replica_set),
         "pods": pods(of_kind("Pod")),
         "services": named("Service", |object| kept(object, &["/spec/selector"])),
         "ingresses": named("Ingress", |object| kept(object, &["/spec"])),
-        "runs": named("AnalysisRun", |object| filled(&kept(object, &["/spec", "/status"]))),
+        "runs": named("AnalysisRun", run),
+        "experiments": named("Experiment", experiment),
+        "jobs": jobs(of_kind("Job")),
+        "deployments": named("Deployment", deployment),
         "events": events(of_kind("Event")),
-        "reasonsInOrder": of_kind("Event").filter(|event| is_told(event)).map(|event| event["reason"].clone()).collect::<Vec<_>>(),
+        "reasonsInOrder": in_order(of_kind("Event")),
     });
     plain(&seen, objects)
+}
+
+/// Whether a rollout knows the Deployment that it takes its template from as it is now.
+fn sees_workload(rollout: &Value, workload: Option<&Value>) -> bool {
+    let now = workload.map(|workload| workload["metadata"]["generation"].to_string());
+    let noted = rollout["metadata"]["annotations"].get(WORKLOAD_GENERATION).map(text_of);
+    let observed = rollout["status"].get("workloadObservedGeneration").map(text_of);
+    noted == now && observed == now
 }
 
 fn name(object: &Value) -> &str {
@@ -103,7 +125,8 @@ fn rollout(object: &Value) -> Value {
         status.shift_remove("reasons");
         // How long things took is never the same twice.
         if let Some(lasted) = status.get_mut("duration").and_then(Value::as_object_mut) {
-            lasted.values_mut().for_each(|lasted| *lasted = json!("<time>"));
+            let spans = lasted.iter_mut().filter(|(field, _)| *field != "completionStatus");
+            spans.for_each(|(_, lasted)| *lasted = json!("<time>"));
         }
         // What is empty or false says as much as what is absent.
         let says = |value: &Value| *value != json!(false) && *value != json!({});
@@ -147,6 +170,43 @@ fn replica_set(object: &Value) -> Value {
     shown
 }
 
+/// Metrics are measured at the same time, so their order means nothing.
+fn run(object: &Value) -> Value {
+    let mut shown = kept(object, &["/spec", "/status"]);
+    if let Some(results) = shown["status"]["metricResults"].as_array_mut() {
+        results.sort_by_key(|result| text_of(&result["name"]));
+    }
+    filled(&shown)
+}
+
+fn experiment(object: &Value) -> Value {
+    let mut shown = kept(object, &["/spec", "/status"]);
+    shown["status"]["conditions"] = by_type(&object["status"]["conditions"]);
+    filled(&shown)
+}
+
+fn deployment(object: &Value) -> Value {
+    let mut shown = kept(object, &["/spec/replicas", "/spec/template"]);
+    for count in ["replicas", "readyReplicas", "availableReplicas"] {
+        shown[count] = object["status"][count].clone();
+    }
+    shown
+}
+
+/// Jobs under the analysis run that they measure for.
+fn jobs<'a>(jobs: impl Iterator<Item = &'a Value>) -> Value {
+    let shown = jobs.map(|job| {
+        let run = job["metadata"]["annotations"][ANALYSIS_RUN_NAME].as_str().unwrap_or_default();
+        let places = ["/spec/template/spec", "/spec/backoffLimit", "/spec/suspend"];
+        let mut shown = kept(job, &places);
+        for count in ["active", "succeeded", "failed"] {
+            shown[count] = job["status"][count].clone();
+        }
+        (format!("{run} {}", name(job)), shown)
+    });
+    shown.collect::<Map<_, _>>().into()
+}
+
 /// For each version how many pods there are of each look.
 fn pods<'a>(pods: impl Iterator<Item = &'a Value>) -> Value {
     let mut looks = Map::new();
@@ -166,6 +226,13 @@ fn pods<'a>(pods: impl Iterator<Item = &'a Value>) -> Value {
 
 fn is_told(event: &Value) -> bool {
     event["involvedObject"]["kind"].as_str().is_some_and(|kind| TOLD_OF.contains(&kind))
+}
+
+/// What was told of the rollout, one after the other. What is told of runs and experiments meanwhile is
+/// told by others, at their own pace.
+fn in_order<'a>(events: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+    let of_rollout = events.filter(|event| event["involvedObject"]["kind"] == "Rollout");
+    of_rollout.map(|event| &event["reason"]).collect()
 }
 
 /// How often each sentence was told.
@@ -189,6 +256,7 @@ fn plain(value: &Value, objects: &Objects) -> Value {
                 !value.is_null()
                     && !key.starts_with(OUR_ADDITIONS)
                     && *key != CONTROLLER_INSTANCE_ID
+                    && !COUNTS.contains(&key.as_str())
             });
             let kept: Map<_, _> = kept
                 .map(|(key, value)| (plain_text(key, objects), plain(value, objects)))
@@ -206,17 +274,22 @@ fn plain_text(text: &str, objects: &Objects) -> String {
         return "here".to_owned();
     }
     let mut plain = text.to_owned();
-    let mut known = BTreeSet::new();
     for (place, hash) in objects.hashes.iter().enumerate() {
-        if known.insert(hash) {
-            plain = plain.replace(hash.as_str(), &format!("<{}>", place + 1));
-        }
+        plain = plain.replace(hash.as_str(), &format!("<{}>", place + 1));
+    }
+    for (place, hash) in objects.trials.iter().enumerate() {
+        plain = plain.replace(hash.as_str(), &format!("<trial {}>", place + 1));
     }
     if !objects.name.is_empty() {
         plain = plain.replace(&format!("{}/{}", objects.namespace, objects.name), "it");
         plain = plain.replace(&objects.name, "it");
     }
-    TIME.as_ref().map_or(plain.clone(), |time| time.replace_all(&plain, "<time>").into_owned())
+    for (pattern, word) in [(&TIME, "<time>"), (&UID, "<uid>")] {
+        if let Some(pattern) = pattern.as_ref() {
+            plain = pattern.replace_all(&plain, word).into_owned();
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -230,6 +303,7 @@ mod tests {
             name: "c00001".to_owned(),
             now: now.as_array().cloned().unwrap_or_default(),
             hashes,
+            trials: vec!["ccc333".to_owned()],
         }
     }
 

@@ -156,20 +156,33 @@ fn writes(
     let objects = stage.sight.objects(side.name(), &case.name).now;
     let rollout =
         objects.iter().find(|object| object["kind"] == "Rollout").ok_or("there is no rollout")?;
-    if let Act::Edit(spec) = act {
-        return Ok(vec![Write::Patch {
-            target: ObjectRef::of(rollout),
-            subresource: Subresource::Main,
-            patch_type: PatchType::Merge,
-            body: json!({ "spec": spec }),
-            precondition: Precondition::default(),
-        }]);
+    let named = |kind: &str, name: &Value| {
+        objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == *name)
+    };
+    match act {
+        Act::Edit(spec) => return Ok(vec![merge(rollout, json!({ "spec": spec }))]),
+        Act::Amend { kind, name, patch } => {
+            let object = named(kind, &json!(name)).ok_or("it is not there")?;
+            return Ok(vec![merge(object, patch.clone())]);
+        }
+        _ => {}
     }
     let replica_sets: Vec<Value> =
         objects.iter().filter(|object| object["kind"] == "ReplicaSet").cloned().collect();
-    let subject = Subject { rollout, replica_sets: &replica_sets, workload: None };
+    let workload = named("Deployment", &rollout["spec"]["workloadRef"]["name"]);
+    let subject = Subject { rollout, replica_sets: &replica_sets, workload };
     let action = act.action(now).ok_or("nothing to do")?;
     action.writes(subject).map_err(|refused| refused.to_string())
+}
+
+fn merge(object: &Value, body: Value) -> Write {
+    Write::Patch {
+        target: ObjectRef::of(object),
+        subresource: Subresource::Main,
+        patch_type: PatchType::Merge,
+        body,
+        precondition: Precondition::default(),
+    }
 }
 
 /// An object of a case as it is applied on a side.

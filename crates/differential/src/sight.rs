@@ -3,6 +3,7 @@
 //! Objects belong to the case whose name theirs begins with; nothing else is kept.
 
 use crate::picture::Objects;
+use api::argo::keys::ANALYSIS_RUN_NAME;
 use futures::{StreamExt, TryStreamExt};
 use kube::{
     Api, Client,
@@ -22,10 +23,13 @@ pub(crate) const CASE_NAME: usize = 6;
 /// The label with a version's hash.
 const HASH: &str = "/metadata/labels/rollouts-pod-template-hash";
 /// What is watched.
-const KINDS: [(&str, &str, &str); 7] = [
+const KINDS: [(&str, &str, &str); 10] = [
     ("argoproj.io", "v1alpha1", "Rollout"),
     ("argoproj.io", "v1alpha1", "AnalysisRun"),
+    ("argoproj.io", "v1alpha1", "Experiment"),
+    ("apps", "v1", "Deployment"),
     ("apps", "v1", "ReplicaSet"),
+    ("batch", "v1", "Job"),
     ("", "v1", "Pod"),
     ("", "v1", "Service"),
     ("networking.k8s.io", "v1", "Ingress"),
@@ -45,6 +49,7 @@ struct Group {
     /// In the order in which they were first seen.
     objects: Vec<((String, String), Value)>,
     hashes: Vec<String>,
+    trials: Vec<String>,
     changed: Instant,
 }
 
@@ -73,6 +78,7 @@ impl Sight {
                 .map(|(_, object)| object.clone())
                 .collect(),
             hashes: group.map(|group| group.hashes.clone()).unwrap_or_default(),
+            trials: group.map(|group| group.trials.clone()).unwrap_or_default(),
         }
     }
 
@@ -109,7 +115,10 @@ async fn watch(client: Client, resource: ApiResource, groups: Arc<Mutex<Groups>>
 
 /// The namespace and the case an object belongs to.
 fn place(object: &DynamicObject) -> Option<(String, String)> {
-    let name = object.metadata.name.as_deref()?.get(..CASE_NAME)?;
+    // A Job is named after the uid of the analysis run that it measures for.
+    let measured =
+        object.metadata.annotations.as_ref().and_then(|notes| notes.get(ANALYSIS_RUN_NAME));
+    let name = measured.or(object.metadata.name.as_ref())?.get(..CASE_NAME)?;
     let is_case = name.starts_with(|letter: char| letter.is_ascii_lowercase())
         && name[1..].bytes().all(|letter| letter.is_ascii_digit());
     is_case.then(|| (object.metadata.namespace.clone().unwrap_or_default(), name.to_owned()))
@@ -124,13 +133,17 @@ fn seen(groups: &mut Groups, resource: &ApiResource, object: DynamicObject) {
     let group = groups.entry(place).or_insert_with(|| Group {
         objects: Vec::new(),
         hashes: Vec::new(),
+        trials: Vec::new(),
         changed: Instant::now(),
     });
     if let Some(hash) = object.pointer(HASH).and_then(Value::as_str)
         && resource.kind == "ReplicaSet"
-        && !group.hashes.iter().any(|known| known == hash)
     {
-        group.hashes.push(hash.to_owned());
+        let is_trial = object["metadata"]["ownerReferences"][0]["kind"] == "Experiment";
+        let hashes = if is_trial { &mut group.trials } else { &mut group.hashes };
+        if !hashes.iter().any(|known| known == hash) {
+            hashes.push(hash.to_owned());
+        }
     }
     let known = group.objects.iter_mut().find(|(known, _)| *known == key);
     match known {

@@ -1,6 +1,7 @@
 //! Random steps of a canary.
 
-use crate::{chance::Chance, manifest::Kind};
+use crate::manifest::Kind;
+use chance::Chance;
 use serde_json::{Value, json};
 
 /// The longest list of steps.

@@ -5,6 +5,7 @@
 
 use crate::answer::expired_line;
 use bytes::{Bytes, BytesMut};
+use chance::Chance;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use serde::Serialize;
 use serde_json::Value;
@@ -177,12 +178,9 @@ fn object_of(line: &[u8]) -> Option<(String, String)> {
     Some((text("namespace").to_owned(), text("name").to_owned()))
 }
 
-/// One step of splitmix64 (Steele, Lea and Flood 2014).
+/// Another seed, which has nothing in common with this one.
 pub(crate) fn mix(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    Chance::of(seed).bits()
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! One hunt: inputs are changed and read until something goes wrong or it is time to end.
 
-use crate::{Target, chance::Chance, mutate::mutated};
+use crate::{Target, mutate::mutated};
+use chance::Chance;
 use std::{
     collections::BTreeSet,
     panic::catch_unwind,
     time::{Duration, Instant},
 };
 
+/// Makes the first choices of seeds that follow each other unlike.
+const SCATTER: u64 = 0xa076_1d64_78bd_642f;
 /// Most inputs that are kept to be changed again.
 const MOST_KEPT: usize = 4_000;
 /// Most letters of what came of an input that tell it from others.
@@ -46,7 +49,7 @@ pub struct Finding {
 /// Reads the target's seeds and then changed ones, as long as `goes_on` says so; it is told how many were
 /// read, and each input before it is read.
 pub fn hunt(target: &Target, hunt: Hunt, mut goes_on: impl FnMut(u64, &[u8]) -> bool) -> Report {
-    let mut chance = Chance::of(hunt.seed);
+    let mut chance = Chance::of(hunt.seed ^ SCATTER);
     let mut kept = (target.seeds)();
     let mut sorts = BTreeSet::new();
     let mut runs = 0;
@@ -73,7 +76,7 @@ pub fn hunt(target: &Target, hunt: Hunt, mut goes_on: impl FnMut(u64, &[u8]) -> 
 }
 
 fn changed(target: &Target, kept: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
-    let mut one = || chance.one(kept).map_or(&[][..], Vec::as_slice);
+    let mut one = || chance.pick(kept).map_or(&[][..], Vec::as_slice);
     let (input, other) = (one(), one());
     mutated(input, other, target.words, chance)
 }

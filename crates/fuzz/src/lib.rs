@@ -7,7 +7,6 @@
 //!
 //! **Invariant.** A hunt depends on its target and its seed alone, but for how long a run may take.
 
-mod chance;
 mod hunt;
 mod mutate;
 mod targets;

@@ -1,6 +1,6 @@
 //! Changing an input by chance.
 
-use crate::chance::Chance;
+use chance::Chance;
 
 /// Longest input in bytes; what is longer is cut.
 pub(crate) const MAX_INPUT_BYTES: usize = 8 * 1024;
@@ -65,17 +65,17 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], words: &[&str], chance: &mut Chance
             put(bytes, from..from, &piece.repeat(times));
         }
         4 => {
-            let piece = chance.one(NUMBERS).copied().unwrap_or_default();
+            let piece = chance.pick(NUMBERS).copied().unwrap_or_default();
             let number = number_around(bytes, from);
             put(bytes, number, piece.as_bytes());
         }
-        5 => put(bytes, from..from, chance.one(PIECES).copied().unwrap_or_default().as_bytes()),
+        5 => put(bytes, from..from, chance.pick(PIECES).copied().unwrap_or_default().as_bytes()),
         6 => {
             let (start, end) = span(other.len(), chance);
             put(bytes, from..to, &other[start..end]);
         }
-        7 => put(bytes, from..to, chance.one(words).copied().unwrap_or_default().as_bytes()),
-        _ => put(bytes, from..from, chance.one(words).copied().unwrap_or_default().as_bytes()),
+        7 => put(bytes, from..to, chance.pick(words).copied().unwrap_or_default().as_bytes()),
+        _ => put(bytes, from..from, chance.pick(words).copied().unwrap_or_default().as_bytes()),
     }
 }
 

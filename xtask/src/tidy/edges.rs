@@ -8,10 +8,11 @@ use serde_json::Value;
 use std::{path::Path, process::Command};
 
 /// The crates that do no IO and read no clock.
-pub(crate) const PURE: [&str; 10] = [
+pub(crate) const PURE: [&str; 11] = [
     "actions",
     "analysis",
     "api",
+    "chance",
     "judges",
     "metrics",
     "plan",
@@ -25,10 +26,11 @@ pub(crate) const PURE: [&str; 10] = [
 const IMPURE: [&str; 7] = ["axum", "hyper", "hyper-util", "kube", "reqwest", "tokio", "tower"];
 
 /// Each crate and the crates of ours that it may use.
-const ALLOWED: [(&str, &[&str]); 30] = [
+const ALLOWED: [(&str, &[&str]); 31] = [
     // Words.
     ("vocab", &[]),
     ("api", &["vocab"]),
+    ("chance", &[]),
     // Pure logic.
     ("actions", &["api", "vocab"]),
     ("analysis", &["api", "vocab"]),
@@ -44,12 +46,15 @@ const ALLOWED: [(&str, &[&str]); 30] = [
     ("apiserver", &["clock", "store"]),
     ("world", &["api", "clock", "effects", "metrics", "vocab"]),
     ("gateway", &["api", "clock", "metrics", "vocab"]),
-    ("faults", &["clock"]),
+    ("faults", &["chance", "clock"]),
     ("control-plane", &[]),
     ("conformance", &["apiserver", "clock", "control-plane"]),
-    ("differential", &["actions", "api", "clock", "control-plane", "effects", "vocab", "world"]),
+    (
+        "differential",
+        &["actions", "api", "chance", "clock", "control-plane", "effects", "vocab", "world"],
+    ),
     ("bench", &["api", "control-plane", "differential"]),
-    ("fuzz", &["analysis", "api", "metrics", "providers", "vocab"]),
+    ("fuzz", &["analysis", "api", "chance", "metrics", "providers", "vocab"]),
     (
         "controller",
         &["analysis", "api", "clock", "effects", "plan", "providers", "routers", "vocab"],
@@ -77,7 +82,7 @@ const ALLOWED: [(&str, &[&str]); 30] = [
     ),
     (
         "simulation",
-        &["api", "clock", "controller", "faults", "plan", "rehearsal", "store", "vocab"],
+        &["api", "chance", "clock", "controller", "faults", "plan", "rehearsal", "store", "vocab"],
     ),
     ("dashboard", &["actions", "api", "clock", "effects", "metrics", "plan", "vocab"]),
     ("cli", &["actions", "analysis", "api", "effects", "plan", "vocab"]),

@@ -1,27 +1,21 @@
 //! Chance, by seed: requests that fail, and how they fail together.
 
+use chance::Chance;
 use libm::{cos, exp, log, pow};
 
-/// A generator whose whole state is its seed (`SplitMix64`).
-pub struct Nature(u64);
+/// A generator whose whole state is its seed.
+pub struct Nature(Chance);
 
 impl Nature {
     /// The same seed, the same world.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(Chance::of(seed))
     }
 
     /// Between 0 and 1, never 0.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     pub fn uniform(&mut self) -> f64 {
-        ((self.bits() >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+        ((self.0.bits() >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
     }
 
     /// Of mean 0 and variance 1.

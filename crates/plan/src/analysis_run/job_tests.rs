@@ -163,6 +163,7 @@ fn a_run_that_is_ended_ends_its_job() {
     assert_eq!((target.name.as_str(), *propagation), (NAME, Propagation::Foreground));
     assert_eq!(precondition.uid.as_deref(), Some("uid-of-u.check.1"));
     assert_eq!(status(&observed).phase, AnalysisPhase::Inconclusive);
+    assert_eq!(last(&observed).message.as_deref(), Some("Metric Terminated"));
 }
 
 #[test]

@@ -81,7 +81,8 @@ pub(super) fn end(
     now: Timestamp,
 ) -> Option<(Measurement, Write)> {
     let job = find(observed, measurement.metadata.get(JOB_NAME)?)?;
-    let ended = finished(measurement.clone(), AnalysisPhase::Inconclusive, None, now);
+    let message = Some("Metric Terminated".to_owned());
+    let ended = finished(measurement.clone(), AnalysisPhase::Inconclusive, message, now);
     Some((ended, delete(job)))
 }
 

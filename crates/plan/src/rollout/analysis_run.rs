@@ -6,7 +6,10 @@ use super::{
     subject::Subject,
 };
 use analysis::{field_ref, template};
-use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, RolloutAnalysis, keys};
+use api::argo::{
+    AnalysisRun, AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplate, Argument,
+    ClusterAnalysisTemplate, RolloutAnalysis, keys,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
@@ -91,13 +94,10 @@ pub(crate) fn build(
     analysis: &RolloutAnalysis,
 ) -> Result<Built, String> {
     let new = subject.new_set().ok_or("the new ReplicaSet is not there")?;
+    let stable = subject.stable_set().map_or("", SetExt::hash);
     let mut run = AnalysisRun {
         metadata: metadata(subject, part, analysis, new.hash()),
-        spec: spec(
-            subject,
-            analysis,
-            Hashes { stable: subject.stable_set().map_or("", SetExt::hash), latest: new.hash() },
-        )?,
+        spec: spec(subject, analysis, (stable, new.hash()), field_ref::rollout_arguments)?,
         status: None,
     };
     let base = run.metadata.name.clone().unwrap_or_default();
@@ -128,32 +128,34 @@ fn is_same(found: &AnalysisRun, wanted: &AnalysisRun) -> bool {
         && one.measurement_retention == other.measurement_retention
 }
 
-/// The hashes that arguments may refer to.
-#[derive(Clone, Copy)]
-pub(crate) struct Hashes<'a> {
-    /// Of the stable version.
-    pub(crate) stable: &'a str,
-    /// Of the new version.
-    pub(crate) latest: &'a str,
-}
-
-/// What a run measures: templates merged, arguments resolved.
+/// What a run would measure, as far as that can be known before there is anything to measure.
 ///
 /// # Errors
-/// The sentence of what does not fit.
-pub(crate) fn spec(
+/// The sentence of what can never fit.
+pub(crate) fn foreseen(
     subject: &Subject<'_>,
     analysis: &RolloutAnalysis,
-    hashes: Hashes<'_>,
-) -> Result<api::argo::AnalysisRunSpec, String> {
+) -> Result<AnalysisRunSpec, String> {
+    let hashes = ("dummy-stable-hash", "dummy-new-hash");
+    spec(subject, analysis, hashes, field_ref::rollout_arguments_so_far)
+}
+
+/// How arguments are worked out.
+type Resolve = fn(
+    &[AnalysisRunArgument],
+    field_ref::Subject<'_>,
+) -> Result<Vec<Argument>, field_ref::FieldRefError>;
+
+/// What a run measures: templates merged, arguments resolved with the hashes of stable and new.
+fn spec(
+    subject: &Subject<'_>,
+    analysis: &RolloutAnalysis,
+    (stable_hash, latest_hash): (&str, &str),
+    resolve: Resolve,
+) -> Result<AnalysisRunSpec, String> {
     let rollout = serde_json::to_value(subject.rollout).map_err(|error| error.to_string())?;
-    let fields = field_ref::Subject {
-        stable_hash: hashes.stable,
-        latest_hash: hashes.latest,
-        rollout: &rollout,
-    };
-    let args =
-        field_ref::rollout_arguments(&analysis.args, fields).map_err(|error| error.to_string())?;
+    let fields = field_ref::Subject { stable_hash, latest_hash, rollout: &rollout };
+    let args = resolve(&analysis.args, fields).map_err(|error| error.to_string())?;
     let templates: Vec<&AnalysisTemplate> = subject.observed.templates.values().flatten().collect();
     let cluster: Vec<&ClusterAnalysisTemplate> =
         subject.observed.cluster_templates.values().flatten().collect();

@@ -8,6 +8,7 @@ mod go_json;
 
 use api::{argo::CanaryStep, go_json::escaped_for_html};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde_json::Value;
 
 const FNV_OFFSET: u32 = 0x811c_9dc5;
 const FNV_PRIME: u32 = 0x0100_0193;
@@ -30,10 +31,9 @@ pub(crate) fn template_hash(template: &PodTemplateSpec, collisions: Option<i32>)
 
 /// Hash of the steps as the Go controller computes it.
 pub(crate) fn steps_hash(steps: &[CanaryStep]) -> String {
-    let json = if steps.is_empty() {
-        "null".to_owned()
-    } else {
-        serde_json::to_string(steps).unwrap_or_default()
+    let json = match serde_json::to_value(steps) {
+        Ok(Value::Array(steps)) if !steps.is_empty() => go_json::canary_steps(&steps),
+        _ => "null".to_owned(),
     };
     encoded(escaped_for_html(&json).as_bytes())
 }
@@ -52,7 +52,7 @@ pub(crate) fn fnv(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn steps_hash_as_the_go_controller_hashes_them() {
@@ -63,6 +63,20 @@ mod tests {
         check(json!([{"pause": {}}]), "6b9b86fbd5");
         check(json!([{"pause": {}}, {"pause": {}}]), "79c9b9f6bf");
         check(json!([]), "5ffbfbbd64");
+        // What an experiment does not have, Go writes as empty objects.
+        let baseline = json!({"name": "baseline", "specRef": "stable"});
+        let labels = json!({"labels": {"part": "candidate"}, "annotations": {"note": "canary"}});
+        let candidate =
+            json!({"name": "candidate", "specRef": "canary", "replicas": 1, "metadata": labels});
+        let experiment = json!({"templates": [baseline, candidate], "duration": "1s", "scaleDownDelaySeconds": 0});
+        let analysis = json!({"templates": [{"templateName": "c01024-endless"}]});
+        let steps = [
+            json!({"analysis": analysis}),
+            json!({"setWeight": 100}),
+            json!({"experiment": experiment}),
+            json!({"pause": {"duration": "1h"}}),
+        ];
+        check(json!(steps), "7c7954d55b");
     }
 
     #[test]

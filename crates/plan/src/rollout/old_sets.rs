@@ -92,9 +92,14 @@ pub(crate) fn reconcile_blue_green(subject: &Subject<'_>, draft: &mut Draft) {
     }
 }
 
-/// Without a delay of their own, old pods stay until the analysis after the switch has succeeded.
+/// Without a delay of their own, old pods stay until the analysis after the switch has succeeded. Before
+/// the switch it has no say.
 fn awaits_post_promotion(subject: &Subject<'_>) -> bool {
     let Some(blue_green) = subject.blue_green() else { return false };
+    let active = subject.status.blue_green.active_selector.as_deref();
+    if active != subject.new_set().map(SetExt::hash) {
+        return false;
+    }
     let asked = blue_green.post_promotion_analysis.is_some()
         && blue_green.scale_down_delay_seconds.is_none();
     let run = subject.status.blue_green.post_promotion_analysis_run_status.as_ref();

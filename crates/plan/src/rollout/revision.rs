@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1::{ReplicaSet, ReplicaSetSpec},
-        core::v1::{PodAffinityTerm, PodTemplateSpec, WeightedPodAffinityTerm},
+        core::v1::{Affinity, PodAffinityTerm, PodTemplateSpec, WeightedPodAffinityTerm},
     },
     apimachinery::pkg::apis::meta::v1::{
         LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
@@ -32,6 +32,12 @@ const NOT_COPIED: [&str; 5] = [
     keys::REVISION_HISTORY,
     keys::DESIRED_REPLICAS,
     keys::NOTIFIED,
+];
+
+/// The two lists of rules for pods that keep off each other.
+const ANTI_AFFINITY_LISTS: [&str; 2] = [
+    "preferredDuringSchedulingIgnoredDuringExecution",
+    "requiredDuringSchedulingIgnoredDuringExecution",
 ];
 
 /// Whether the rest of the plan may follow.
@@ -286,9 +292,16 @@ fn renumber(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) {
     if !changes.is_empty() {
         body.insert("metadata".to_owned(), json!({"annotations": changes}));
     }
+    let mut spec = Map::new();
     let min_ready = subject.rollout.spec.min_ready_seconds;
     if set.spec.as_ref().and_then(|spec| spec.min_ready_seconds).unwrap_or(0) != min_ready {
-        body.insert("spec".to_owned(), json!({"minReadySeconds": min_ready}));
+        spec.insert("minReadySeconds".to_owned(), json!(min_ready));
+    }
+    if revision != set.revision() {
+        spec.extend(other_affinity(subject, set));
+    }
+    if !spec.is_empty() {
+        body.insert("spec".to_owned(), Value::Object(spec));
     }
     if !body.is_empty() {
         draft.patch_set(set, Value::Object(body));
@@ -304,6 +317,35 @@ fn number(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
     let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
     draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
     draft.note_write(subject, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+}
+
+/// The rules for nodes of a version that is wanted again, where they are not what they are by now: other
+/// pods are stable than when it was made.
+fn other_affinity(subject: &Subject<'_>, set: &ReplicaSet) -> Option<(String, Value)> {
+    let mut template = subject.template.clone();
+    if set.hash() != subject.stable_hash() {
+        add_anti_affinity(subject, &mut template);
+    }
+    let affinity =
+        |template: &PodTemplateSpec| template.spec.as_ref().and_then(|spec| spec.affinity.clone());
+    let wanted = affinity(&template);
+    let found = set.spec.as_ref()?.template.as_ref().and_then(affinity);
+    let change = json!({"spec": {"affinity": in_place(wanted.as_ref())}});
+    (wanted != found).then(|| ("template".to_owned(), change))
+}
+
+/// A merge patch leaves alone what it does not name, so that what is not wanted has to be named too.
+fn in_place(affinity: Option<&Affinity>) -> Value {
+    let mut whole = json!(affinity);
+    if let Some(affinity) = whole.as_object_mut() {
+        let rules = affinity.entry("podAntiAffinity").or_insert(Value::Null);
+        if let Some(rules) = rules.as_object_mut() {
+            for list in ANTI_AFFINITY_LISTS {
+                rules.entry(list).or_insert(Value::Null);
+            }
+        }
+    }
+    whole
 }
 
 /// The numbers a ReplicaSet had before it was wanted again.

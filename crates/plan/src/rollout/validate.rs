@@ -4,8 +4,7 @@
 //! passed over in silence.
 
 use super::{
-    analysis_run::{self, Hashes},
-    reads,
+    analysis_run, reads,
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
@@ -475,8 +474,7 @@ fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     for (path, analysis) in reads::analyses(subject.rollout) {
         let names: Vec<&str> =
             analysis.templates.iter().map(|template| template.template_name.as_str()).collect();
-        let hashes = Hashes { stable: "dummy-stable-hash", latest: "dummy-new-hash" };
-        match analysis_run::spec(subject, analysis, hashes) {
+        match analysis_run::foreseen(subject, analysis) {
             Err(detail) => {
                 let value = json!(format!("templateNames: [{}]", names.join(" ")));
                 problems.push(Problem::invalid(path, &value, &detail));

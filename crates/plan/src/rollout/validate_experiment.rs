@@ -1,11 +1,6 @@
 //! What is wrong with an experiment step, in the words users know.
 
-use super::{
-    analysis_run::{self, Hashes},
-    reads,
-    subject::Subject,
-    validate::Problem,
-};
+use super::{analysis_run, reads, subject::Subject, validate::Problem};
 use crate::experiment::template_ref;
 use api::argo::{
     CanaryStep, CanaryStrategy, RolloutAnalysis, RolloutExperimentStep, RolloutExperimentTemplate,
@@ -130,8 +125,7 @@ pub(super) fn check_analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>)
                 dry_run: experiment.map(|found| found.dry_run.clone()).unwrap_or_default(),
                 ..RolloutAnalysis::default()
             };
-            let hashes = Hashes { stable: "dummy-stable-hash", latest: "dummy-new-hash" };
-            if let Err(detail) = analysis_run::spec(subject, &analysis, hashes) {
+            if let Err(detail) = analysis_run::foreseen(subject, &analysis) {
                 let path = format!(
                     "spec.strategy.canary.steps[{index}].experiment.analyses[{place}].templateName"
                 );

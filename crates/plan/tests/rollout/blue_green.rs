@@ -74,6 +74,22 @@ fn a_blue_green_abort_after_the_switch_gives_users_the_stable_version_back() {
 }
 
 #[test]
+fn a_preview_that_is_overtaken_goes_although_the_next_is_judged_after_its_switch() {
+    let judged = json!({"templates": [{"templateName": "ok"}]});
+    let strategy = json!({"blueGreen": {
+        "activeService": "active", "autoPromotionEnabled": false, "postPromotionAnalysis": judged,
+    }});
+    let mut world =
+        World::new(rollout(2, &strategy)).with_service("active").with_template(template());
+    for image in ["v1", "v2", "v3"] {
+        world.set_image(image);
+        world.settle();
+    }
+    world.run_for(40);
+    assert_eq!((world.pods("v1"), world.pods("v2"), world.pods("v3")), (2, 0, 2));
+}
+
+#[test]
 fn going_back_to_a_version_that_still_runs_asks_nobody() {
     let judged = json!({"templates": [{"templateName": "ok"}]});
     let strategy = json!({"blueGreen": {

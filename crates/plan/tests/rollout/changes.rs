@@ -43,6 +43,37 @@ fn going_back_to_a_version_tells_its_new_number_and_makes_nothing() {
 }
 
 #[test]
+fn a_version_is_told_of_once_though_the_one_before_never_got_a_pod() {
+    let template = json!({"metadata": {"name": "rate"},
+        "spec": {"metrics": [{"name": "rate", "count": 1, "provider": {"prometheus": {"query": "up"}}}]}});
+    let steps = json!([{"analysis": {"templates": [{"templateName": "rate"}]}}]);
+    let mut world =
+        World::new(rollout(2, &json!({"canary": {"steps": steps}}))).with_template(template);
+    for image in ["v1", "v2", "v3"] {
+        world.set_image(image);
+        world.settle();
+    }
+    let told =
+        world.events.iter().filter(|(_, message)| message.ends_with("updated to revision 3"));
+    assert_eq!(told.count(), 1, "{:#?}", world.events);
+}
+
+#[test]
+fn a_version_that_is_wanted_again_keeps_off_the_nodes_of_the_one_that_is_stable_now() {
+    let rule = json!({"requiredDuringSchedulingIgnoredDuringExecution": {}});
+    let mut world = World::new(rollout(2, &json!({"canary": {"antiAffinity": rule}})));
+    for image in ["v1", "v2", "v1"] {
+        world.set_image(image);
+        world.settle();
+    }
+    let set = world.get("ReplicaSet", &format!("shop-{}", world.hash_of("v1")));
+    let affinity = &set["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"];
+    let term = &affinity["requiredDuringSchedulingIgnoredDuringExecution"][0];
+    let selected = &term["labelSelector"]["matchExpressions"][0]["values"];
+    assert_eq!(*selected, json!([world.hash_of("v2")]));
+}
+
+#[test]
 fn a_service_that_the_rollout_no_longer_names_selects_every_version_again() {
     let strategy = json!({"blueGreen": {"activeService": "active"}});
     let mut world = World::new(rollout(2, &strategy)).with_service("active").with_service("other");

@@ -1,7 +1,8 @@
 //! T1 and T2: the controller dies at its writes.
 
-use super::{Case, Excuse, PATIENCE, Runs, Suite, chance::Chance, one};
+use super::{Case, Excuse, PATIENCE, Runs, Suite, one};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use chance::Chance;
 use faults::{Cut, Moment};
 use rehearsal::{Conditions, Seat};
 
@@ -45,7 +46,7 @@ fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
 }
 
 fn pairs(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
-    let mut chance = Chance::of(seed, &story.name);
+    let mut chance = Chance::named(seed, &story.name);
     let writes = reference.work();
     let mut cut = |most: usize| {
         let moment = if chance.below(2) == 0 { Moment::Before } else { Moment::After };

@@ -1,7 +1,8 @@
 //! T4 and T5: watches hide states, repeat themselves, overtake each other and break off.
 
-use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, chance::Chance, one, stale};
+use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, one, stale};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use chance::Chance;
 use faults::{Disorder, Refusal, Requests, Rule, Trouble, WatchTrouble, Which};
 use rehearsal::Seat;
 use std::time::Duration;
@@ -57,11 +58,11 @@ fn disordered(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
             cases.push(case(name, vec![(kind, *trouble)]));
         }
     }
-    let mut chance = Chance::of(seed, &story.name);
+    let mut chance = Chance::named(seed, &story.name);
     let kinds = kinds(reference);
     let troubles: Vec<_> = sorts.into_iter().map(|(_, trouble)| trouble).collect();
     for number in 1..=MIXTURES {
-        let mut draw = || Some((chance.one(&kinds)?, chance.one(&troubles)?));
+        let mut draw = || Some((chance.pick(&kinds).cloned()?, chance.pick(&troubles).copied()?));
         let mixture = (0..3).filter_map(|_| draw()).collect();
         cases.push(case(format!("mixture-{number}"), mixture));
     }

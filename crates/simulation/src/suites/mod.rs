@@ -5,7 +5,6 @@
 
 mod actors;
 mod adversaries;
-mod chance;
 mod clocks;
 mod crash;
 mod demands;

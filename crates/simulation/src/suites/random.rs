@@ -1,7 +1,8 @@
 //! T15: everything goes wrong at once for a while, and then nothing any more.
 
-use super::{Case, LONG_PATIENCE, Runs, Suite, actors, chance::Chance, demands};
+use super::{Case, LONG_PATIENCE, Runs, Suite, actors, demands};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use chance::Chance;
 use faults::{
     Cut, Disorder, Moment, Outage, OutageSort, Refusal, Requests, Rule, Trouble, WatchTrouble,
     Which,
@@ -21,7 +22,7 @@ pub(super) const RANDOM: Suite = Suite {
 };
 
 fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
-    let mut chance = Chance::of(seed, &story.name);
+    let mut chance = Chance::named(seed, &story.name);
     (1..=MIXTURES).map(|number| case(number, reference, &mut chance)).collect()
 }
 
@@ -31,10 +32,10 @@ fn case(number: usize, reference: &Reference, chance: &mut Chance) -> Case {
         seat.cuts.push(cut(reference, chance));
     }
     for _ in 0..=chance.below(4) {
-        seat.rules.extend(rule(reference, chance));
+        seat.rules.push(rule(reference, chance));
     }
     for _ in 0..=chance.below(3) {
-        seat.disorders.extend(disorder(reference, chance));
+        seat.disorders.push(disorder(reference, chance));
     }
     let span = Duration::from_secs(5 + u64::try_from(chance.below(60)).unwrap_or_default());
     let write = 1 + chance.below(reference.work());
@@ -66,8 +67,8 @@ fn cut(reference: &Reference, chance: &mut Chance) -> Cut {
     Cut { write: 1 + chance.below(reference.work()), moment }
 }
 
-fn rule(reference: &Reference, chance: &mut Chance) -> Option<Rule> {
-    let trouble = chance.one(&[
+fn rule(reference: &Reference, chance: &mut Chance) -> Rule {
+    let trouble = chance.one([
         Trouble::Refused(Refusal::Conflict),
         Trouble::Refused(Refusal::Unavailable),
         Trouble::Refused(Refusal::TooManyRequests(3)),
@@ -77,21 +78,21 @@ fn rule(reference: &Reference, chance: &mut Chance) -> Option<Rule> {
         Trouble::Lost,
         Trouble::Unanswered,
         Trouble::Slow(Duration::from_secs(4)),
-    ])?;
-    let which = chance.one(&[Which::Any, Which::Writes, Which::Reads, Which::Watches])?;
+    ]);
+    let which = chance.one([Which::Any, Which::Writes, Which::Reads, Which::Watches]);
     let requests = Requests::all(which).from(1 + chance.below(reference.requests()));
-    Some(Rule { requests: requests.at_most(1 + chance.below(20)), trouble })
+    Rule { requests: requests.at_most(1 + chance.below(20)), trouble }
 }
 
-fn disorder(reference: &Reference, chance: &mut Chance) -> Option<Disorder> {
+fn disorder(reference: &Reference, chance: &mut Chance) -> Disorder {
     let kinds: Vec<_> = reference.watched().into_keys().collect();
-    let trouble = chance.one(&[
+    let trouble = chance.one([
         WatchTrouble::Held { from: 1 + chance.clone().below(20), span: Duration::from_secs(40) },
         WatchTrouble::Coalesced(Duration::from_secs(5)),
         WatchTrouble::Doubled,
         WatchTrouble::Late(Duration::from_secs(6)),
         WatchTrouble::Expired { after: 3 },
         WatchTrouble::Closed { after: 2 },
-    ])?;
-    Some(Disorder { resource: chance.one(&kinds), trouble })
+    ]);
+    Disorder { resource: chance.pick(&kinds).cloned(), trouble }
 }

@@ -1,7 +1,8 @@
 //! T6: requests are refused, lost, answered late or not at all.
 
-use super::{Case, LONG_PATIENCE, Runs, Suite, chance::Chance, demands, one};
+use super::{Case, LONG_PATIENCE, Runs, Suite, demands, one};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use chance::Chance;
 use faults::{Refusal, Requests, Rule, Trouble, Which};
 use rehearsal::Seat;
 use std::time::Duration;
@@ -39,10 +40,10 @@ fn cases(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
             cases.push(case(format!("{word}-{number}"), vec![rule]));
         }
     }
-    let mut chance = Chance::of(seed, &story.name);
+    let mut chance = Chance::named(seed, &story.name);
     for number in 1..=BURSTS {
         let from = 1 + chance.below(requests);
-        let Some((word, trouble)) = chance.one(&TROUBLES) else { continue };
+        let Some((word, trouble)) = chance.pick(&TROUBLES).copied() else { continue };
         let requests = Requests::all(Which::Any).from(from).at_most(BURST);
         cases.push(case(format!("burst-{number}-{word}-{from}"), vec![Rule { requests, trouble }]));
     }

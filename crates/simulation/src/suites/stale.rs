@@ -1,7 +1,8 @@
 //! T3: the controller decides on an old picture.
 
-use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, chance::Chance, one};
+use super::{Case, LONG_PATIENCE, PATIENCE, Runs, Suite, one};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use chance::Chance;
 use faults::{Cut, Disorder, Moment, Past, WatchTrouble};
 use rehearsal::Seat;
 use std::time::Duration;
@@ -76,13 +77,13 @@ pub(super) fn comes_late(divergence: &Divergence) -> bool {
 
 /// The server that a restarted controller speaks to lags behind the one that it spoke to before.
 fn returns(story: &Story, reference: &Reference, seed: u64) -> Vec<Case> {
-    let mut chance = Chance::of(seed, &story.name);
+    let mut chance = Chance::named(seed, &story.name);
     let kinds: Vec<_> = reference.watched().into_keys().map(Some).chain([None]).collect();
     let writes = reference.work();
     let mut case = || {
         let death = 1 + chance.below(writes);
         let write = 1 + chance.below(death);
-        let resource = chance.one(&kinds).flatten();
+        let resource = chance.pick(&kinds).cloned().flatten();
         let what = resource.clone().unwrap_or_else(|| "everything".to_owned());
         let seat = Seat {
             cuts: vec![Cut { write: death, moment: Moment::After }],

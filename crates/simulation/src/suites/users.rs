@@ -1,7 +1,8 @@
 //! T11: somebody does something after a line where the script does not have it.
 
-use super::{Case, Runs, Suite, chance::Chance, demands};
+use super::{Case, Runs, Suite, demands};
 use crate::{divergence::Divergence, examine::Against, run::Reference, story::Story};
+use chance::Chance;
 use rehearsal::{
     Conditions, Refusals,
     script::{Command, Line, parse},
@@ -74,9 +75,10 @@ fn cases(story: &Story, _: &Reference, seed: u64) -> Vec<Case> {
 /// Two things at two lines after the `first`, drawn by lot.
 fn pairs(story: &Story, lines: &[Line], first: usize, seed: u64) -> Vec<Case> {
     let mut cases = Vec::new();
-    let mut chance = Chance::of(seed, &story.name);
+    let mut chance = Chance::named(seed, &story.name);
     for number in 1..=PAIRS {
-        let mut draw = || Some((first + chance.below(lines.len() - first), chance.one(&ACTIONS)?));
+        let mut draw =
+            || Some((first + chance.below(lines.len() - first), chance.pick(&ACTIONS).copied()?));
         let (Some(one), Some(other)) = (draw(), draw()) else { continue };
         let name = format!("pair-{number}-{}-{}", one.1.0, other.1.0);
         cases.extend(case(name, lines, &[(one.0, one.1.1), (other.0, other.1.1)]));

@@ -1,4 +1,4 @@
-//! A pod template as Go writes it: fields in the order of Go's types, what is empty left out where Go
+//! A pod template and canary steps as Go writes them: fields in the order of Go's types, what is empty left out where Go
 //! leaves it out, amounts in their canonical form.
 //!
 //! The order is data, in `wire_order.txt`. Fields that are not there are newer than it and left out.
@@ -35,6 +35,13 @@ enum Kind {
 pub(super) fn pod_template(template: &Value) -> String {
     let mut out = String::new();
     object("PodTemplateSpec", template, &mut out);
+    out
+}
+
+/// The JSON that Go makes of canary steps.
+pub(super) fn canary_steps(steps: &[Value]) -> String {
+    let mut out = String::new();
+    list(&Kind::Object("CanaryStep"), steps, &mut out);
     out
 }
 
