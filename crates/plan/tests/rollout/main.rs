@@ -10,6 +10,7 @@ mod laws;
 mod model;
 mod nginx;
 mod restarts;
+mod routes;
 mod stories;
 mod takeover;
 mod turns;
