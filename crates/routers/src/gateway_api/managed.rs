@@ -70,10 +70,12 @@ impl<'a> Site<'a> {
         wanted: &[&ManagedRoute],
         patch: &mut Vec<Value>,
     ) -> Result<(), Reason> {
-        let after = patched(self.route, patch);
         let mut made = Vec::new();
-        for route in wanted {
-            made.extend(self.rules_of(route, &after)?);
+        if !wanted.is_empty() {
+            let after = patched(self.route, patch);
+            for route in wanted {
+                made.extend(self.rules_of(route, &after)?);
+            }
         }
         let all = made.len() + self.owners.iter().filter(|owner| owner.is_none()).count();
         if !made.is_empty() && all > MAX_RULES {
