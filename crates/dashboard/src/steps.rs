@@ -22,7 +22,18 @@ fn state(at: usize, current: Option<usize>) -> StepState {
 }
 
 fn label(step: &CanaryStep) -> String {
-    match step.kind() {
+    let header = step.set_header_route.as_ref();
+    let mirror = step.set_mirror_route.as_ref();
+    let header =
+        header.map(|route| format!("header route {}", route.name.as_deref().unwrap_or_default()));
+    let mirror = mirror.map(|route| format!("mirror route {}", route.name));
+    let routes = header.into_iter().chain(mirror);
+    main_label(step).into_iter().chain(routes).collect::<Vec<_>>().join(", ")
+}
+
+/// What a step asks for beside routes.
+fn main_label(step: &CanaryStep) -> Option<String> {
+    let label = match step.kind() {
         StepKind::SetWeight(weight) => format!("{weight} %"),
         StepKind::Pause(pause) => match &pause.duration {
             Some(duration) => format!("pause {}", text(duration)),
@@ -31,15 +42,11 @@ fn label(step: &CanaryStep) -> String {
         StepKind::Analysis(_) => "analysis".to_owned(),
         StepKind::Experiment(_) => "experiment".to_owned(),
         StepKind::SetCanaryScale(_) => "canary scale".to_owned(),
-        StepKind::SetHeaderRoute(route) => {
-            format!("header route {}", route.name.as_deref().unwrap_or_default())
-        }
-        StepKind::SetMirrorRoute(route) => {
-            format!("mirror route {}", route.name)
-        }
+        StepKind::SetHeaderRoute(_) | StepKind::SetMirrorRoute(_) => return None,
         StepKind::Plugin(plugin) => format!("plugin {}", plugin.name),
         StepKind::Empty | StepKind::Ambiguous => "invalid step".to_owned(),
-    }
+    };
+    Some(label)
 }
 
 fn text(duration: &IntOrString) -> String {

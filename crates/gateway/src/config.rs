@@ -15,6 +15,8 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_TRIES: usize = 3;
 /// How many idle connections are kept to each pod.
 pub(crate) const MAX_IDLE: usize = 256;
+/// How many copies of requests may be under way at once; beyond that none is made.
+pub(crate) const MAX_COPIES: usize = 256;
 /// How long a connection to a pod may stay idle and still be used.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often idle connections are looked through, and a snapshot of the counts is taken.

@@ -3,11 +3,11 @@
 //! A connection is driven by whoever uses it, within the same task: nothing is handed from task to
 //! task on the way of a request, and an idle connection costs nothing.
 
+use crate::body::OutBody;
 use crate::config::{CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_IDLE};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection as Driver, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -19,9 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-
-/// The body of a request to a pod: the client's, or nothing.
-pub(crate) type OutBody = Either<Incoming, Empty<Bytes>>;
 
 /// The idle connections to one pod.
 #[derive(Debug)]

@@ -1,12 +1,11 @@
 //! One request to one service: which pod, and what when it cannot be reached.
 
+use crate::body::OutBody;
 use crate::config::MAX_TRIES;
-use crate::connection::{BackendBody, Connection, OutBody, Unanswered};
+use crate::connection::{BackendBody, Connection, Unanswered};
 use crate::live::{Destination, LiveEndpoint};
-use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
-use http_body_util::{Either, Empty};
 use metrics::access::Recorder;
 use std::sync::Arc;
 
@@ -19,6 +18,16 @@ pub(crate) enum ForwardError {
     Unreachable(String),
     #[error("the pod at {0} broke off before it answered: {1}")]
     BrokenOff(std::net::SocketAddr, hyper::Error),
+}
+
+impl ForwardError {
+    /// What the client is answered.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoEndpoint | Self::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BrokenOff(..) => StatusCode::BAD_GATEWAY,
+        }
+    }
 }
 
 /// What became of a request, and where it is counted.
@@ -82,7 +91,7 @@ fn copy_of(request: &Request<OutBody>) -> Option<Request<OutBody>> {
     if !request.method().is_safe() || !request.body().is_end_stream() {
         return None;
     }
-    let mut copy = Request::new(Either::Right(Empty::<Bytes>::new()));
+    let mut copy = Request::new(OutBody::Nothing);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();

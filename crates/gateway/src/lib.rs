@@ -7,6 +7,7 @@
 //! **Invariant.** A change of objects never touches a request under way, and no filter or match that
 //! the gateway does not know is passed over: such a rule answers 500 and says why.
 
+mod body;
 mod config;
 mod connection;
 mod forward;
@@ -14,6 +15,7 @@ mod headers;
 pub mod ingress;
 mod live;
 mod matching;
+mod mirror;
 pub mod objects;
 mod proxy;
 mod reply;

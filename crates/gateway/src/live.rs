@@ -1,6 +1,7 @@
 //! A table joined with what outlasts it: splits, turns, connections and counters.
 
 use crate::connection::Pool;
+use crate::mirror::{Copies, LiveMirror};
 use crate::objects::Key;
 use crate::split::Split;
 use crate::table::{Endpoint, Rule, Table, Target};
@@ -22,12 +23,15 @@ pub(crate) struct Live {
     pub(crate) direct: Vec<Destination>,
     /// Counts the requests that nothing answers.
     pub(crate) unmatched: Arc<Recorder>,
+    /// The copies of requests under way.
+    pub(crate) copies: Arc<Copies>,
 }
 
 /// A rule with the state of its split.
 #[derive(Debug)]
 pub(crate) struct LiveRule {
     pub(crate) destinations: Vec<Destination>,
+    pub(crate) mirrors: Vec<Arc<LiveMirror>>,
     weights: Vec<u32>,
     split: Arc<Mutex<Split>>,
 }
@@ -55,6 +59,7 @@ pub(crate) struct Memory {
     pools: BTreeMap<SocketAddr, Arc<Pool>>,
     splits: BTreeMap<SplitKey, Arc<Mutex<Split>>>,
     turns: BTreeMap<Key, Arc<AtomicUsize>>,
+    copies: Arc<Copies>,
 }
 
 impl LiveRule {
@@ -76,7 +81,13 @@ impl Destination {
 
 impl Memory {
     pub(crate) fn new(access: Arc<AccessLog>) -> Self {
-        Self { access, pools: BTreeMap::new(), splits: BTreeMap::new(), turns: BTreeMap::new() }
+        Self {
+            access,
+            pools: BTreeMap::new(),
+            splits: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            copies: Arc::default(),
+        }
     }
 
     /// Joins a table with the state of its predecessors and forgets what it has no use for.
@@ -100,7 +111,8 @@ impl Memory {
         self.pools.retain(|_, pool| Arc::strong_count(pool) > 1);
         self.splits.retain(|_, split| Arc::strong_count(split) > 1);
         self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Live { table, rules, direct, unmatched }
+        let copies = self.copies.clone();
+        Live { table, rules, direct, unmatched, copies }
     }
 
     /// Closes connections that have been idle for too long.
@@ -116,7 +128,19 @@ impl Memory {
             (backend.service.clone(), target)
         };
         let found: Vec<_> = rule.backends.iter().map(destination).collect();
+        let mirrors = rule.mirrors.iter().enumerate();
+        let mirrors = mirrors.map(|(place, mirror)| {
+            let (service, target) = destination(&mirror.backend);
+            // Counted from the other end, so that it is never the split of a rule.
+            let port = (service.clone(), mirror.backend.port);
+            let key = (rule.route.clone(), vec![port], usize::MAX - place);
+            let split = self.splits.entry(key).or_default().clone();
+            let destination = self.destination(&rule.route, &service, target);
+            Arc::new(LiveMirror { destination, shares: mirror.shares, split })
+        });
+        let mirrors = mirrors.collect();
         LiveRule {
+            mirrors,
             destinations: found
                 .into_iter()
                 .map(|(service, target)| self.destination(&rule.route, &service, target))

@@ -130,6 +130,30 @@ pub struct FilterSpec {
     pub request_header_modifier: HeaderEditSpec,
     /// For `ResponseHeaderModifier`.
     pub response_header_modifier: HeaderEditSpec,
+    /// For `RequestMirror`.
+    pub request_mirror: MirrorSpec,
+}
+
+/// Where copies of requests go, and how many.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MirrorSpec {
+    /// Where they go.
+    pub backend_ref: BackendRef,
+    /// Of a hundred requests; all when neither this nor the fraction is there.
+    pub percent: Option<u32>,
+    /// The share as a fraction.
+    pub fraction: Option<FractionSpec>,
+}
+
+/// A share of requests.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct FractionSpec {
+    /// So many parts.
+    pub numerator: u32,
+    /// Of so many; a hundred when absent.
+    pub denominator: Option<u32>,
 }
 
 /// Changes to headers.

@@ -1,16 +1,16 @@
 //! One request from its arrival to the head of its response.
 
+use crate::body::OutBody;
 use crate::config::RESPONSE_TIMEOUT;
-use crate::connection::OutBody;
-use crate::forward::{ForwardError, Forwarded, forward};
+use crate::forward::{Forwarded, forward};
 use crate::headers::{add_forwarded, remove_hop_by_hop};
 use crate::live::{Destination, Live};
+use crate::mirror;
 use crate::reply::{ReplyBody, words};
 use crate::table::{Found, Rule};
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::Either;
 use hyper::body::Incoming;
 use metrics::access::{self, Outcome, Recorder};
 use std::net::IpAddr;
@@ -49,7 +49,7 @@ async fn routed(live: &Live, client: IpAddr, request: Request<Incoming>) -> Answ
             own(live, StatusCode::NOT_FOUND, text)
         }
         Found::Target(place) => {
-            let request = Request::from_parts(parts, Either::Left(body));
+            let request = Request::from_parts(parts, OutBody::Client(body));
             let direct = Rule::default();
             carried(&live.direct[place], &direct, request).await
         }
@@ -77,7 +77,8 @@ async fn by_rule(live: &Live, place: usize, mut parts: Parts, body: Incoming) ->
         return Answer { response, recorder: destination.unreached.clone() };
     }
     rule.request_headers.apply(&mut parts.headers);
-    carried(destination, rule, Request::from_parts(parts, Either::Left(body))).await
+    let body = mirror::copy(live, place, &parts, body);
+    carried(destination, rule, Request::from_parts(parts, body)).await
 }
 
 async fn carried(destination: &Destination, rule: &Rule, request: Request<OutBody>) -> Answer {
@@ -97,14 +98,8 @@ async fn carried(destination: &Destination, rule: &Rule, request: Request<OutBod
             Answer { response, recorder }
         }
         Err(error) => {
-            let status = match error {
-                ForwardError::NoEndpoint | ForwardError::Unreachable(_) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
-                ForwardError::BrokenOff(..) => StatusCode::BAD_GATEWAY,
-            };
             let text = format!("{}: {error}", service(&recorder));
-            Answer { response: words(status, text), recorder }
+            Answer { response: words(error.status(), text), recorder }
         }
     }
 }

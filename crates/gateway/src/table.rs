@@ -7,13 +7,17 @@ use crate::headers::HeaderEdit;
 use crate::ingress;
 use crate::matching::{Match, Precedence};
 use crate::objects::{
-    Address, BackendRef, FilterSpec, Key, Objects, Route, RuleSpec, ServiceObject, Slice, Version,
+    Address, BackendRef, FilterSpec, FractionSpec, Key, MirrorSpec, Objects, Route, RuleSpec,
+    ServiceObject, Slice, Version,
 };
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+/// What a share is of when nothing else is said.
+const PERCENT: u32 = 100;
 
 /// Where requests go.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +59,8 @@ pub struct Rule {
     pub(crate) request_headers: HeaderEdit,
     /// Changes to the headers of responses.
     pub(crate) response_headers: HeaderEdit,
+    /// Where copies of requests go.
+    pub mirrors: Vec<Mirror>,
     /// How long a response may take.
     pub timeout: Option<Duration>,
     /// Why the rule cannot be followed.
@@ -72,6 +78,15 @@ pub struct RuleBackend {
     pub weight: u32,
     /// The place in [`Table::targets`], or why there is none.
     pub target: Result<usize, String>,
+}
+
+/// Where copies of some of a rule's requests go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The service; its weight says nothing.
+    pub backend: RuleBackend,
+    /// The parts that are copied, and those that are not.
+    pub shares: [u32; 2],
 }
 
 /// A port of a service.
@@ -187,7 +202,12 @@ impl Table {
     fn rule(&mut self, objects: &Objects, key: &Key, spec: &RuleSpec) -> Rule {
         let mut rule = Rule { route: key.clone(), ..Rule::default() };
         for filter in &spec.filters {
-            add_filter(&mut rule, filter);
+            match filter.kind.as_str() {
+                "RequestMirror" => {
+                    rule.mirrors.push(self.mirror(objects, key, &filter.request_mirror))
+                }
+                _ => add_filter(&mut rule, filter),
+            }
         }
         let timeouts = [&spec.timeouts.request, &spec.timeouts.backend_request];
         for text in timeouts.into_iter().flatten() {
@@ -208,6 +228,18 @@ impl Table {
             rule.backends.push(self.backend(objects, key, backend));
         }
         rule
+    }
+
+    /// A mirror that leads nowhere is a problem, and none of the request's.
+    fn mirror(&mut self, objects: &Objects, route: &Key, mirror: &MirrorSpec) -> Mirror {
+        let share = |fraction: &FractionSpec| {
+            let of = fraction.denominator.unwrap_or(PERCENT).max(1);
+            (fraction.numerator.min(of), of)
+        };
+        let percent = || (mirror.percent.unwrap_or(PERCENT).min(PERCENT), PERCENT);
+        let (parts, of) = mirror.fraction.as_ref().map_or_else(percent, share);
+        let backend = self.backend(objects, route, &mirror.backend_ref);
+        Mirror { backend, shares: [parts, of - parts] }
     }
 
     fn backend(&mut self, objects: &Objects, route: &Key, backend: &BackendRef) -> RuleBackend {

@@ -224,7 +224,8 @@ impl Caller {
     }
 }
 
-/// A pod that says its name, the path and who asked.
+/// A pod that says its name, the path and who asked; told something, it says how much, and the canary says
+/// so with a code of its own.
 async fn serve(address: SocketAddr, name: String) -> JoinHandle<()> {
     let listener = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
@@ -234,8 +235,19 @@ async fn serve(address: SocketAddr, name: String) -> JoinHandle<()> {
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                 let for_whom = request.headers().get("x-forwarded-for").cloned();
                 let extra = request.headers().get("x-extra").cloned();
-                let text = format!("{name} {} {for_whom:?} {extra:?}", request.uri());
-                async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text)))) }
+                let uri = request.uri().clone();
+                let name = name.clone();
+                async move {
+                    let told = request.into_body().collect().await;
+                    let told = told.map_or(0, |body| body.to_bytes().len());
+                    let size = if told > 0 { format!(" {told}") } else { String::new() };
+                    let text = format!("{name} {uri}{size} {for_whom:?} {extra:?}");
+                    let mut response = Response::new(Full::new(Bytes::from(text)));
+                    if told == 60_000 && name == "canary" {
+                        *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+                    }
+                    Ok::<_, Infallible>(response)
+                }
             });
             connections.spawn(async move {
                 let http = hyper::server::conn::http1::Builder::new();
@@ -383,15 +395,81 @@ async fn what_the_gateway_does_is_counted_and_what_it_cannot_do_is_said() {
     }]});
     shop.set_route(100, &edit).await;
     shop.asked_until("shop.example", (200, "Some(\"1\")")).await;
-    let unknown = json!({"filters": [{"type": "RequestMirror", "requestMirror": {}}]});
+    let unknown = json!({"filters": [{"type": "URLRewrite", "urlRewrite": {}}]});
     shop.set_route(100, &unknown).await;
-    let refused = "route shop/shop: filter \"RequestMirror\" is not supported";
+    let refused = "route shop/shop: filter \"URLRewrite\" is not supported";
     shop.asked_until("shop.example", (500, refused)).await;
     assert_eq!(shop.gateway.problems().len(), 1);
     let tallies = shop.tallies();
     let canary = ("canary".to_owned(), "canary-hash".to_owned());
     assert!(tallies[&canary].codes[&200] >= 1);
     assert!(tallies.values().any(|tally| tally.codes.contains_key(&500)));
+}
+
+/// Waits until something is so that follows from requests which were answered already.
+async fn comes_true(what: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !what() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it never came true");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mirror_copies_its_share_and_users_never_feel_what_becomes_of_the_copies() {
+    let shop = Shop::open(7).await;
+    let mirror = json!({"filters": [{"type": "RequestMirror", "requestMirror": {
+        "backendRef": {"name": "canary", "port": 80}, "percent": 25}}]});
+    shop.set_route(0, &mirror).await;
+    shop.asked_until("shop.example", (200, "stable")).await;
+    let copies = || requests(&shop.tallies(), "canary");
+    let mut caller = shop.connect().await;
+    let start = copies();
+    for _ in 0..400 {
+        let (code, body) = caller.get("shop.example").await;
+        assert!(code == 200 && body.starts_with("stable"), "{code} {body}");
+    }
+    comes_true(|| copies() - start >= 99).await;
+    // Those of the first questions may still have been under way.
+    assert!(copies() - start <= 103, "{}", copies() - start);
+    shop.set_endpoints("canary", &[]).await;
+    let refused = || {
+        let tallies = shop.tallies();
+        let of_canary = tallies.iter().filter(|((service, _), _)| service == "canary");
+        of_canary.filter_map(|(_, tally)| tally.codes.get(&503)).sum::<u64>()
+    };
+    for _ in 0..10_000 {
+        assert_eq!(caller.get("shop.example").await.0, 200);
+        if refused() > 0 {
+            break;
+        }
+    }
+    comes_true(|| refused() > 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_has_the_whole_body_of_its_request() {
+    let shop = Shop::open(8).await;
+    let mirror = json!({"filters": [{"type": "RequestMirror", "requestMirror": {
+        "backendRef": {"name": "canary", "port": 80}}}]});
+    shop.set_route(0, &mirror).await;
+    shop.asked_until("shop.example", (200, "stable")).await;
+    let stream = TcpStream::connect(shop.gateway.addr()).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    let posts = || {
+        let tallies = shop.tallies();
+        let of_canary = tallies.iter().filter(|((service, _), _)| service == "canary");
+        of_canary.map(|(_, tally)| tally.codes.get(&413).copied().unwrap_or(0)).sum::<u64>()
+    };
+    let request = Request::post("/").header("host", "shop.example");
+    let request = request.body(Full::new(Bytes::from(vec![7; 60_000]))).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.starts_with(b"stable / 60000"), "{body:?}");
+    comes_true(|| posts() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

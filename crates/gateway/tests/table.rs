@@ -154,6 +154,50 @@ fn what_cannot_be_followed_answers_with_the_reason() {
 }
 
 #[test]
+fn a_mirror_has_its_share_and_one_that_leads_nowhere_harms_nobody() {
+    let mirror = |fields: Value| {
+        let mut to = json!({"backendRef": {"name": "canary", "port": 80}});
+        to.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let filter = json!({"type": "RequestMirror", "requestMirror": to});
+        let mut rules = backend("stable");
+        rules[0]["filters"] = json!([filter]);
+        table(&[("web", json!({ "rules": rules }))])
+    };
+    for (fields, shares) in [
+        (json!({}), [100, 0]),
+        (json!({"percent": 30}), [30, 70]),
+        (json!({"percent": 0}), [0, 100]),
+        (json!({"fraction": {"numerator": 1, "denominator": 1000}}), [1, 999]),
+        (json!({"fraction": {"numerator": 7}}), [7, 93]),
+    ] {
+        let table = mirror(fields);
+        assert_eq!(table.rules[0].mirrors[0].shares, shares);
+        assert_eq!(table.rules[0].mirrors[0].backend.service.name, "canary");
+        assert_eq!(table.problems, [""; 0]);
+    }
+    let table = mirror(json!({"backendRef": {"name": "gone", "port": 80}}));
+    check(&table, "x", "/", "stable");
+    assert_eq!(table.problems, ["route shop/web: service shop/gone does not exist"]);
+}
+
+#[test]
+fn those_who_send_a_header_come_first_whether_or_not_their_rule_does() {
+    let header = json!([{"name": "x-version", "type": "RegularExpression", "value": r"v2\..*"}]);
+    let testers =
+        json!({"matches": [{"headers": header}], "backendRefs": [{"name": "canary", "port": 80}]});
+    let mut rules = vec![testers, backend("stable")[0].clone()];
+    for _ in 0..2 {
+        let table = table(&[("web", json!({ "rules": rules }))]);
+        for (value, expected) in [("v2.1", "canary"), ("v21", "stable"), ("av2.1", "stable")] {
+            let request = http::Request::get("/").header("X-Version", value);
+            assert_eq!(led(&table, "x", request), expected, "{value}");
+        }
+        check(&table, "x", "/", "stable");
+        rules.reverse();
+    }
+}
+
+#[test]
 fn a_route_that_cannot_be_read_is_a_problem_and_no_more() {
     let table =
         table(&[("bad", json!({"rules": 7})), ("good", json!({"rules": backend("stable")}))]);

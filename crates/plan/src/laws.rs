@@ -41,6 +41,8 @@ pub enum Law {
     WeightsAddUp,
     /// Traffic goes only where endpoints are visible.
     TrafficNeedsEndpoints,
+    /// No managed route outlives the release that asked for it.
+    RoutesEndWithTheRelease,
     /// Stable keeps the pods its traffic needs.
     StableKeepsItsCapacity,
     /// No ReplicaSet loses pods that a route or service still leads to.

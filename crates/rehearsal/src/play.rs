@@ -199,6 +199,9 @@ impl Player {
             Command::Rollout(name) => self.choose(name).await?,
             Command::Act(action) => self.act(action).await?,
             Command::Traffic(rate) => self.stage.traffic.set_rate(*rate),
+            Command::Senders { name, value, rate } => {
+                self.stage.traffic.set_senders(name, value, *rate);
+            }
             Command::Fault(fault) => self.stage.traffic.set_fault(modelled(fault)),
             Command::Heal => self.stage.traffic.clear_faults(),
             Command::MetricsDown => self.stage.numbers.set_availability(Availability::Down),
@@ -544,6 +547,7 @@ fn blast_radius(stage: &Stage) -> BlastRadius {
         met_bad,
         failed: totals.failed,
         unserved: totals.unserved,
+        mirrored: totals.mirrored,
         first_unserved: totals.first_unserved.map(|first| Unserved {
             seconds: stage.timeline.seconds(first.since),
             service: first.service,

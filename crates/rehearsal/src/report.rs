@@ -59,9 +59,17 @@ pub struct BlastRadius {
     pub failed: u64,
     /// Requests among them that no pod could take.
     pub unserved: u64,
+    /// Copies of requests, whose answers nobody got; they are among no other number here.
+    #[serde(skip_serializing_if = "is_none")]
+    pub mirrored: u64,
     /// Where that began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_unserved: Option<Unserved>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Requests that no pod could take.
@@ -136,6 +144,9 @@ pub fn text(report: &Report) -> String {
         blast.unserved,
         blast.first_unserved.as_ref().map(first_words).unwrap_or_default(),
     );
+    if blast.mirrored > 0 {
+        let _ = writeln!(text, "Copies: {} requests were also sent to a canary", blast.mirrored);
+    }
     let _ = writeln!(
         text,
         "Virtual time: {}",

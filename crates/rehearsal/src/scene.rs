@@ -137,7 +137,10 @@ impl Scene {
         let namespace = config.get("namespace").and_then(Value::as_str);
         let namespace = namespace.unwrap_or_else(|| namespace_of(rollout));
         let route = self.raw("HTTPRoute", namespace, name.as_str()?)?;
-        let backends = route.pointer("/spec/rules/0/backendRefs")?.as_array()?;
+        let managed = raw.pointer("/spec/strategy/canary/trafficRouting/managedRoutes");
+        let rules = route.pointer("/spec/rules")?.as_array()?;
+        let rule = rules.iter().find(|rule| !is_managed(rule, managed))?;
+        let backends = rule.get("backendRefs")?.as_array()?;
         let share = |backend: &Value| {
             Some((backend.get("name")?.as_str()?.to_owned(), backend.get("weight")?.as_f64()?))
         };
@@ -206,6 +209,17 @@ impl Scene {
 /// The label that ties an object to a version.
 pub(crate) fn hash_of(metadata: &ObjectMeta) -> Option<&str> {
     metadata.labels.as_ref()?.get(HASH).map(String::as_str)
+}
+
+/// Whether a rule of a route has the name of a managed one, or that and a number.
+fn is_managed(rule: &Value, managed: Option<&Value>) -> bool {
+    let name = rule.get("name").and_then(Value::as_str).unwrap_or_default();
+    let managed = managed.and_then(Value::as_array).into_iter().flatten();
+    let mut names = managed.filter_map(|route| route["name"].as_str());
+    names.any(|managed| {
+        let rest = name.strip_prefix(managed);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    })
 }
 
 fn namespace_of(rollout: &Rollout) -> &str {

@@ -13,8 +13,8 @@ pub mod gateway_api;
 pub mod nginx;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
-use vocab::{ObjectRef, Reason, Traffic, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::{ManagedRoute, ObjectRef, Reason, Traffic, Write};
 
 /// The objects a router asked for, absent ones as `None`.
 pub type Objects = BTreeMap<ObjectRef, Option<Value>>;
@@ -48,6 +48,8 @@ pub struct Context<'a> {
     pub stable_service: &'a str,
     /// Name of the service canary traffic goes to.
     pub canary_service: &'a str,
+    /// Every managed route that a step of the rollout asks for.
+    pub steps: &'a [ManagedRoute],
 }
 
 /// A router backend. Object-safe, stateless, pure.
@@ -101,6 +103,8 @@ pub struct Observation {
     pub canary_weight: vocab::Weight,
     /// The weights of further services that a rollout has put there.
     pub additional: BTreeMap<String, vocab::Weight>,
+    /// The managed routes that stand, by name; each leads requests or copies of them to the canary.
+    pub managed: BTreeSet<String>,
     /// Whether the data plane has confirmed it; `None` when the backend cannot tell.
     pub verified: Option<bool>,
 }

@@ -95,7 +95,12 @@ impl Router for Nginx {
                 greatest = greatest.max(share(parts, now, wanted, max_weight(context.config)));
             }
         }
-        Ok(Observation { canary_weight: greatest, additional: BTreeMap::new(), verified: None })
+        Ok(Observation {
+            canary_weight: greatest,
+            additional: BTreeMap::new(),
+            managed: BTreeSet::new(),
+            verified: None,
+        })
     }
 
     fn steer(
@@ -104,7 +109,8 @@ impl Router for Nginx {
         objects: &Objects,
         traffic: &Traffic,
     ) -> Result<Vec<Steering>, Reason> {
-        if !traffic.additional.is_empty() {
+        let managed = traffic.managed.as_ref().is_some_and(|managed| !managed.is_empty());
+        if managed || !traffic.additional.is_empty() {
             return Err(Reason::new(
                 "Unsupported",
                 "the Nginx router splits between stable and canary only".to_owned(),

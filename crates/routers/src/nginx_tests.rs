@@ -37,6 +37,7 @@ impl Case {
             config: &self.config,
             stable_service: "stable",
             canary_service: "canary",
+            steps: &[],
         };
         act(&context, &self.objects)
     }
@@ -121,6 +122,7 @@ fn traffic(weight: u32) -> Traffic {
         canary: destination("canary"),
         canary_weight: Weight::max_of(weight),
         additional: BTreeMap::default(),
+        managed: Some(Vec::new()),
         max: Weight::HUNDRED,
     }
 }
@@ -332,6 +334,7 @@ fn every_problem_of_the_configuration_is_told_with_its_path() {
         config: &case.config,
         stable_service: "",
         canary_service: "",
+        steps: &[],
     };
     let problems = Nginx.reads(&context).unwrap_err();
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();

@@ -6,7 +6,10 @@
 use routers::{Context, Objects, ROUTERS, Router, Steering};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use vocab::{Destination, ObjectRef, PatchType, Traffic, Weight, Write};
+use vocab::{
+    Destination, ManagedKind, ManagedRoute, NamedText, ObjectRef, PatchType, TextMatch, Traffic,
+    Weight, Write,
+};
 
 /// Configuration and objects of a router, with all traffic on stable.
 fn fixture(router: &str) -> (Value, Objects) {
@@ -58,6 +61,7 @@ fn with<T>(config: &Value, act: impl FnOnce(&Context<'_>) -> T) -> T {
         config,
         stable_service: "stable",
         canary_service: "canary",
+        steps: &[],
     })
 }
 
@@ -69,6 +73,7 @@ fn traffic(weight: u32) -> Traffic {
         canary: destination("canary"),
         canary_weight: Weight::parse(weight, Weight::HUNDRED).unwrap(),
         additional: BTreeMap::new(),
+        managed: Some(Vec::new()),
         max: Weight::HUNDRED,
     }
 }
@@ -165,6 +170,31 @@ fn further_destinations_come_and_go_where_a_router_declares_them() {
         };
         if router.capabilities().additional_destinations {
             assert_eq!(backends(&objects), backends(&untouched), "{}", router.name());
+        }
+    });
+}
+
+#[test]
+fn managed_routes_come_and_go_where_a_router_declares_them() {
+    each(|router, config, mut objects| {
+        let value = TextMatch::Exact("yes".to_owned());
+        let header = NamedText { name: "x-tester".to_owned(), value };
+        let kind = ManagedKind::Header(vec![header]);
+        let testers = ManagedRoute { name: "testers".to_owned(), kind };
+        let wanted = Traffic { managed: Some(vec![testers]), ..traffic(30) };
+        let steer = |objects: &Objects, wanted: &Traffic| {
+            with(config, |context| router.steer(context, objects, wanted))
+        };
+        if !router.capabilities().header_routes {
+            assert!(steer(&objects, &wanted).is_err(), "{}", router.name());
+            return;
+        }
+        for (wanted, expected) in [(&wanted, &["testers"][..]), (&traffic(40), &[])] {
+            carry_out(&steer(&objects, wanted).unwrap(), &mut objects);
+            assert_eq!(steer(&objects, wanted), Ok(Vec::new()), "{}", router.name());
+            let seen = with(config, |context| router.observe(context, &objects).unwrap());
+            assert_eq!(seen.managed.iter().collect::<Vec<_>>(), expected, "{}", router.name());
+            assert_eq!(seen.canary_weight, wanted.canary_weight, "{}", router.name());
         }
     });
 }

@@ -14,6 +14,7 @@
 //! beyond parsing, ordering and printing itself.
 
 mod exchange;
+mod managed_route;
 mod merge_patch;
 mod object_ref;
 mod plan;
@@ -22,6 +23,7 @@ mod traffic;
 mod write;
 
 pub use exchange::{Call, Exchange, Reply, ReplyError};
+pub use managed_route::{ManagedKind, ManagedRoute, NamedText, RequestMatch, TextMatch};
 pub use merge_patch::merge_patch_between;
 pub use object_ref::ObjectRef;
 pub use plan::{Event, EventType, Plan};

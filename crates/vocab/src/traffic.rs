@@ -1,5 +1,6 @@
 //! Who gets how much traffic.
 
+use crate::ManagedRoute;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -98,6 +99,8 @@ pub struct Traffic {
     pub canary_weight: Weight,
     /// Shares of further destinations.
     pub additional: BTreeMap<Destination, Weight>,
+    /// The managed routes that shall stand, in order of precedence; as they are when absent.
+    pub managed: Option<Vec<ManagedRoute>>,
     /// What the weights add up to.
     pub max: Weight,
 }

@@ -1,4 +1,4 @@
-//! A canary step as the one thing it asks for.
+//! A canary step as the one thing it asks for, beside which it may make routes.
 //!
 //! Start at [`CanaryStep::kind`]. Nothing here carries a step out.
 
@@ -35,22 +35,22 @@ pub enum StepKind<'a> {
 }
 
 impl CanaryStep {
-    /// The one thing this step asks for.
+    /// The one thing this step asks for; a route counts where nothing else is asked for.
     pub fn kind(&self) -> StepKind<'_> {
+        let header = self.set_header_route.as_ref().map(StepKind::SetHeaderRoute);
+        let mirror = self.set_mirror_route.as_ref().map(StepKind::SetMirrorRoute);
         let mut kinds = [
             self.set_weight.map(StepKind::SetWeight),
             self.pause.as_ref().map(StepKind::Pause),
             self.experiment.as_ref().map(StepKind::Experiment),
             self.analysis.as_ref().map(StepKind::Analysis),
             self.set_canary_scale.as_ref().map(StepKind::SetCanaryScale),
-            self.set_header_route.as_ref().map(StepKind::SetHeaderRoute),
-            self.set_mirror_route.as_ref().map(StepKind::SetMirrorRoute),
             self.plugin.as_ref().map(StepKind::Plugin),
         ]
         .into_iter()
         .flatten();
         match (kinds.next(), kinds.next()) {
-            (None, _) => StepKind::Empty,
+            (None, _) => header.or(mirror).unwrap_or(StepKind::Empty),
             (Some(kind), None) => kind,
             (Some(_), Some(_)) => StepKind::Ambiguous,
         }
@@ -90,6 +90,16 @@ mod tests {
         assert!(matches!(step(json!({ "pause": {} })).kind(), StepKind::Pause(_)));
         assert_eq!(step(json!({})).kind(), StepKind::Empty);
         assert_eq!(step(json!({ "setWeight": 1, "pause": {} })).kind(), StepKind::Ambiguous);
+    }
+
+    #[test]
+    fn a_route_stands_beside_the_one_thing_a_step_asks_for() {
+        let route = || json!({ "name": "testers" });
+        let alone = step(json!({ "setHeaderRoute": route(), "setMirrorRoute": route() }));
+        assert!(matches!(alone.kind(), StepKind::SetHeaderRoute(_)));
+        let beside =
+            step(json!({ "setCanaryScale": { "replicas": 1 }, "setHeaderRoute": route() }));
+        assert!(matches!(beside.kind(), StepKind::SetCanaryScale(_)));
     }
 
     #[test]

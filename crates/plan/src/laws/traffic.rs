@@ -27,6 +27,7 @@ pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
     let routed = before.as_ref().and_then(|view| view.weight.as_ref().ok().copied());
     let planned = view_after(case);
     check_further(case, before.as_ref(), planned.as_ref(), violations);
+    check_managed(case, before.as_ref(), planned.as_ref(), violations);
     let steered = planned.and_then(|view| view.weight.ok()).or(routed);
     if let (Some(before), Some(after)) = (routed, steered) {
         check_endpoints(case, before, after, violations);
@@ -88,6 +89,31 @@ fn check_further(
     }
 }
 
+/// A managed route comes only where endpoints are, and what writes a route when the release is over leaves
+/// none.
+fn check_managed(
+    case: &Case<'_>,
+    before: Option<&View>,
+    after: Option<&View>,
+    violations: &mut Vec<Violation>,
+) {
+    let (Some(after), Some(canary)) = (after, case.subject.canary()) else { return };
+    let names = |names: Vec<&String>| format!("{names:?}");
+    let is_over = case.subject.status.abort || case.subject.is_fully_promoted();
+    if is_over && !after.managed.is_empty() {
+        let detail =
+            format!("{} stays and the release is over", names(after.managed.iter().collect()));
+        violations.push(violation(Law::RoutesEndWithTheRelease, detail));
+    }
+    let had = |name: &&String| before.is_some_and(|view| view.managed.contains(*name));
+    let come: Vec<&String> = after.managed.iter().filter(|name| !had(name)).collect();
+    let service = canary.canary_service.as_deref().unwrap_or_default();
+    if !come.is_empty() && (visible(case, service) == 0 || is_switched(case, service)) {
+        let detail = format!("{} leads to {service}, which has no endpoints", names(come));
+        violations.push(violation(Law::TrafficNeedsEndpoints, detail));
+    }
+}
+
 fn apply(object: &mut Value, patch_type: PatchType, body: &Value) {
     match patch_type {
         PatchType::Json => {
@@ -117,12 +143,15 @@ fn check_endpoints(case: &Case<'_>, before: i32, after: i32, violations: &mut Ve
         let detail = format!("weight {before} to {after}, and service {service} has no endpoints");
         violations.push(violation(Law::TrafficNeedsEndpoints, detail));
     }
-    let switched =
-        case.patches().any(|(_, target, _, _)| target.kind == "Service" && target.name == service);
-    if switched && after > before {
+    if is_switched(case, service) && after > before {
         let detail = format!("service {service} is switched in the plan that sends it more");
         violations.push(violation(Law::TrafficNeedsEndpoints, detail));
     }
+}
+
+/// Whether the plan makes a service select another version.
+fn is_switched(case: &Case<'_>, service: &str) -> bool {
+    case.patches().any(|(_, target, _, _)| target.kind == "Service" && target.name == service)
 }
 
 /// Ready endpoints of a service.
@@ -201,10 +230,11 @@ fn needed(case: &Case<'_>, view: Option<&View>, set: &ReplicaSet) -> i32 {
     let Ok(weight) = view.weight else { return set.wanted() };
     let is_stable = subject.stable_set().is_some_and(|stable| stable.hash() == set.hash());
     let is_new = subject.new_set().is_some_and(|new| new.hash() == set.hash());
+    let least = i32::from(!view.managed.is_empty());
     match (is_stable, is_new) {
         (true, _) => pods_before(replicas, subject.share(subject.max_weight() - weight)),
-        (false, true) if targets::explicit_scale(subject).is_some() => weight.min(1),
-        (false, true) => pods_for(replicas, subject.share(weight)),
+        (false, true) if targets::explicit_scale(subject).is_some() => weight.min(1).max(least),
+        (false, true) => pods_for(replicas, subject.share(weight)).max(least),
         (false, false) => set.wanted(),
     }
 }

@@ -7,7 +7,7 @@ use super::{
     analysis,
     analysis_run::Part,
     draft::Draft,
-    experiment, old_sets, pause, promote, roles, scaling,
+    experiment, old_sets, pause, promote, roles, routes, scaling,
     scaling::Scaled,
     services,
     sets::{self, SetExt},
@@ -109,7 +109,8 @@ fn complete(subject: &Subject<'_>, step: &CanaryStep, draft: &mut Draft) {
 
 /// Whether the present step is done.
 fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -> bool {
-    if subject.is_halted() {
+    let makes_routes = step.set_header_route.is_some() || step.set_mirror_route.is_some();
+    if subject.is_halted() || (makes_routes && !routes::are_made(subject, view)) {
         return false;
     }
     let in_force = || view.map_or_else(InForce::default, |view| view.in_force(subject));
@@ -125,6 +126,7 @@ fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -
             .filter(|run| is_of_step(subject, run))
             .is_some_and(|run| analysis::phase(run) == AnalysisPhase::Successful),
         StepKind::Experiment(_) => experiment::has_succeeded(subject),
+        StepKind::SetHeaderRoute(_) | StepKind::SetMirrorRoute(_) => true,
         // Validation has refused the others; they never pass in silence.
         _ => false,
     }
@@ -139,7 +141,10 @@ fn explain_step(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep, d
     match step.kind() {
         StepKind::Analysis(_) => analysis::explain(subject, Part::Step, draft),
         StepKind::Experiment(_) => experiment::explain(subject, draft),
-        StepKind::SetWeight(_) | StepKind::SetCanaryScale(_) => explain_size(subject, view, draft),
+        StepKind::SetWeight(_)
+        | StepKind::SetCanaryScale(_)
+        | StepKind::SetHeaderRoute(_)
+        | StepKind::SetMirrorRoute(_) => explain_size(subject, view, draft),
         _ => {}
     }
     analysis::explain(subject, Part::Background, draft);
@@ -186,6 +191,10 @@ fn describe(step: &CanaryStep) -> String {
             (None, Some(replicas)) => format!("setCanaryScale{{replicas: {replicas}}}"),
             (None, None) => "invalid".to_owned(),
         },
+        StepKind::SetHeaderRoute(route) => {
+            format!("setHeaderRoute: {}", route.name.as_deref().unwrap_or_default())
+        }
+        StepKind::SetMirrorRoute(route) => format!("setMirrorRoute: {}", route.name),
         _ => "invalid".to_owned(),
     }
 }

@@ -179,10 +179,10 @@ mod tests {
         let texts: Vec<String> =
             errors.map(|found| format!("{}: {}", found.path, found.text)).collect();
         let wanted = [
-            "spec.strategy.pingPong.pingService: Invalid value: \"a\": This rollout uses the same service for the ping and pong services, but two different services are required.",
             "spec.strategy.steps[0].setHeaderRoute.match[0]: Invalid value: {\"exact\":\"a\",\"regex\":\"b\"}: StringMatch match value must have exactly one of the following: exact, regex, prefix",
             "spec.strategy.steps[1].setHeaderRoute.match[0]: Invalid value: {}: StringMatch value missed, match value must have one of the following: exact, regex, prefix",
             "spec.strategy.steps[1].setHeaderRoute: Invalid value: \"other\": Steps define a route that does not exist in spec.strategy.canary.trafficRouting.managedRoutes",
+            "spec.strategy.pingPong.pingService: Invalid value: \"a\": This rollout uses the same service for the ping and pong services, but two different services are required.",
         ];
         assert_eq!(texts, wanted);
     }

@@ -34,6 +34,7 @@ pub(crate) mod resolve;
 pub(crate) mod restart;
 mod revision;
 mod roles;
+mod routes;
 mod scaling;
 pub(crate) mod services;
 pub(crate) mod sets;
@@ -44,6 +45,7 @@ mod templates_equal;
 pub(crate) mod traffic;
 pub(crate) mod validate;
 mod validate_experiment;
+mod validate_routes;
 mod waits;
 mod weights;
 mod workload;
@@ -106,7 +108,7 @@ const INVALID_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 /// What to do next for one rollout.
 pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     if observed.rollout.metadata.deletion_timestamp.is_some() {
-        return Plan::default();
+        return last_plan(observed, now);
     }
     // Kubernetes keeps whole seconds; a finer present would differ from itself once read back.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
@@ -120,6 +122,15 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         plan.events.insert(0, Event { after, ..revision::added(&observed.rollout) });
     }
     plan
+}
+
+/// What a rollout that is going takes along: the rules it has put into routes.
+fn last_plan(observed: &Observed, now: Timestamp) -> Plan {
+    let mut draft = Draft::default();
+    if let Ok(subject) = resolve::resolve(observed, now) {
+        traffic::let_go(&subject, &mut draft);
+    }
+    Plan { writes: draft.writes, ..Plan::default() }
 }
 
 /// Everything that is wrong with the analysis a rollout asks for, each as path and sentence; nothing but

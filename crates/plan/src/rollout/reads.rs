@@ -1,5 +1,6 @@
 //! What has to be gathered before a rollout can be planned.
 
+use super::routes;
 use crate::experiment::template_ref;
 use api::argo::{
     AnalysisTemplateRef, AnalysisTemplateSpec, Rollout, RolloutAnalysis, RolloutExperimentStep,
@@ -172,12 +173,14 @@ pub(crate) fn with_context<T>(
     let stable_service = name(canary.map(|canary| &canary.stable_service));
     let canary_service = name(canary.map(|canary| &canary.canary_service));
     let target = rollout_ref(rollout);
+    let steps = routes::of_all_steps(rollout);
     act(&Context {
         rollout: &target,
         uid: rollout.metadata.uid.as_deref().unwrap_or_default(),
         config,
         stable_service: &stable_service,
         canary_service: &canary_service,
+        steps: &steps,
     })
 }
 

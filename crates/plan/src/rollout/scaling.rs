@@ -193,6 +193,7 @@ fn guarded(
         (Ok(weight), true) if explicit_scale(subject).is_some() => (*weight).min(1),
         (Ok(weight), true) => pods_for(subject.replicas(), subject.share(*weight)),
     };
+    let floor = floor.max(i32::from(!view.managed.is_empty()));
     if target < floor.min(set.wanted()) {
         draft.wait(Wait::Traffic { replica_set: set.name().to_owned(), through });
     }

@@ -126,11 +126,11 @@ pub(crate) fn reconcile_canary(subject: &Subject<'_>, view: Option<&View>, draft
     }
 }
 
-/// Points the canary service back to stable once no weight leads to it.
+/// Points the canary service back to stable once neither weight nor managed route leads to it.
 fn retreat(subject: &Subject<'_>, view: Option<&View>, service: &str, draft: &mut Draft) {
     let Some(stable) = subject.stable_set() else { return };
     match view {
-        Some(view) if !view.is_in_force(0) => {}
+        Some(view) if !view.is_in_force(0) || !view.managed.is_empty() => {}
         _ => point(subject, service, stable, 1, draft),
     }
 }

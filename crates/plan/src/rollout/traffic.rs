@@ -9,7 +9,7 @@ use super::{
     draft::Draft,
     reads,
     replicas::{pods_before, pods_for},
-    services,
+    routes, services,
     sets::SetExt,
     subject::Subject,
     targets::InForce,
@@ -20,8 +20,8 @@ use api::argo::{TrafficWeights, WeightDestination};
 use jiff::SignedDuration;
 use routers::{Router, Steering};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use vocab::{Destination, EventType, PodHash, Reason, Traffic, Weight};
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::{Destination, EventType, ManagedRoute, PodHash, Reason, Traffic, Weight};
 
 /// When to look again at a weight that nothing has confirmed.
 const VERIFY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) weight: Result<i32, Reason>,
     /// What further services get.
     pub(crate) further: BTreeMap<String, Weight>,
+    /// The managed routes that stand; each leads to the canary service.
+    pub(crate) managed: BTreeSet<String>,
     exact: bool,
     verified: Option<bool>,
 }
@@ -51,6 +53,7 @@ impl View {
             routers,
             weight: Ok(0),
             further: BTreeMap::new(),
+            managed: BTreeSet::new(),
             exact: true,
             verified: None,
         };
@@ -85,11 +88,28 @@ impl View {
             let greatest = self.further.entry(service.clone()).or_insert(Weight::ZERO);
             *greatest = (*greatest).max(*weight);
         }
+        self.managed = seen.into_iter().flat_map(|observation| observation.managed).collect();
+        self.exact = self.is_settled(subject, None);
+    }
+
+    /// Whether the router has nothing to write for the weights in force and these managed routes.
+    fn is_settled(&self, subject: &Subject<'_>, managed: Option<Vec<ManagedRoute>>) -> bool {
+        let traffic = Traffic { managed, ..self.as_it_is(subject) };
+        self.writes(subject, &traffic).is_ok_and(|writes| writes.is_empty())
+    }
+
+    /// The split in force.
+    fn as_it_is(&self, subject: &Subject<'_>) -> Traffic {
         let further = self.further.iter().map(|(service, weight)| {
             (Destination { service: service.clone(), pod_hash: None, port: None }, *weight)
         });
-        let traffic = traffic(subject, greatest, "", further.collect());
-        self.exact = self.writes(subject, &traffic).is_ok_and(|writes| writes.is_empty());
+        let weight = self.weight.as_ref().copied().unwrap_or(0);
+        traffic(subject, weight, "", further.collect())
+    }
+
+    /// Whether exactly these managed routes stand, as far as anybody can tell.
+    pub(crate) fn holds(&self, subject: &Subject<'_>, managed: &[ManagedRoute]) -> bool {
+        self.verified != Some(false) && self.is_settled(subject, Some(managed.to_vec()))
     }
 
     fn writes(&self, subject: &Subject<'_>, traffic: &Traffic) -> Result<Vec<Steering>, Reason> {
@@ -139,7 +159,8 @@ impl View {
     /// What still leads traffic to the pods of `hash`.
     pub(crate) fn leads_to(&self, subject: &Subject<'_>, hash: &str) -> Option<String> {
         let canary = subject.canary()?;
-        let to_canary = self.weight.as_ref().map_or(true, |weight| *weight > 0);
+        let weighs = self.weight.as_ref().map_or(true, |weight| *weight > 0);
+        let to_canary = weighs || !self.managed.is_empty();
         let everything = self.is_in_force(subject.max_weight());
         let used = [(&canary.canary_service, to_canary), (&canary.stable_service, !everything)];
         let service =
@@ -176,30 +197,52 @@ pub(crate) fn steer(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draf
     };
     let mut desired = weights::desired(subject, view, draft);
     let mut further = destinations::wanted(subject, draft);
+    let managed = routes::wanted(subject, view, &desired, draft);
     if !may_move(subject, &desired, in_force, draft) {
-        // What an experiment gets or gives back does not wait for the canary.
+        // What an experiment gets or gives back does not wait for the canary, nor does a managed route.
         desired.weight = in_force;
         if view.gives(&further) {
-            return;
+            return reroute(subject, view, managed, draft);
         }
     }
     if destinations::total(&further).saturating_add(desired.weight) > subject.max_weight() {
         further.clear();
     }
     let wanted = traffic(subject, desired.weight, &desired.canary_hash, further.clone());
-    match view.writes(subject, &wanted) {
+    match view.writes(subject, &Traffic { managed: Some(managed), ..wanted }) {
         Ok(writes) => {
             let settled = writes.is_empty();
-            for Steering { write, told } in writes {
-                draft.write(write);
-                if let Some((reason, message)) = told {
-                    draft.note_write(subject, reason, message);
-                }
-            }
+            write_all(subject, writes, draft);
             let verified = if settled { view.verified } else { view.verified.map(|_| false) };
             record(subject, view, (&desired, &further), verified, draft);
         }
         Err(reason) => report(subject, &reason, draft),
+    }
+}
+
+/// Takes the managed routes away and leaves the weights.
+pub(crate) fn let_go(subject: &Subject<'_>, draft: &mut Draft) {
+    let view = View::of(subject).filter(|view| !view.managed.is_empty());
+    if let Some(view) = view {
+        reroute(subject, &view, Vec::new(), draft);
+    }
+}
+
+/// Brings the managed routes about while the weights stay as they are.
+fn reroute(subject: &Subject<'_>, view: &View, managed: Vec<ManagedRoute>, draft: &mut Draft) {
+    let wanted = Traffic { managed: Some(managed), ..view.as_it_is(subject) };
+    match view.writes(subject, &wanted) {
+        Ok(writes) => write_all(subject, writes, draft),
+        Err(reason) => report(subject, &reason, draft),
+    }
+}
+
+fn write_all(subject: &Subject<'_>, writes: Vec<Steering>, draft: &mut Draft) {
+    for Steering { write, told } in writes {
+        draft.write(write);
+        if let Some((reason, message)) = told {
+            draft.note_write(subject, reason, message);
+        }
     }
 }
 
@@ -381,6 +424,7 @@ fn traffic(
         canary: destination(canary.and_then(|canary| canary.canary_service.as_ref()), canary_hash),
         canary_weight: to_weight(canary_weight),
         additional,
+        managed: None,
         max: to_weight(subject.max_weight()),
     }
 }

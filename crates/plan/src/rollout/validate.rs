@@ -8,7 +8,7 @@ use super::{
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
-    validate_experiment,
+    validate_experiment, validate_routes,
 };
 use crate::analysis_run::can_measure;
 use analysis::validate::provider_names;
@@ -52,7 +52,8 @@ impl Problem {
         Self { path, text }
     }
 
-    fn unsupported(path: impl Into<String>) -> Self {
+    /// A field that asks for what this program cannot do yet.
+    pub(super) fn unsupported(path: impl Into<String>) -> Self {
         Self { path: path.into(), text: UNSUPPORTED.to_owned() }
     }
 
@@ -250,11 +251,9 @@ fn canary(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pro
     for (index, step) in canary.steps.iter().enumerate() {
         check_step(subject, step, &format!("{PATH}.steps[{index}]"), problems);
         validate_experiment::check(subject, canary, (index, step), problems);
-        if let Some((field, value, detail)) = unroutable(canary, step) {
-            let path = format!("{PATH}.steps[{index}].{field}");
-            problems.push(Problem::invalid(path, &value, detail));
-        } else if let Some(field) = unsupported_step(step) {
-            problems.push(Problem::unsupported(format!("{PATH}.canary.steps[{index}].{field}")));
+        validate_routes::check(subject, canary, (index, step), problems);
+        if step.plugin.is_some() {
+            problems.push(Problem::unsupported(format!("{PATH}.canary.steps[{index}].plugin")));
         }
     }
     anti_affinity(canary.anti_affinity.as_ref(), problems);
@@ -378,44 +377,6 @@ fn asked(step: &CanaryStep) -> String {
         step.set_weight.is_some(),
         step.analysis.is_some()
     )
-}
-
-/// A route that no router asked for can make: the field, its value and what is wrong.
-fn unroutable(
-    canary: &CanaryStrategy,
-    step: &CanaryStep,
-) -> Option<(&'static str, Value, &'static str)> {
-    let routing = canary.traffic_routing.clone().unwrap_or_default();
-    let mirrors = routing.istio.is_some() || !routing.plugins.is_empty();
-    let matches = mirrors || routing.alb.is_some() || routing.apisix.is_some();
-    match step.kind() {
-        StepKind::SetHeaderRoute(route) if !matches => {
-            let detail =
-                "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
-            Some(("setHeaderRoute", json!(route), detail))
-        }
-        StepKind::SetMirrorRoute(route) if !mirrors => {
-            let detail = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
-            Some(("setMirrorRoute", json!(route), detail))
-        }
-        _ => None,
-    }
-}
-
-/// The field of a step that this program does not carry out yet.
-fn unsupported_step(step: &CanaryStep) -> Option<&'static str> {
-    match step.kind() {
-        StepKind::SetHeaderRoute(_) => Some("setHeaderRoute"),
-        StepKind::SetMirrorRoute(_) => Some("setMirrorRoute"),
-        StepKind::Plugin(_) => Some("plugin"),
-        StepKind::SetWeight(_)
-        | StepKind::Pause(_)
-        | StepKind::SetCanaryScale(_)
-        | StepKind::Analysis(_)
-        | StepKind::Experiment(_)
-        | StepKind::Empty
-        | StepKind::Ambiguous => None,
-    }
 }
 
 fn anti_affinity(rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {

@@ -11,6 +11,7 @@ mod model;
 mod nginx;
 mod readiness;
 mod restarts;
+mod routes;
 mod stories;
 mod takeover;
 mod turns;

@@ -289,7 +289,8 @@ impl World {
             return Some(self.weights_of_ingresses().into_iter().max().unwrap_or(0));
         }
         let route = self.objects.get(&("HTTPRoute".to_owned(), "shop".to_owned()))?;
-        route["spec"]["rules"][0]["backendRefs"][1]["weight"].as_i64()
+        let rule = route["spec"]["rules"].as_array()?.last()?;
+        rule["backendRefs"][1]["weight"].as_i64()
     }
 
     /// What the canary Ingresses say, in order of name.
@@ -412,7 +413,8 @@ impl World {
     }
 
     fn check_route(&mut self, weight: i64) {
-        if weight > 0 {
+        let route = self.objects.get(&("HTTPRoute".to_owned(), "shop".to_owned()));
+        if weight > 0 || route.is_some_and(|route| !route["spec"]["rules"][1].is_null()) {
             self.check_backend("canary");
         }
         if weight < 100 {

@@ -132,6 +132,7 @@ fn look_back(stage: &Stage, expectation: &Expectation) -> Option<Found> {
     Some(match expectation {
         Expectation::Failed(bound) => compare(blast.failed, *bound),
         Expectation::Unserved(bound) => compare(blast.unserved, *bound),
+        Expectation::Mirrored(bound) => compare(blast.mirrored, *bound),
         Expectation::MetBad(bound) => compare(blast.met_bad, *bound),
         Expectation::Event(reason) => is(seen(reason) > 0, || format!("no event {reason}")),
         Expectation::NoEvent(reason) => is(seen(reason) == 0, || format!("an event {reason}")),

@@ -33,6 +33,7 @@ fn check_time(what: &Expectation, when: When, subject: &Word) -> Result<(), Comp
         what,
         Expectation::Failed(_)
             | Expectation::Unserved(_)
+            | Expectation::Mirrored(_)
             | Expectation::MetBad(_)
             | Expectation::Event(_)
             | Expectation::NoEvent(_)
@@ -96,7 +97,7 @@ fn expectation(subject: &Word, rest: &[Word]) -> Result<Expectation, Complaint> 
 }
 
 const SUBJECTS: &str = "phase, message, step, weight, weights, image, pods, stable-pods, canary-pods, load, event, \
-                        no event, events, reason, analysis, condition, failed, unserved, met-bad, replica-sets, \
+                        no event, events, reason, analysis, condition, failed, unserved, mirrored, met-bad, replica-sets, \
                         analysis-runs, field, quiet";
 
 fn unknown_subject(subject: &str) -> String {
@@ -107,6 +108,7 @@ fn counted(subject: &Word, rest: &[Word]) -> Result<Option<Expectation>, Complai
     let make: fn(Comparison) -> Expectation = match subject.text.as_str() {
         "failed" => Expectation::Failed,
         "unserved" => Expectation::Unserved,
+        "mirrored" => Expectation::Mirrored,
         "met-bad" => Expectation::MetBad,
         "pods" => Expectation::Pods,
         "stable-pods" => Expectation::StablePods,

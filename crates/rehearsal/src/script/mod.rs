@@ -62,6 +62,15 @@ pub enum Command {
     Act(UserAction),
     /// Sets the rate of modelled user traffic in requests per second.
     Traffic(f64),
+    /// Sets the rate of users who send a header, besides all others.
+    Senders {
+        /// The header.
+        name: String,
+        /// What it holds.
+        value: String,
+        /// Requests per second.
+        rate: f64,
+    },
     /// Makes the canary, or one image, misbehave.
     Fault(Fault),
     /// Ends every fault.
@@ -223,6 +232,8 @@ pub enum Expectation {
     Failed(Comparison),
     /// User requests that failed because no pod could take them.
     Unserved(Comparison),
+    /// Copies of user requests since traffic began, whose answers nobody got.
+    Mirrored(Comparison),
     /// User requests that met a version which was later taken back.
     MetBad(Comparison),
     /// Replica sets of the rollout that exist.

@@ -84,10 +84,7 @@ fn command(verb: &Word, arguments: &[Word], line: &str) -> Result<Command, Compl
             let [name] = exactly(verb, arguments, ["NAME"])?;
             Command::Rollout(name.text.clone())
         }
-        "traffic" => {
-            let [rate] = exactly(verb, arguments, ["REQUESTS_PER_SECOND"])?;
-            Command::Traffic(rate_of(rate)?)
-        }
+        "traffic" => traffic(verb, arguments)?,
         "delete" => {
             let [resource, name] = exactly(verb, arguments, ["RESOURCE", "NAME"])?;
             Command::Delete { resource: resource.text.clone(), name: name.text.clone() }
@@ -228,6 +225,20 @@ fn fault(verb: &Word, arguments: &[Word]) -> Result<Fault, Complaint> {
     Ok(fault)
 }
 
+fn traffic(verb: &Word, arguments: &[Word]) -> Result<Command, Complaint> {
+    let [rate, header] = arguments else {
+        let [rate] = exactly(verb, arguments, ["REQUESTS_PER_SECOND"])?;
+        return rate_of(rate).map(Command::Traffic);
+    };
+    let Some((name, value)) = header.text.split_once('=').filter(|(name, _)| !name.is_empty())
+    else {
+        let message = format!("`{}` is not a header; write it like x-tester=yes", header.text);
+        return Err(Complaint::new(header.column, message));
+    };
+    let (name, value) = (name.to_owned(), value.to_owned());
+    Ok(Command::Senders { name, value, rate: rate_of(rate)? })
+}
+
 fn rate_of(word: &Word) -> Result<f64, Complaint> {
     let digits = word.text.strip_suffix("/s").unwrap_or(&word.text);
     digits.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0).ok_or_else(|| {
@@ -288,6 +299,10 @@ mod tests {
             ("undo --to-revision 3", Command::Act(UserAction::Undo(Some(3)))),
             ("kill controller", Command::KillController),
             ("traffic 50/s", Command::Traffic(50.0)),
+            (
+                "traffic 5 x-tester=yes",
+                Command::Senders { name: "x-tester".into(), value: "yes".into(), rate: 5.0 },
+            ),
             ("lose canary-pod", Command::LosePod(Side::Canary)),
             ("restart", Command::Act(UserAction::Restart)),
             (

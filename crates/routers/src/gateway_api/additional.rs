@@ -99,16 +99,12 @@ pub(super) fn annotate(route: &Value, traffic: &Traffic, patch: &mut Vec<Value>)
     const PATH: &str = "/metadata/annotations/ringfence.dev~1additional-backends";
     let wanted: BTreeSet<String> =
         traffic.additional.keys().map(|destination| destination.service.clone()).collect();
-    let annotations = &route["metadata"]["annotations"];
     if managed(route) == wanted {
         return;
     }
     if wanted.is_empty() {
         return patch.push(json!({"op": "remove", "path": PATH}));
     }
-    if !annotations.is_object() {
-        patch.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
-    }
     let names = wanted.into_iter().collect::<Vec<_>>().join(",");
-    patch.push(json!({"op": "add", "path": PATH, "value": names}));
+    super::annotate(route, (PATH, &names), patch);
 }

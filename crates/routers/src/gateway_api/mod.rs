@@ -6,22 +6,29 @@
 //! trafficRouting:
 //!   plugins:
 //!     argoproj-labs/gatewayAPI:
-//!       httpRoute: shop            # or httpRoutes: [{name: shop}]
+//!       httpRoute: shop            # or httpRoutes: [{name: shop, useHeaderRoutes: true}]
 //!       namespace: default         # the rollout's namespace unless given
 //! ```
 //!
 //! In every rule that names both the stable and the canary service their two weights are set, and further
-//! destinations come and go as backends of their own; nothing else of the route is touched. A route counts as verified when each of its parents has accepted the
-//! generation in question; parents that report nothing leave it open.
+//! destinations come and go as backends of their own. The routes of `setHeaderRoute` and `setMirrorRoute` are
+//! rules of their own, before all others and in the order of `managedRoutes`; a route among `httpRoutes` has
+//! header routes only with `useHeaderRoutes`. Nothing else of the route is touched. A route counts as
+//! verified when each of its parents has accepted the generation in question; parents that report nothing
+//! leave it open.
 
 mod additional;
+mod managed;
+mod matches;
 
 use crate::{Capabilities, Context, Objects, Observation, Router, Steering};
+use managed::Site;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vocab::{
-    Destination, ObjectRef, PatchType, Precondition, Reason, Subresource, Traffic, Weight, Write,
+    Destination, ManagedKind, ManagedRoute, ObjectRef, PatchType, Precondition, Reason,
+    Subresource, Traffic, Weight, Write,
 };
 
 /// The router of `trafficRouting.plugins["argoproj-labs/gatewayAPI"]`.
@@ -55,8 +62,11 @@ struct Config {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RouteName {
     name: String,
+    #[serde(default)]
+    use_header_routes: bool,
 }
 
 impl Router for GatewayApi {
@@ -67,9 +77,10 @@ impl Router for GatewayApi {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             weights: true,
+            header_routes: true,
+            mirror: true,
             max_weight: true,
             additional_destinations: true,
-            ..Capabilities::default()
         }
     }
 
@@ -117,6 +128,7 @@ impl Router for GatewayApi {
         let mut seen = Observation {
             canary_weight: Weight::ZERO,
             additional: BTreeMap::new(),
+            managed: BTreeSet::new(),
             verified: None,
         };
         for (target, route) in self.routes(context, objects)? {
@@ -127,6 +139,7 @@ impl Router for GatewayApi {
                     *share = (*share).max(pair.share(backend.parts(), max));
                 }
             }
+            seen.managed.extend(Site::of(context, &target, route).names().cloned());
             seen.verified = weaker(seen.verified, acceptance(route));
         }
         Ok(seen)
@@ -141,11 +154,18 @@ impl Router for GatewayApi {
         let mut writes = Vec::new();
         for (target, route) in self.routes(context, objects)? {
             let mut patch = Vec::new();
+            let site = Site::of(context, &target, route);
             for pair in pairs(context, &target, route, &traffic.additional)? {
+                if traffic.managed.is_some() && site.owns(pair.rule) {
+                    continue;
+                }
                 pair.stable.set(context.stable_service, traffic.stable_weight(), &mut patch);
                 pair.canary.set(context.canary_service, traffic.canary_weight, &mut patch);
                 let at = (context, &target);
                 additional::steer(pair.rule, &pair.further, traffic, at, &mut patch)?;
+            }
+            if let Some(managed) = &traffic.managed {
+                site.steer(&taken(managed, context, &target), &mut patch)?;
             }
             additional::annotate(route, traffic, &mut patch);
             if !patch.is_empty() {
@@ -181,6 +201,19 @@ impl Config {
         let single = Some(self.http_route.as_str()).filter(|name| !name.is_empty());
         single.into_iter().chain(self.http_routes.iter().map(|route| route.name.as_str())).collect()
     }
+}
+
+/// The managed routes that a route takes.
+fn taken<'a>(
+    managed: &'a [ManagedRoute],
+    context: &Context<'_>,
+    target: &ObjectRef,
+) -> Vec<&'a ManagedRoute> {
+    let config = Config::deserialize(&context.config["plugins"][PLUGIN_KEY]).unwrap_or_default();
+    let listed = config.http_routes.iter().find(|route| route.name == target.name);
+    let takes_headers = listed.is_none_or(|route| route.use_header_routes);
+    let is_header = |route: &ManagedRoute| matches!(route.kind, ManagedKind::Header(_));
+    managed.iter().filter(|route| takes_headers || !is_header(route)).collect()
 }
 
 /// One backend and where it stands in the route.
@@ -314,6 +347,15 @@ fn write(target: ObjectRef, route: &Value, patch: Vec<Value>) -> Write {
     }
 }
 
+/// Appends what gives a route an annotation.
+fn annotate(route: &Value, (path, text): (&str, &str), patch: &mut Vec<Value>) {
+    const ALL: &str = "/metadata/annotations";
+    if !route["metadata"]["annotations"].is_object() && !patch.iter().any(|op| op["path"] == ALL) {
+        patch.push(json!({"op": "add", "path": ALL, "value": {}}));
+    }
+    patch.push(json!({"op": "add", "path": path, "value": text}));
+}
+
 fn unsupported(raw: &Value) -> Vec<Reason> {
     let asked =
         UNSUPPORTED.iter().filter(|field| raw.get(**field).is_some_and(|value| !value.is_null()));
@@ -358,6 +400,7 @@ mod tests {
             config,
             stable_service: "stable",
             canary_service: "canary",
+            steps: &[],
         };
         let objects = Objects::from([(
             ObjectRef::new(API_VERSION, "HTTPRoute", "default", "shop"),
@@ -374,6 +417,7 @@ mod tests {
             canary: destination("canary"),
             canary_weight: Weight::parse(weight, Weight::HUNDRED).unwrap(),
             additional: BTreeMap::default(),
+            managed: Some(Vec::new()),
             max: Weight::HUNDRED,
         }
     }
@@ -397,6 +441,7 @@ mod tests {
                 Observation {
                     canary_weight: Weight::max_of(expected),
                     additional: BTreeMap::new(),
+                    managed: BTreeSet::new(),
                     verified: None
                 }
             );

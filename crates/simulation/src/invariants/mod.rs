@@ -9,6 +9,7 @@
 mod aborting;
 mod analysis;
 mod leadership;
+mod managed;
 mod ownership;
 mod pace;
 mod routing;
@@ -42,9 +43,11 @@ fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(serving::EnoughPodsStay),
         Box::new(routing::TrafficNeedsPods::default()),
         Box::new(routing::WeightsAddUp),
+        Box::new(managed::RulesReachPods::default()),
         Box::new(serving::SwitchesReachPods),
         Box::new(steps::StepsComeInOrder),
         Box::new(aborting::AbortedOnlyFalls),
+        Box::new(managed::RulesEnd),
         Box::new(leadership::OneWriter::default()),
         Box::new(analysis::OneRunEach),
         Box::new(analysis::VerdictsRestOnMeasurements),

@@ -1,10 +1,17 @@
 //! Invariants of what is written by whom.
 
-use super::{Invariant, sight::text};
+use super::{
+    Invariant,
+    routing::steered_by,
+    sight::{Whose, text},
+};
 use crate::{history::Step, picture::Picture};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use store::EventKind;
 
 /// Paths below which a controller may write, by the plural of the kind; `*` stands for any one part.
@@ -22,6 +29,7 @@ const PATHS: &[(&str, &[&str])] = &[
         &[
             "/spec/rules/*/backendRefs/*/weight",
             "/metadata/annotations/ringfence.dev~1additional-backends",
+            "/metadata/annotations/ringfence.dev~1managed-routes",
         ],
     ),
     ("experiments", &["/status", "/spec/terminate"]),
@@ -107,12 +115,27 @@ impl Invariant for OwnFieldsOnly {
             }
             Some(was) => {
                 let mut changed = Vec::new();
-                differences("", was, step.object.value(), &mut changed);
+                let [was, is] = [was, step.object.value()].map(|of| theirs(before, step, of));
+                differences("", &was, &is, &mut changed);
                 let foreign = changed.into_iter().filter(|path| !is_own(&step.resource, path));
                 foreign.map(|path| format!("{name} is changed at {path}")).collect()
             }
         }
     }
+}
+
+/// An object without the rules that rollouts put into it for a while.
+fn theirs<'a>(before: &'a Picture, step: &'a Step, object: &'a Value) -> Cow<'a, Value> {
+    let mut steered = steered_by(before, step).peekable();
+    if step.resource != "httproutes" || steered.peek().is_none() {
+        return Cow::Borrowed(object);
+    }
+    let mut theirs = object.clone();
+    for sight in steered {
+        let rules = sight.rules(object).filter(|(whose, _)| *whose == Whose::Theirs);
+        theirs["spec"]["rules"] = rules.map(|(_, rule)| rule.clone()).collect();
+    }
+    Cow::Owned(theirs)
 }
 
 /// Whether an object was asked to go and waits for its finalizers, or for its own to go first.

@@ -52,11 +52,12 @@ fn needed(sight: Sight<'_>, set: &Value) -> i64 {
     let mut needed = 0;
     for service in [sight.stable_service(), sight.canary_service()] {
         let share = sight.share(service);
-        if !selects(service) || share == 0 {
+        let is_canary = service == sight.canary_service();
+        let is_led_to = share > 0 || (is_canary && !sight.managed().is_empty());
+        if !selects(service) || !is_led_to {
             continue;
         }
         let whole = (sight.replicas() * share / 100).max(1).min(sight.replicas());
-        let is_canary = service == sight.canary_service();
         needed += if is_canary && sight.sizes_canary_apart() { 1 } else { whole };
     }
     needed

@@ -12,6 +12,18 @@ pub(super) const HASH: &str = "rollouts-pod-template-hash";
 /// How long ago endpoints may have been seen by somebody who looks through a cache.
 const SEEN_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
+/// An object that is not there.
+static NOTHING: Value = Value::Null;
+
+/// Who put a rule into a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The rollout, for a while.
+    Managed,
+    /// Whoever wrote the route.
+    Theirs,
+}
+
 /// A rollout within a picture.
 #[derive(Clone, Copy)]
 pub(super) struct Sight<'a> {
@@ -94,6 +106,35 @@ impl<'a> Sight<'a> {
         many.chain(plugin["httpRoute"].as_str()).filter(|name| !name.is_empty()).collect()
     }
 
+    /// The rules of a route, one of which belongs to whoever wrote the route.
+    pub(super) fn rules(self, route: &'a Value) -> impl Iterator<Item = (Whose, &'a Value)> {
+        let managed = &self.strategy()["canary"]["trafficRouting"]["managedRoutes"];
+        let managed = managed.as_array().map_or(&[][..], Vec::as_slice);
+        let is_ours = move |rule: &Value| {
+            let name = text(rule, "/name");
+            managed.iter().filter_map(|route| route["name"].as_str()).any(|managed| {
+                let rest = name.strip_prefix(managed);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            })
+        };
+        let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+        rules.map(move |rule| (if is_ours(rule) { Whose::Managed } else { Whose::Theirs }, rule))
+    }
+
+    /// The names of the managed rules of a route.
+    pub(super) fn managed_in(self, route: &'a Value) -> BTreeSet<&'a str> {
+        let rules = self.rules(route).filter(|(whose, _)| *whose == Whose::Managed);
+        rules.map(|(_, rule)| text(rule, "/name")).collect()
+    }
+
+    /// The names of the managed rules of all its routes.
+    pub(super) fn managed(self) -> BTreeSet<&'a str> {
+        let routes = self.routes().into_iter();
+        let found =
+            routes.filter_map(|name| self.picture.get("httproutes", self.namespace(), name));
+        found.flat_map(|route| self.managed_in(route)).collect()
+    }
+
     /// The canary Ingresses it steers, by name.
     pub(super) fn ingresses(self) -> BTreeSet<String> {
         let nginx = &self.strategy()["canary"]["trafficRouting"]["nginx"];
@@ -119,22 +160,22 @@ impl<'a> Sight<'a> {
     /// The greatest share of traffic, in parts of a hundred, that its routes send to a service.
     pub(super) fn share(self, service: &str) -> i64 {
         let namespace = self.namespace();
-        let routes = self
-            .routes()
-            .into_iter()
-            .filter_map(|name| share_in(self.picture.get("httproutes", namespace, name)?, service));
+        let routes = self.routes().into_iter().filter_map(|name| {
+            self.share_in(self.picture.get("httproutes", namespace, name)?, service)
+        });
         let ingresses = self.ingresses().into_iter().filter_map(|name| {
             // Where there is no canary Ingress everybody is with the stable service.
             let ingress = self.picture.get("ingresses", namespace, &name);
-            self.share_in(ingress.unwrap_or(&Value::Null), service)
+            self.share_in(ingress.unwrap_or(&NOTHING), service)
         });
         routes.chain(ingresses).max().unwrap_or(0)
     }
 
     /// The share of a service in a route or a canary Ingress, if that has to do with the service.
-    pub(super) fn share_in(self, steered: &Value, service: &str) -> Option<i64> {
+    pub(super) fn share_in(self, steered: &'a Value, service: &str) -> Option<i64> {
         if steered.pointer("/spec/rules/0/backendRefs").is_some() {
-            return share_in(steered, service);
+            let rules = self.rules(steered).filter(|(whose, _)| *whose == Whose::Theirs);
+            return rules.filter_map(|(_, rule)| share_of(rule, service)).max();
         }
         let canary = share_of_canary(steered);
         if service == self.canary_service() {
@@ -171,19 +212,14 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// The share of a service in a route, in parts of a hundred, if the route names the service.
-fn share_in(route: &Value, service: &str) -> Option<i64> {
-    let rules = route["spec"]["rules"].as_array()?;
-    let shares = rules.iter().filter_map(|rule| {
-        let backends = rule["backendRefs"].as_array()?;
-        let weight = |backend: &Value| backend["weight"].as_i64().unwrap_or(1);
-        let all: i64 = backends.iter().map(weight).sum();
-        let mut own =
-            backends.iter().filter(|backend| text(backend, "/name") == service).peekable();
-        own.peek()?;
-        Some(own.map(weight).sum::<i64>() * 100 / all.max(1))
-    });
-    shares.max()
+/// The share of a service in a rule, in parts of a hundred, if the rule names the service.
+fn share_of(rule: &Value, service: &str) -> Option<i64> {
+    let backends = rule["backendRefs"].as_array()?;
+    let weight = |backend: &Value| backend["weight"].as_i64().unwrap_or(1);
+    let all: i64 = backends.iter().map(weight).sum();
+    let mut own = backends.iter().filter(|backend| text(backend, "/name") == service).peekable();
+    own.peek()?;
+    Some(own.map(weight).sum::<i64>() * 100 / all.max(1))
 }
 
 /// The share, in parts of a hundred, that a canary Ingress takes.

@@ -58,6 +58,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     ),
     bug(
+        "a_header_route_outlives_an_abort",
+        "an abort takes weights back and leaves the rules of steps where they are",
+        &["header-route-leads"],
+        |seen, now| {
+            let mut planned = plan(seen, now);
+            if is_aborted(seen) {
+                planned.writes.iter_mut().for_each(leave_rules);
+            }
+            planned
+        },
+    ),
+    bug(
         "argo_3420_weight_before_pods",
         "pods count as ready when they are wanted",
         &["good-canary-by-route"],
@@ -261,6 +273,18 @@ fn pretend_weight(seen: &mut plan::rollout::Observed, share: i64) {
             let weight = if backend["name"] == canary { share } else { 100 - share };
             backend["weight"] = weight.into();
         }
+    }
+}
+
+/// Takes out of a write what adds or removes whole rules.
+fn leave_rules(write: &mut Write) {
+    let Write::Patch { target, body: Value::Array(parts), .. } = write else { return };
+    let is_rule = |part: &Value| {
+        let place = part["path"].as_str().and_then(|path| path.strip_prefix("/spec/rules/"));
+        place.is_some_and(|place| !place.contains('/'))
+    };
+    if target.kind == "HTTPRoute" {
+        parts.retain(|part| !is_rule(part));
     }
 }
 

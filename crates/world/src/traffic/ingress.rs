@@ -48,6 +48,7 @@ fn front(cluster: &Cluster, ingress: &DynamicObject, canaries: &[Canary<'_>]) ->
         name: format!("{namespace}/Ingress/{name}"),
         route: name.to_owned(),
         backends: backends(cluster, ingress, canaries),
+        ..Front::default()
     }
 }
 

@@ -10,6 +10,7 @@
 mod fault;
 mod ingress;
 mod model;
+mod route;
 mod scene;
 mod share;
 mod totals;
@@ -26,6 +27,7 @@ use clock::Clock;
 use kube::Client;
 use metrics::{access::AccessLog, series::SeriesStore};
 use model::{Habits, Model, Sinks};
+use route::Senders;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -108,6 +110,7 @@ impl TrafficModel {
             rate: checked(config.rate),
             base_latency: config.base_latency,
             arrival: config.arrival,
+            senders: Vec::new(),
         };
         let model = Model::new(habits, sinks, clock.now());
         let model = Arc::new(Mutex::new(model));
@@ -146,6 +149,14 @@ impl TrafficHandle {
     /// Changes the requests per second of each way in.
     pub fn set_rate(&self, rate: f64) {
         self.settled().habits.rate = checked(rate);
+    }
+
+    /// Has users with a header come besides the others, so many a second on each way in.
+    pub fn set_senders(&self, name: &str, value: &str, rate: f64) {
+        let header = (name.to_owned(), value.to_owned());
+        let mut model = self.settled();
+        model.habits.senders.retain(|senders| senders.header != header);
+        model.habits.senders.push(Senders { header, rate: checked(rate) });
     }
 
     /// Adds a fault; one for the same target is replaced.

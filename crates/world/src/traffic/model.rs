@@ -2,6 +2,7 @@
 
 use super::{
     fault::{Fault, Struck},
+    route::Senders,
     scene::{Backend, Front, Server},
     share::Shares,
     totals::Totals,
@@ -45,6 +46,14 @@ pub(super) struct Habits {
     pub(super) rate: f64,
     pub(super) base_latency: Duration,
     pub(super) arrival: Duration,
+    pub(super) senders: Vec<Senders>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Users,
+    Nobody,
 }
 
 /// Where counts go.
@@ -122,8 +131,14 @@ impl Model {
         for front in &fronts {
             let Some(open) = self.opens(front, since) else { continue };
             let since = since.max(open);
-            let count = self.due(&front.name, spans::between(since, now));
+            let span = spans::between(since, now);
+            let count = self.due(&front.name, self.habits.rate * span.as_secs_f64());
             self.count_front(front, since, count);
+            for Senders { header, rate } in self.habits.senders.clone() {
+                let key = format!("{}|{}={}", front.name, header.0, header.1);
+                let count = self.due(&key, rate * span.as_secs_f64());
+                self.count_front(front.way_of(&header), since, count);
+            }
         }
         self.fronts = fronts;
     }
@@ -137,15 +152,15 @@ impl Model {
         self.open.get(&front.name).copied()
     }
 
-    /// The whole requests that come in a span; the fraction is kept for the next one.
+    /// The whole requests of so many; the fraction is kept for the next ones.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "rates are finite and not negative"
     )]
-    fn due(&mut self, front: &str, span: Duration) -> u64 {
-        let owed = self.owed.entry(front.to_owned()).or_default();
-        *owed += self.habits.rate * span.as_secs_f64();
+    fn due(&mut self, key: &str, requests: f64) -> u64 {
+        let owed = self.owed.entry(key.to_owned()).or_default();
+        *owed += requests;
         let whole = (*owed + 1e-9).floor().max(0.0);
         *owed -= whole;
         whole as u64
@@ -166,27 +181,51 @@ impl Model {
             match count {
                 0 => {}
                 _ if backend.pods.is_empty() => self.count_unserved(front, backend, since, count),
-                _ => self.count_backend(front, backend, count),
+                _ => self.count_backend((front, backend), count, Whose::Users),
             }
+        }
+        for backend in &front.copies {
+            self.count_copies(front, backend, count);
         }
     }
 
-    fn count_backend(&mut self, front: &Front, backend: &Backend, count: u64) {
+    /// Copies are counted where requests are scraped, and are nothing that users met.
+    fn count_copies(&mut self, front: &Front, backend: &Backend, requests: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+        let share = requests as f64 * backend.weight;
+        let count = self.due(&format!("{}|copies|{}", front.name, backend.service), share);
+        self.totals.mirrored += count;
+        if backend.pods.is_empty() {
+            self.record_unserved(front, backend, count);
+        } else {
+            self.count_backend((front, backend), count, Whose::Nobody);
+        }
+    }
+
+    fn count_backend(&mut self, (front, backend): (&Front, &Backend), count: u64, whose: Whose) {
         let parts: Vec<_> = backend.pods.iter().map(|pod| (pod.uid.clone(), 1.0)).collect();
         let key = format!("{}|{}/{}", front.name, backend.namespace, backend.service);
         let given = self.split.entry(key).or_default().divide(count, &parts);
         for (pod, count) in backend.pods.iter().zip(given) {
-            self.count_pod(front, backend, pod, count);
+            let failed = self.count_pod((front, backend), pod, count);
+            if whose == Whose::Users {
+                self.totals.met(backend, pod, count, failed);
+            }
         }
     }
 
     fn count_unserved(&mut self, front: &Front, backend: &Backend, since: Timestamp, count: u64) {
         self.totals.unserved(backend, since, count);
+        self.record_unserved(front, backend, count);
+    }
+
+    fn record_unserved(&self, front: &Front, backend: &Backend, count: u64) {
         let outcome = Outcome { code: UNSERVED, method: Method::Get, latency: Duration::ZERO };
         self.sinks.access.record(&counted(front, backend, None), outcome, count);
     }
 
-    fn count_pod(&mut self, front: &Front, backend: &Backend, pod: &Server, count: u64) {
+    /// Counts what a pod answers and tells how much of it failed.
+    fn count_pod(&mut self, (front, backend): (&Front, &Backend), pod: &Server, count: u64) -> u64 {
         let start = self.seen.get(&pod.uid).copied().unwrap_or(0);
         self.seen.insert(pod.uid.clone(), start + count);
         let (errors, latency) = self.effects(pod);
@@ -209,7 +248,7 @@ impl Model {
             Method::Get,
             self.latencies(latency, start, failed),
         );
-        self.totals.met(backend, pod, count, failed);
+        failed
     }
 
     /// The error rate in percent and the added latency that users of a pod meet.
@@ -270,7 +309,8 @@ mod tests {
             interval: Duration::from_secs(15),
             retention: Duration::from_hours(1),
         };
-        let habits = Habits { rate: 50.0, base_latency: Duration::from_millis(5), arrival };
+        let base_latency = Duration::from_millis(5);
+        let habits = Habits { rate: 50.0, base_latency, arrival, senders: Vec::new() };
         Model::new(habits, sinks, second(0))
     }
 
@@ -286,7 +326,8 @@ mod tests {
     }
 
     fn front(backends: Vec<Backend>) -> Vec<Front> {
-        vec![Front { name: "web".into(), route: "web".into(), backends }]
+        let (name, route) = ("web".to_owned(), "web".to_owned());
+        vec![Front { name, route, backends, ..Front::default() }]
     }
 
     fn requests(model: &Model, hash: &str) -> (u64, u64) {
@@ -305,6 +346,19 @@ mod tests {
         assert_eq!(requests(&model, "stable"), (9000, 0));
         assert_eq!(requests(&model, "canary"), (1000, 150));
         assert_eq!(model.totals.unserved, 0);
+    }
+
+    #[test]
+    fn copies_are_scraped_and_are_nothing_that_users_met() {
+        let mut model = model();
+        model.fronts = front(vec![backend("stable", 1.0, "nginx:1")]);
+        model.fronts[0].copies = vec![backend("canary", 0.25, "argoproj/rollouts-demo:bad-red")];
+        model.advance(second(8));
+        assert_eq!((requests(&model, "stable"), requests(&model, "canary")), ((400, 0), (0, 0)));
+        assert_eq!((model.totals.mirrored, model.totals.requests), (100, 400));
+        let tallies = model.sinks.access.snapshot(second(8)).tallies;
+        let of_canary = tallies.iter().filter(|(backend, _)| backend.service == "canary");
+        assert_eq!(of_canary.map(|(_, tally)| tally.requests()).sum::<u64>(), 100);
     }
 
     #[test]

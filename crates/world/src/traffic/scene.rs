@@ -1,6 +1,10 @@
 //! Where users' requests go, read from routes, services, endpoints and pods.
 
-use super::{fault::Role, ingress};
+use super::{
+    fault::Role,
+    ingress,
+    route::{self, Asked},
+};
 use crate::{
     app::Behaviour,
     cluster::Cluster,
@@ -29,6 +33,18 @@ pub(super) struct Front {
     /// The name of the route or Ingress; empty for a Service.
     pub(super) route: String,
     pub(super) backends: Vec<Backend>,
+    /// Backends that get copies of requests; the weight is the share of requests that are copied.
+    pub(super) copies: Vec<Backend>,
+    /// Other ways for those who send the headers that are asked for; the first that fits counts.
+    pub(super) special: Vec<(Asked, Front)>,
+}
+
+impl Front {
+    /// The way of somebody who sends this header.
+    pub(super) fn way_of(&self, header: &(String, String)) -> &Self {
+        let fits = |(asked, _): &&(Asked, Self)| asked.is_met_by(header);
+        self.special.iter().find(fits).map_or(self, |(_, front)| front)
+    }
 }
 
 /// One Service behind a front.
@@ -55,7 +71,7 @@ pub(super) struct Server {
 pub(super) fn read(cluster: &Cluster) -> Vec<Front> {
     let mut routed = BTreeSet::new();
     let mut fronts = Vec::new();
-    let ways = cluster.custom("HTTPRoute").map(|route| route_front(cluster, route));
+    let ways = cluster.custom("HTTPRoute").map(|route| route::front(cluster, route));
     for front in ways.chain(ingress::fronts(cluster)) {
         routed.extend(
             front
@@ -74,8 +90,8 @@ pub(super) fn read(cluster: &Cluster) -> Vec<Front> {
             let backend = backend(cluster, &key.0, &key.1, 1.0);
             fronts.push(Front {
                 name: format!("{}/{}", key.0, key.1),
-                route: String::new(),
                 backends: vec![backend],
+                ..Front::default()
             });
         }
     }
@@ -94,43 +110,6 @@ fn services_under_test(rollout: &DynamicObject) -> impl Iterator<Item = (String,
 fn is_of_experiment(service: &Service) -> bool {
     let annotations = service.metadata.annotations.as_ref();
     annotations.is_some_and(|annotations| annotations.contains_key(EXPERIMENT_NAME))
-}
-
-fn route_front(cluster: &Cluster, route: &DynamicObject) -> Front {
-    let namespace = namespace_of(&route.metadata);
-    let rules = route.data["spec"]["rules"].as_array();
-    let rule = rules.and_then(|rules| rules.iter().find(|rule| takes_everybody(rule)));
-    let references = rule.and_then(|rule| rule["backendRefs"].as_array());
-    let backends = references.into_iter().flatten().filter(|reference| {
-        reference.get("kind").and_then(Value::as_str).unwrap_or("Service") == "Service"
-    });
-    let read = |reference: &Value| {
-        let weight = reference.get("weight").and_then(Value::as_f64).unwrap_or(1.0);
-        let of = reference.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
-        backend(cluster, of, reference["name"].as_str().unwrap_or_default(), weight)
-    };
-    Front {
-        name: format!("{namespace}/HTTPRoute/{}", name_of(&route.metadata)),
-        route: name_of(&route.metadata).to_owned(),
-        backends: backends.map(read).collect(),
-    }
-}
-
-/// Whether a rule matches a plain request for `/`: modelled users send no special headers.
-fn takes_everybody(rule: &Value) -> bool {
-    let plain = |part: &Value| {
-        let special = |field: &str| {
-            part.get(field).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
-        };
-        let path = part.pointer("/path/value").and_then(Value::as_str).unwrap_or("/");
-        let exact = part.pointer("/path/type").and_then(Value::as_str) == Some("RegularExpression");
-        let method = part.get("method").and_then(Value::as_str).unwrap_or("GET");
-        !special("headers") && !special("queryParams") && path == "/" && !exact && method == "GET"
-    };
-    match rule.get("matches").and_then(Value::as_array) {
-        Some(matches) if !matches.is_empty() => matches.iter().any(plain),
-        _ => true,
-    }
 }
 
 pub(super) fn backend(cluster: &Cluster, namespace: &str, service: &str, weight: f64) -> Backend {

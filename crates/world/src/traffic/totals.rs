@@ -38,7 +38,9 @@ pub struct Totals {
     pub failed: u64,
     /// Those that failed because no endpoint was there: no rollout may ever cause one.
     pub unserved: u64,
-    /// The first of those.
+    /// Copies of requests, whose answers nobody got; they are among no other number here.
+    pub mirrored: u64,
+    /// The first of those that found no endpoint.
     pub first_unserved: Option<Unserved>,
     /// The requests that a pod answered, by pod template hash; by image for pods without one.
     pub by_version: BTreeMap<String, Met>,

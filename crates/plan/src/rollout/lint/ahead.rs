@@ -1,32 +1,17 @@
 //! What upstream checks of what this program does not carry out yet, so that a file is judged alike.
 
 use crate::rollout::validate::Problem;
-use api::argo::{
-    CanaryStrategy, HeaderRoutingMatch, Rollout, RolloutTrafficRouting, SetHeaderRoute,
-    SetMirrorRoute, StringMatch,
-};
+use api::argo::{CanaryStrategy, Rollout, RolloutTrafficRouting};
 use serde_json::{Value, json};
 
 const PATH: &str = "spec.strategy";
-const ROUTES: &str = "spec.strategy.canary.trafficRouting.managedRoutes";
 
-/// Everything that is wrong with routes, ping-pong services and routers of others.
+/// Everything that is wrong with ping-pong services and routers of others.
 pub(super) fn problems(rollout: &Rollout) -> Vec<Problem> {
     let Some(canary) = &rollout.spec.strategy.canary else { return Vec::new() };
     let mut problems = Vec::new();
     ping_pong(canary, &mut problems);
     services(canary, &mut problems);
-    if let Some(routing) = &canary.traffic_routing {
-        for (index, step) in canary.steps.iter().enumerate() {
-            let path = format!("{PATH}.steps[{index}]");
-            if let Some(route) = &step.set_header_route {
-                header_route(routing, route, &format!("{path}.setHeaderRoute"), &mut problems);
-            }
-            if let Some(route) = &step.set_mirror_route {
-                mirror_route(routing, route, &format!("{path}.setMirrorRoute"), &mut problems);
-            }
-        }
-    }
     problems
 }
 
@@ -82,67 +67,5 @@ fn services(canary: &CanaryStrategy, problems: &mut Vec<Problem>) {
             let detail = "Canary service and Stable service must to be set to use Traffic Routing";
             problems.push(Problem::invalid(format!("{PATH}.{field}"), &json!(""), detail));
         }
-    }
-}
-
-fn header_route(
-    routing: &RolloutTrafficRouting,
-    route: &SetHeaderRoute,
-    path: &str,
-    problems: &mut Vec<Problem>,
-) {
-    let is_exact = |found: &StringMatch| given(found) == [true, false, false];
-    for (index, HeaderRoutingMatch { header_value, .. }) in route.match_.iter().enumerate() {
-        let path = format!("{path}.match[{index}]");
-        if routing.alb.is_none() {
-            one_form(header_value, &path, problems);
-        } else if !is_exact(header_value) {
-            let detail = "SetHeaderRoute match value invalid. ALB supports 'exact' value only";
-            problems.push(Problem::invalid(path, &json!(header_value), detail));
-        }
-    }
-    managed(routing, route.name.as_deref().unwrap_or_default(), path, problems);
-}
-
-fn mirror_route(
-    routing: &RolloutTrafficRouting,
-    route: &SetMirrorRoute,
-    path: &str,
-    problems: &mut Vec<Problem>,
-) {
-    for (index, found) in route.match_.iter().enumerate() {
-        for value in [&found.method, &found.path].into_iter().flatten() {
-            one_form(value, &format!("{path}.match[{index}]"), problems);
-        }
-    }
-    managed(routing, &route.name, path, problems);
-}
-
-/// Whether a match is exact, by expression and by prefix.
-fn given(found: &StringMatch) -> [bool; 3] {
-    let is_given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    [is_given(&found.exact), is_given(&found.regex), is_given(&found.prefix)]
-}
-
-/// A match has exactly one form.
-fn one_form(found: &StringMatch, path: &str, problems: &mut Vec<Problem>) {
-    let detail = match given(found).into_iter().filter(|given| *given).count() {
-        0 => {
-            "StringMatch value missed, match value must have one of the following: exact, regex, prefix"
-        }
-        1 => return,
-        _ => "StringMatch match value must have exactly one of the following: exact, regex, prefix",
-    };
-    problems.push(Problem::invalid(path, &json!(found), detail));
-}
-
-/// A route that a step makes is one that the rollout manages.
-fn managed(routing: &RolloutTrafficRouting, name: &str, path: &str, problems: &mut Vec<Problem>) {
-    if routing.managed_routes.is_empty() {
-        let detail = format!("Rollout has missing field '{ROUTES}'");
-        problems.push(Problem::required(format!("{PATH}.trafficRouting.managedRoutes"), &detail));
-    } else if !routing.managed_routes.iter().any(|route| route.name == name) {
-        let detail = format!("Steps define a route that does not exist in {ROUTES}");
-        problems.push(Problem::invalid(path, &json!(name), &detail));
     }
 }
