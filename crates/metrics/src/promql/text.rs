@@ -3,7 +3,7 @@
 use super::{MAX_DEPTH, MAX_QUERY_BYTES, QueryError};
 use promql_parser::label::Matchers;
 use promql_parser::parser::{self, Expr};
-use std::time::Duration;
+use std::{panic::catch_unwind, time::Duration};
 
 /// Reads a query that can be evaluated here.
 pub(super) fn parse(query: &str) -> Result<Expr, QueryError> {
@@ -15,7 +15,10 @@ pub(super) fn parse(query: &str) -> Result<Expr, QueryError> {
 /// Reads any query.
 pub(super) fn parse_syntax(query: &str) -> Result<Expr, QueryError> {
     check_size(query)?;
-    let expr = parser::parse(query).map_err(|message| unparsed(query, message))?;
+    // The parser panics on a number in place of a duration that is no time: `up[1e300]`.
+    let parsed = catch_unwind(|| parser::parse(query))
+        .unwrap_or_else(|_| Err("a duration is out of range".to_owned()));
+    let expr = parsed.map_err(|message| unparsed(query, message))?;
     if is_deeper(&expr, MAX_DEPTH) {
         return Err(QueryError::TooDeep { limit: MAX_DEPTH });
     }
@@ -153,6 +156,13 @@ mod tests {
         assert_eq!(parse_duration("1.5"), Some(Duration::from_millis(1_500)));
         for text in ["-1", "NaN", "inf", "1e300", "", "soon"] {
             assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_or_an_offset_that_is_no_time_is_refused() {
+        for query in ["up[18446744073709551616]", "up offset 1e300", "up[5m:1e300]", "up[NaN]"] {
+            assert!(matches!(parse(query), Err(QueryError::Unparsed(_))), "{query}");
         }
     }
 
