@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+/// The filter that copies requests.
+const MIRROR: &str = "RequestMirror";
 /// What a share is of when nothing else is said.
 const PERCENT: u32 = 100;
 
@@ -202,11 +204,10 @@ impl Table {
     fn rule(&mut self, objects: &Objects, key: &Key, spec: &RuleSpec) -> Rule {
         let mut rule = Rule { route: key.clone(), ..Rule::default() };
         for filter in &spec.filters {
-            match filter.kind.as_str() {
-                "RequestMirror" => {
-                    rule.mirrors.push(self.mirror(objects, key, &filter.request_mirror))
-                }
-                _ => add_filter(&mut rule, filter),
+            if filter.kind == MIRROR {
+                rule.mirrors.push(self.mirror(objects, key, &filter.request_mirror));
+            } else {
+                add_filter(&mut rule, filter);
             }
         }
         let timeouts = [&spec.timeouts.request, &spec.timeouts.backend_request];

@@ -46,7 +46,9 @@ pub(crate) fn wanted(
         Door::Open => asked,
         Door::Nobody => Vec::new(),
         Door::Closed(wait) => {
-            wait.into_iter().for_each(|wait| draft.wait(wait));
+            if let Some(wait) = wait {
+                draft.wait(wait);
+            }
             Vec::new()
         }
     }
