@@ -311,7 +311,10 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "argument-of-nothing",
         reason: "an argument that leads to no field lets the peer fail at every look without a word; we tell what is missing and go on with the rest",
         seed: 1003,
-        applies: |at| at.case.rollout().to_string().contains("spec.nothing"),
+        applies: |at| {
+            let seen = &at.peer["rollout"]["status"]["observedGeneration"];
+            *seen != "as it is now" && at.case.rollout().to_string().contains("spec.nothing")
+        },
     },
     Deliberate {
         name: "dry-run-of-nothing",

@@ -49,13 +49,15 @@ fn a_version_is_told_of_once_though_the_one_before_never_got_a_pod() {
     let steps = json!([{"analysis": {"templates": [{"templateName": "rate"}]}}]);
     let mut world =
         World::new(rollout(2, &json!({"canary": {"steps": steps}}))).with_template(template);
-    for image in ["v1", "v2", "v3"] {
+    for image in ["v1", "v2", "v3", "v4"] {
         world.set_image(image);
         world.settle();
     }
-    let told =
-        world.events.iter().filter(|(_, message)| message.ends_with("updated to revision 3"));
-    assert_eq!(told.count(), 1, "{:#?}", world.events);
+    for revision in 1..=4 {
+        let words = format!("updated to revision {revision}");
+        let told = world.events.iter().filter(|(_, message)| message.ends_with(&words));
+        assert_eq!(told.count(), 1, "{words}: {:#?}", world.events);
+    }
 }
 
 #[test]
