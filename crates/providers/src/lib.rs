@@ -31,6 +31,7 @@ mod times;
 mod wavefront;
 mod web;
 
+pub use compare::budget;
 pub use credentials::{
     CredentialRead, CredentialRef, Credentials, Exposure, Place, Source, VARIABLES,
 };
@@ -51,6 +52,8 @@ pub struct Measured {
     pub metadata: BTreeMap<String, String>,
     /// The service's own judgement, which stands in place of the metric's conditions.
     pub verdict: Option<Verdict>,
+    /// What a later measurement of the same metric goes on from; it holds no secret.
+    pub learned: Option<Value>,
 }
 
 /// How a service that judges by itself has judged.
@@ -67,7 +70,7 @@ pub enum Verdict {
 impl Measured {
     /// A value for conditions to judge.
     pub(crate) fn new(result: MeasuredValue, value: String) -> Self {
-        Self { result, value, metadata: BTreeMap::new(), verdict: None }
+        Self { result, value, metadata: BTreeMap::new(), verdict: None, learned: None }
     }
 }
 
@@ -104,6 +107,8 @@ pub struct Asked<'a> {
     pub interval: Option<Duration>,
     /// When the run began.
     pub run_started_at: Timestamp,
+    /// What an earlier measurement of the metric has learned, in this run or in one before it.
+    pub learned: Option<&'a Value>,
 }
 
 /// A metric provider. Object-safe, stateless, pure.
@@ -133,6 +138,11 @@ pub trait Provider: Sync {
     fn wake(&self, asked: &Asked<'_>, state: &Value, now: Timestamp) -> Turn {
         let _ = state;
         self.start(asked, now)
+    }
+    /// What of a wait's state outlives its measurement, for a later one to go on from.
+    fn learned(&self, state: &Value) -> Option<Value> {
+        let _ = state;
+        None
     }
     /// Short facts about a measurement that waits, for `measurements[].metadata`.
     fn waiting(&self, state: &Value) -> BTreeMap<String, String> {

@@ -19,6 +19,7 @@ mod events;
 #[cfg(test)]
 mod job_tests;
 mod jobs;
+mod learned;
 mod lifetime;
 mod measuring;
 mod patch;
@@ -30,6 +31,8 @@ mod schedule;
 mod session;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use learned::{annotation, left_by};
 
 use api::argo::AnalysisRun;
 use jiff::Timestamp;

@@ -4,6 +4,7 @@
 mod cloud_watch;
 #[cfg(test)]
 mod compare;
+mod compare_latency;
 #[cfg(test)]
 mod datadog;
 #[cfg(test)]
