@@ -1,7 +1,7 @@
 //! Building an analysis run out of a rollout's analysis and its templates.
 
 use super::{
-    revision,
+    release, revision,
     sets::{self, SetExt},
     subject::Subject,
 };
@@ -91,15 +91,14 @@ pub(crate) fn build(
     analysis: &RolloutAnalysis,
 ) -> Result<Built, String> {
     let new = subject.new_set().ok_or("the new ReplicaSet is not there")?;
-    let mut run = AnalysisRun {
-        metadata: metadata(subject, part, analysis, new.hash()),
-        spec: spec(
-            subject,
-            analysis,
-            Hashes { stable: subject.stable_set().map_or("", SetExt::hash), latest: new.hash() },
-        )?,
-        status: None,
-    };
+    let stable = subject.stable_set().map_or("", SetExt::hash);
+    let hashes = Hashes { stable, latest: new.hash() };
+    let mut spec = spec(subject, analysis, hashes)?;
+    release::share(subject, part, &mut spec, hashes)?;
+    let mut metadata = metadata(subject, part, analysis, new.hash());
+    let of_release = release::annotations(subject, part, &spec);
+    metadata.annotations.get_or_insert_default().extend(of_release);
+    let mut run = AnalysisRun { metadata, spec, status: None };
     let base = run.metadata.name.clone().unwrap_or_default();
     for attempt in 1.. {
         let taken = subject

@@ -28,6 +28,7 @@ mod progress;
 mod promote;
 mod quantities;
 pub(crate) mod reads;
+mod release;
 pub mod replicas;
 pub(crate) mod resolve;
 pub(crate) mod restart;

@@ -5,7 +5,7 @@
 
 use super::{
     analysis_run::{self, Hashes},
-    reads,
+    reads, release,
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
@@ -489,6 +489,8 @@ fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
             }
         }
     }
+    let of_budget = release::problems(subject).into_iter();
+    problems.extend(of_budget.map(|(path, value, detail)| Problem::invalid(path, &value, &detail)));
 }
 
 /// A metric that nobody can measure would only abort the release later.

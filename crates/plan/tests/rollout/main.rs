@@ -9,6 +9,7 @@ mod invalid;
 mod laws;
 mod model;
 mod nginx;
+mod releases;
 mod restarts;
 mod stories;
 mod takeover;
