@@ -107,8 +107,21 @@ pub struct Asked<'a> {
     pub interval: Option<Duration>,
     /// When the run began.
     pub run_started_at: Timestamp,
+    /// The run's namespace.
+    pub namespace: &'a str,
     /// What an earlier measurement of the metric has learned, in this run or in one before it.
     pub learned: Option<&'a Value>,
+}
+
+/// Whom a call goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// The service that the call's address names.
+    #[default]
+    Network,
+    /// The API server of the cluster, with the controller's own rights; the address is a path. No settings
+    /// choose it: only a provider's own logic can.
+    Cluster,
 }
 
 /// A metric provider. Object-safe, stateless, pure.
@@ -138,6 +151,11 @@ pub trait Provider: Sync {
     fn wake(&self, asked: &Asked<'_>, state: &Value, now: Timestamp) -> Turn {
         let _ = state;
         self.start(asked, now)
+    }
+    /// Whom the call of a turn with that state goes to.
+    fn destination(&self, state: &Value) -> Destination {
+        let _ = state;
+        Destination::Network
     }
     /// What of a wait's state outlives its measurement, for a later one to go on from.
     fn learned(&self, state: &Value) -> Option<Value> {

@@ -141,6 +141,7 @@ fn measured(
         credentials: &credentials,
         interval,
         run_started_at: NOW,
+        namespace: "shop",
         learned: None,
     };
     let mut turn = provider.start(&asked, NOW);

@@ -78,6 +78,7 @@ fn read(input: &[u8]) -> Seen {
         credentials: &credentials,
         interval: Some(Duration::from_mins(1)),
         run_started_at: Timestamp::UNIX_EPOCH,
+        namespace: "shop",
         learned: None,
     };
     let is_refused = !web.validate(&config).is_empty();

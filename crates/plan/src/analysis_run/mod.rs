@@ -37,7 +37,7 @@ pub(crate) use learned::{annotation, left_by};
 use api::argo::AnalysisRun;
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
-use providers::{CredentialRef, Credentials};
+use providers::{CredentialRef, Credentials, Destination};
 use serde_json::Value;
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +100,8 @@ pub struct MeasurementCall {
     pub metric: String,
     /// What to ask.
     pub call: Call,
+    /// Whom.
+    pub to: Destination,
     /// What the provider needs to go on; it may hold a token and is not to be written anywhere.
     pub state: Value,
     /// When the measurement began.

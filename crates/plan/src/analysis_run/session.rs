@@ -211,6 +211,7 @@ impl<'a> Session<'a> {
             credentials: &self.observed.credentials,
             interval: interval.and_then(|interval| duration::parse(interval).ok()),
             run_started_at: self.began(),
+            namespace: self.observed.run.metadata.namespace.as_deref().unwrap_or_default(),
             learned: self.learned.get(&metric.name),
         }
     }
@@ -228,6 +229,7 @@ impl<'a> Session<'a> {
                 self.in_flight.insert(metric.name.clone());
                 self.calls.push(MeasurementCall {
                     metric: metric.name.clone(),
+                    to: provider.destination(&state),
                     call,
                     state,
                     started_at,

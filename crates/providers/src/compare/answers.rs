@@ -1,9 +1,10 @@
 //! What the answers come to: the counts of both versions, or what is missing.
 
-use super::judging::Compared;
 use super::settings::{Question, Version, What};
-use judges::{counts::Arm, latency::Slow, missing::Missing};
+use super::{judging::Compared, pods};
+use judges::{counts::Arm, latency::Slow, log::ArmLog, missing::Missing};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Bad requests beyond all requests that are put down to the two questions being asked one after the
 /// other: one, or this part of all.
@@ -17,6 +18,14 @@ pub(super) enum Answer {
     Count(u64),
     /// Requests up to each edge, and of all.
     Buckets(Vec<u64>),
+    /// Lines of trouble of so many pods of all, masked and counted.
+    Log {
+        pods: u64,
+        of: u64,
+        lines: BTreeMap<String, u64>,
+    },
+    /// A log that is too long to be read.
+    Cut,
 }
 
 /// What the answers come to.
@@ -57,11 +66,16 @@ impl Taken {
         Self { compared: None, missing: Some((Missing::NotANumber, sentence)) }
     }
 
-    /// One answer to each question, in their order.
-    pub(super) fn of(questions: &[Question], answers: &[Answer]) -> Self {
+    /// One answer to each question, in their order, about so many seconds.
+    pub(super) fn of(questions: &[Question], answers: &[Answer], seconds: u64) -> Self {
         let mut asked = questions.iter().zip(answers);
         if let Some((question, _)) = asked.find(|(_, answer)| **answer == Answer::NoNumber) {
             return Self::no_number(format!("{question} is not a count"));
+        }
+        let mut asked = questions.iter().zip(answers);
+        if let Some((question, _)) = asked.find(|(_, answer)| **answer == Answer::Cut) {
+            let most = pods::MAX_LOG_BYTES;
+            return Self::no_number(format!("{question}: a pod logged {most} bytes and more"));
         }
         let find = |version, what| {
             let asked = |question: &Question| (question.version, question.what) == (version, what);
@@ -71,6 +85,14 @@ impl Taken {
         if questions.iter().any(|question| question.what == What::Buckets) {
             let buckets = |version| find(version, What::Buckets);
             return Self::of_buckets(buckets(Version::Canary), buckets(Version::Stable));
+        }
+        if questions.iter().any(|question| question.what == What::Pods) {
+            let has_totals = questions.iter().any(|question| question.what == What::Total);
+            let log = |version| {
+                let total = has_totals.then(|| find(version, What::Total).count());
+                log(find(version, What::Pods), total, seconds)
+            };
+            return Self::of_logs(log(Version::Canary), log(Version::Stable));
         }
         let arm = |version| {
             let (bad, total) = (find(version, What::Bad).count(), find(version, What::Total));
@@ -105,6 +127,11 @@ impl Taken {
         }
     }
 
+    fn of_logs(canary: ArmLog, stable: ArmLog) -> Self {
+        let exposures = (canary.exposure, stable.exposure);
+        Self::found(Compared::Logs { canary, stable }, false, exposures)
+    }
+
     fn found(compared: Compared, is_unknown: bool, totals: (u64, u64)) -> Self {
         let missing = empty(is_unknown, totals).map(|missing| (missing, sentence(missing)));
         Self { compared: Some(compared), missing }
@@ -120,6 +147,18 @@ fn arm(bad: u64, total: u64) -> Result<Arm, judges::counts::CountError> {
             Err(error)
         }
     })
+}
+
+/// What one version logged: beside its requests, of which the pods that were read took their part, or
+/// beside the seconds that those pods ran.
+fn log(answer: &Answer, total: Option<u64>, seconds: u64) -> ArmLog {
+    let Answer::Log { pods, of, lines } = answer else { return ArmLog::default() };
+    let of_total = |total: u64| {
+        let part = u128::from(total) * u128::from(*pods) / u128::from(*of).max(1);
+        u64::try_from(part).unwrap_or(u64::MAX)
+    };
+    let exposure = total.map_or(pods.saturating_mul(seconds), of_total);
+    ArmLog { exposure, masked: lines.clone(), ..ArmLog::default() }
 }
 
 #[expect(

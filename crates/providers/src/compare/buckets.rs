@@ -36,13 +36,15 @@ pub(super) fn read(reply: &Reply, edges: &[f64]) -> Result<Answer, String> {
 }
 
 fn edge(label: &str) -> Result<f64, String> {
-    let edge = label.parse::<f64>().ok().filter(|edge| !edge.is_nan());
+    let edge = label.parse::<f64>().ok();
+    let edge = edge.filter(|edge| !edge.is_nan() && *edge > f64::NEG_INFINITY);
     edge.ok_or_else(|| format!("the label le is {label:?}, which is no edge: ask for sum by (le)"))
 }
 
 fn count_at(series: &[(f64, f64)], wanted: f64) -> Result<f64, String> {
-    let is_it = |edge: f64| {
-        edge == wanted || (wanted.is_finite() && (edge - wanted).abs() <= SAME_EDGE * wanted.abs())
+    let is_it = |edge: f64| match (edge.is_finite(), wanted.is_finite()) {
+        (true, true) => (edge - wanted).abs() <= SAME_EDGE * wanted.abs(),
+        (edge, wanted) => !edge && !wanted,
     };
     let found: Vec<f64> =
         series.iter().filter(|(edge, _)| is_it(*edge)).map(|(_, count)| *count).collect();
@@ -54,7 +56,7 @@ fn count_at(series: &[(f64, f64)], wanted: f64) -> Result<f64, String> {
 }
 
 fn said(edge: f64) -> String {
-    if edge == f64::INFINITY { "+Inf".to_owned() } else { edge.to_string() }
+    if edge.is_infinite() { "+Inf".to_owned() } else { edge.to_string() }
 }
 
 fn known(series: &[(f64, f64)]) -> String {

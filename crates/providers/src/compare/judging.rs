@@ -5,6 +5,7 @@ use judges::{
     evidence::Evidence,
     judge::Judge,
     latency::{LatencyInterval, LatencyJudge, Slow},
+    log::{self, ArmLog, LogInterval, LogJudge, LogState, TemplateEvidence},
     proportion::{self, ProportionJudge},
     rate::{self, RateJudge},
     settings::ErrorRate,
@@ -23,6 +24,8 @@ pub(super) enum Judging {
     Sign(sign::Settings, SignJudge),
     /// For how long requests take, at the edges of a histogram.
     Latency(rate::Settings, LatencyJudge),
+    /// For what pods log.
+    Log(log::Settings, LogJudge),
 }
 
 /// What was counted of both versions in one interval.
@@ -41,6 +44,13 @@ pub(super) enum Compared {
         /// The version it is compared with.
         stable: Slow,
     },
+    /// Lines of trouble.
+    Logs {
+        /// The new version.
+        canary: ArmLog,
+        /// The version it is compared with.
+        stable: ArmLog,
+    },
 }
 
 impl Judging {
@@ -51,6 +61,7 @@ impl Judging {
             Self::Proportion(..) => "proportion",
             Self::Sign(..) => "sign",
             Self::Latency(..) => "latency",
+            Self::Log(..) => "log",
         }
     }
 
@@ -61,6 +72,7 @@ impl Judging {
             Self::Proportion(settings, _) => json!(settings),
             Self::Sign(settings, _) => json!(settings),
             Self::Latency(settings, judge) => json!([settings, judge.edges()]),
+            Self::Log(settings, _) => json!(settings),
         }
     }
 
@@ -70,6 +82,7 @@ impl Judging {
             Self::Rate(settings, _) | Self::Latency(settings, _) => settings.alpha,
             Self::Proportion(settings, _) => settings.alpha,
             Self::Sign(settings, _) => settings.alpha,
+            Self::Log(settings, _) => settings.alpha,
         }
     }
 
@@ -83,7 +96,7 @@ impl Judging {
         match self {
             Self::Rate(settings, _) | Self::Latency(settings, _) => Some(settings.beta),
             Self::Proportion(settings, _) => Some(settings.beta),
-            Self::Sign(..) => None,
+            Self::Sign(..) | Self::Log(..) => None,
         }
         .map(ErrorRate::ln_threshold)
     }
@@ -109,6 +122,19 @@ impl Judging {
             Self::Latency(_, judge) => {
                 judged(judge, kept, compared.and_then(|compared| compared.slow(id)))
             }
+            Self::Log(_, judge) => {
+                judged(judge, kept, compared.and_then(|compared| compared.logs(id)))
+            }
+        }
+    }
+
+    /// What pods logged, what speaks most against the canary first; nothing for other judges.
+    pub(super) fn templates(&self, kept: &Value) -> Vec<TemplateEvidence> {
+        match self {
+            Self::Log(_, judge) => {
+                LogState::deserialize(kept).map(|state| judge.templates(&state)).unwrap_or_default()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -119,7 +145,7 @@ impl Compared {
             Self::Counts { canary, stable } => {
                 Some(Interval { id, canary: *canary, stable: *stable })
             }
-            Self::Slow { .. } => None,
+            _ => None,
         }
     }
 
@@ -128,7 +154,16 @@ impl Compared {
             Self::Slow { canary, stable } => {
                 Some(LatencyInterval { id, canary: canary.clone(), stable: stable.clone() })
             }
-            Self::Counts { .. } => None,
+            _ => None,
+        }
+    }
+
+    fn logs(&self, id: IntervalId) -> Option<LogInterval> {
+        match self {
+            Self::Logs { canary, stable } => {
+                Some(LogInterval { id, canary: canary.clone(), stable: stable.clone() })
+            }
+            _ => None,
         }
     }
 }

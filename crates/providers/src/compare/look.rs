@@ -3,8 +3,9 @@
 use super::{
     answers::{Answer, Taken},
     judging::{Compared, Judging},
+    pods::{Next, Reading},
     question,
-    settings::Settings,
+    settings::{Settings, What},
 };
 use crate::conversation::{FOREIGN_STATE, done, failed};
 use crate::{Asked, Measured, MeasuredValue, Turn, Verdict};
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use judges::{
     counts::IntervalId,
     evidence::{self, Evidence},
+    log::TemplateEvidence,
     missing::{MissingState, Treatment},
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,11 @@ const LATE: i32 = 10;
 /// Longest sentence kept of what went wrong, in bytes.
 const MAX_PROBLEM_BYTES: usize = 1024;
 
+/// Templates of logs that a value has.
+const MAX_TEMPLATES: usize = 5;
+/// Bytes of a template that are shown.
+const MAX_SHOWN_BYTES: usize = 256;
+
 /// What is kept from look to look, in the run's status; it holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,6 +44,9 @@ pub(super) struct Progress {
     due: Timestamp,
     /// Looks that are over.
     looks: u64,
+    /// Until when logs were read; none before the first look.
+    #[serde(default)]
+    read_until: Option<Timestamp>,
     /// Looks of earlier measurements, which the judge has seen too.
     #[serde(default)]
     before: u64,
@@ -60,6 +70,23 @@ pub(super) struct Look {
     answers: Vec<Answer>,
     /// Where the conversation about the next answer stands.
     conversation: Value,
+    /// Where reading logs stands, while they are read.
+    reading: Option<Reading>,
+    /// When it was begun.
+    asked_at: Timestamp,
+}
+
+impl Look {
+    /// Since when logs are read.
+    fn since(&self, settings: &Settings) -> Timestamp {
+        let first = || self.asked_at.checked_sub(settings.every).unwrap_or(self.asked_at);
+        self.progress.read_until.unwrap_or_else(first)
+    }
+
+    fn seconds(&self, settings: &Settings) -> u64 {
+        let span = self.asked_at.duration_since(self.since(settings));
+        u64::try_from(span.as_secs()).unwrap_or_default().max(1)
+    }
 }
 
 /// What outlives a measurement, for the next one of the release.
@@ -99,6 +126,7 @@ impl Progress {
             began,
             due: began,
             looks: 0,
+            read_until: None,
             before: 0,
             judge: Value::Null,
             alone: Value::Null,
@@ -122,7 +150,7 @@ impl Progress {
     fn judge(&mut self, judging: &Judging, compared: Option<&Compared>) -> Option<Evidence> {
         let id = IntervalId(self.before.saturating_add(self.looks));
         let all = judging.judge(&mut self.judge, id, compared)?;
-        if self.before == 0 {
+        if self.before == 0 || judging.passes_at().is_none() {
             return Some(all);
         }
         let alone = judging.judge(&mut self.alone, id, compared)?;
@@ -162,24 +190,60 @@ pub(super) fn begin(
     progress: Progress,
     now: Timestamp,
 ) -> Turn {
-    let look = Look { progress, answers: Vec::new(), conversation: Value::Null };
-    let turn = settings.source.start(&settings.questions[0].query, asked, now);
-    follow(settings, asked, look, (turn, None), now)
+    let (answers, conversation) = (Vec::new(), Value::Null);
+    let look = Look { progress, answers, conversation, reading: None, asked_at: now };
+    ask(settings, asked, look, now)
+}
+
+/// Asks the next question, or concludes where all are answered.
+fn ask(settings: &Settings, asked: &Asked<'_>, mut look: Look, now: Timestamp) -> Turn {
+    let Some(question) = settings.questions.get(look.answers.len()) else {
+        let taken = Taken::of(&settings.questions, &look.answers, look.seconds(settings));
+        look.progress.read_until = Some(look.asked_at);
+        return conclude(settings, look, taken, now);
+    };
+    match &settings.source {
+        Some(source) if question.what != What::Pods => {
+            let turn = source.start(&question.query, asked, now);
+            follow(settings, asked, look, (turn, None), now)
+        }
+        _ => {
+            let whose = (asked.namespace, settings.container.as_deref());
+            let span = (look.since(settings), look.asked_at);
+            let (call, reading) = Reading::begin(whose, &question.query, span);
+            look.reading = Some(reading);
+            Exchange::Call(call, serde_json::to_value(look).unwrap_or_default())
+        }
+    }
 }
 
 /// Goes on with the answer to a question.
 pub(super) fn go_on(
     settings: &Settings,
     asked: &Asked<'_>,
-    look: Look,
+    mut look: Look,
     reply: Result<Reply, ReplyError>,
     now: Timestamp,
 ) -> Turn {
     let Some(question) = settings.questions.get(look.answers.len()) else {
         return done(Err(failed(FOREIGN_STATE)));
     };
+    if let Some(reading) = look.reading.take() {
+        return match reading.go_on(reply) {
+            Ok(Next::Ask(call, reading)) => {
+                let look = Look { reading: Some(*reading), ..look };
+                Exchange::Call(call, serde_json::to_value(look).unwrap_or_default())
+            }
+            Ok(Next::Answered(answer)) => {
+                look.answers.push(answer);
+                ask(settings, asked, look, now)
+            }
+            Err(message) => conclude(settings, look, Taken::unreachable(question, &message), now),
+        };
+    }
+    let Some(source) = &settings.source else { return done(Err(failed(FOREIGN_STATE))) };
     let answered = reply.as_ref().ok().cloned();
-    let turn = settings.source.resume(&question.query, asked, (&look.conversation, reply), now);
+    let turn = source.resume(&question.query, asked, (&look.conversation, reply), now);
     follow(settings, asked, look, (turn, answered), now)
 }
 
@@ -188,36 +252,29 @@ fn follow(
     settings: &Settings,
     asked: &Asked<'_>,
     mut look: Look,
-    (mut turn, mut reply): (Turn, Option<Reply>),
+    (turn, reply): (Turn, Option<Reply>),
     now: Timestamp,
 ) -> Turn {
-    loop {
-        let Some(question) = settings.questions.get(look.answers.len()) else {
-            return done(Err(failed(FOREIGN_STATE)));
-        };
-        let answer = match turn {
-            Exchange::Call(call, conversation) => {
-                let look = Look { conversation, ..look };
-                return Exchange::Call(call, serde_json::to_value(look).unwrap_or_default());
-            }
-            Exchange::Wait(..) => Err("the source does not answer at once".to_owned()),
-            Exchange::Done(Err(error)) => Err(error.message),
-            Exchange::Done(Ok(measured)) => {
-                let edges = settings.judging.edges();
-                question::answer(question, edges, &measured, reply.take().as_ref())
-            }
-        };
-        match answer {
-            Ok(answer) => look.answers.push(answer),
-            Err(message) => {
-                return conclude(settings, look, Taken::unreachable(question, &message), now);
-            }
+    let Some(question) = settings.questions.get(look.answers.len()) else {
+        return done(Err(failed(FOREIGN_STATE)));
+    };
+    let answer = match turn {
+        Exchange::Call(call, conversation) => {
+            let look = Look { conversation, ..look };
+            return Exchange::Call(call, serde_json::to_value(look).unwrap_or_default());
         }
-        let Some(next) = settings.questions.get(look.answers.len()) else {
-            let taken = Taken::of(&settings.questions, &look.answers);
-            return conclude(settings, look, taken, now);
-        };
-        turn = settings.source.start(&next.query, asked, now);
+        Exchange::Wait(..) => Err("the source does not answer at once".to_owned()),
+        Exchange::Done(Err(error)) => Err(error.message),
+        Exchange::Done(Ok(measured)) => {
+            question::answer(question, settings.judging.edges(), &measured, reply.as_ref())
+        }
+    };
+    match answer {
+        Ok(answer) => {
+            look.answers.push(answer);
+            ask(settings, asked, look, now)
+        }
+        Err(message) => conclude(settings, look, Taken::unreachable(question, &message), now),
     }
 }
 
@@ -282,7 +339,10 @@ fn told(
     let pass = evidence.ln_e_pass.zip(settings.judging.passes_at());
     let Progress { before, looks, began, .. } = progress;
     let every = api::go_duration::format(settings.every);
+    let worst = settings.judging.templates(&progress.judge).into_iter().next();
+    let worst = worst.filter(|template| template.ln_e > 0.0);
     let facts = [
+        ("template", worst.map(|template| in_words(&template))),
         ("carried", (*before > 0).then(|| carried(*before))),
         ("condition", Some(settings.condition())),
         ("limit", Some(format!("alpha {}", settings.alpha_in_words()))),
@@ -297,6 +357,31 @@ fn told(
     ];
     let facts = facts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?)));
     facts.collect()
+}
+
+/// The template that speaks most against the canary; its text is masked.
+fn in_words(template: &TemplateEvidence) -> String {
+    let TemplateEvidence { text, canary, stable, .. } = template;
+    format!("{canary} of the canary, {stable} of the stable version: {}", shown(text))
+}
+
+/// As much of a masked line as is shown.
+fn shown(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]
+}
+
+/// What pods logged, as much of it as is shown.
+fn templates(settings: &Settings, progress: &Progress) -> Vec<Value> {
+    let all = settings.judging.templates(&progress.judge).into_iter().take(MAX_TEMPLATES);
+    let fact = |template: TemplateEvidence| {
+        json!({
+            "text": shown(&template.text),
+            "canary": template.canary,
+            "stable": template.stable,
+            "lnE": template.ln_e,
+        })
+    };
+    all.map(fact).collect()
 }
 
 fn word(verdict: evidence::Verdict) -> &'static str {
@@ -327,6 +412,10 @@ fn measured(
         }
         fields.insert("judge".to_owned(), json!(settings.judging.name()));
         fields.insert("looks".to_owned(), json!(progress.looks));
+        let templates = templates(settings, progress);
+        if !templates.is_empty() {
+            fields.insert("templates".to_owned(), Value::Array(templates));
+        }
         if let Some(reason) = reason {
             fields.insert("reason".to_owned(), json!(reason));
         }

@@ -5,7 +5,7 @@
 //! asked at every look without more false alarms. The first verdict ends the measurement.
 //!
 //! Start with [`settings`] for what can be set, [`question`] for how a source is asked, [`judging`] for
-//! the judges, [`answers`] and [`buckets`] for what they come to and [`look`] for what becomes of that.
+//! the judges, [`answers`], [`buckets`] and [`pods`] for what they come to and [`look`] for what becomes of that.
 //!
 //! [`budget`] shares the error budget of a release among its comparisons. What one of them has learned
 //! goes on in the next one of the release ([`look::Learned`]).
@@ -19,12 +19,13 @@ mod buckets;
 pub mod budget;
 mod judging;
 mod look;
+mod pods;
 mod question;
 mod reader;
 mod settings;
 
 use crate::conversation::{FOREIGN_STATE, Problems, failed, turn};
-use crate::{Asked, CredentialRef, Provider, Turn};
+use crate::{Asked, CredentialRef, Destination, Provider, Turn};
 use jiff::Timestamp;
 use look::{Look, Progress};
 use serde::Deserialize;
@@ -85,6 +86,10 @@ impl Provider for Compare {
                 self.start(asked, now)
             }
         }))
+    }
+
+    fn destination(&self, state: &Value) -> Destination {
+        if state["reading"].is_null() { Destination::Network } else { Destination::Cluster }
     }
 
     fn learned(&self, state: &Value) -> Option<Value> {

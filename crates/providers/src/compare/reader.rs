@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use judges::{
     combine::Weight,
     latency::LatencyJudge,
+    log::{self, LogJudge},
     missing::{MissingPolicy, Rule},
     proportion::{self, ProportionJudge},
     rate::{self, RateJudge},
@@ -25,12 +26,13 @@ const DEFAULT_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 /// Shortest time between two looks; times in a status have no fractions.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 /// Everything that can be set.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "source",
     "canary",
     "stable",
     "judge",
     "edges",
+    "container",
     "alpha",
     "releaseAlpha",
     "weight",
@@ -47,10 +49,20 @@ const KNOWN: [&str; 19] = [
     "missing",
 ];
 /// What the judge of proportions does not heed.
-const NOT_PROPORTION: [&str; 3] = ["tolerance", "budget", "edges"];
+const NOT_PROPORTION: [&str; 4] = ["tolerance", "budget", "edges", "container"];
 /// What the judge of signs does not heed.
-const NOT_SIGN: [&str; 7] =
-    ["beta", "tolerance", "passRatio", "designEffect", "budget", "minRequests", "edges"];
+const NOT_SIGN: [&str; 8] = [
+    "beta",
+    "tolerance",
+    "passRatio",
+    "designEffect",
+    "budget",
+    "minRequests",
+    "edges",
+    "container",
+];
+/// What the judge of logs does not heed.
+const NOT_LOG: [&str; 5] = ["beta", "passRatio", "budget", "minRequests", "edges"];
 
 /// What is asked for counts.
 const COUNTS: [(Version, What); 4] = [
@@ -62,6 +74,14 @@ const COUNTS: [(Version, What); 4] = [
 /// What is asked for histograms.
 const HISTOGRAMS: [(Version, What); 2] =
     [(Version::Canary, What::Buckets), (Version::Stable, What::Buckets)];
+
+/// What is asked for logs: the requests of both versions if there is somebody to ask, then their pods.
+const LOGS: [(Version, What); 4] = [
+    (Version::Canary, What::Total),
+    (Version::Stable, What::Total),
+    (Version::Canary, What::Pods),
+    (Version::Stable, What::Pods),
+];
 
 /// Reads one setting after the other and remembers what is wrong.
 pub(super) struct Reader<'a> {
@@ -123,20 +143,26 @@ impl<'a> Reader<'a> {
 
     /// The queries that the judge needs, in the order in which they are asked.
     pub(super) fn questions(&mut self) -> Vec<Question> {
-        let asked = if self.is_latency() { &HISTOGRAMS[..] } else { &COUNTS };
-        let others = if self.is_latency() { &COUNTS[..] } else { &HISTOGRAMS };
-        for (version, what) in others {
+        let judge = self.fields.get("judge").and_then(Value::as_str).unwrap_or("rate");
+        let has_totals = self.fields.get("source").is_some_and(|source| !source.is_null());
+        let asked = match judge {
+            "latency" => &HISTOGRAMS[..],
+            "log" if has_totals => &LOGS,
+            "log" => &LOGS[2..],
+            _ => &COUNTS,
+        };
+        let all = COUNTS.iter().chain(&HISTOGRAMS).chain(&LOGS[2..]);
+        for (version, what) in all.filter(|question| !asked.contains(question)) {
             if self.text_of(*version, *what).is_some() {
                 let path = format!("{}.{}", version.name(), what.name());
-                let heeded = if self.is_latency() { "latency" } else { "of counts" };
-                self.refuse(&path, format!("the judge {heeded} does not heed it"));
+                let why = match what {
+                    What::Total => "there is no source to ask".to_owned(),
+                    _ => format!("the judge {judge} does not heed it"),
+                };
+                self.refuse(&path, why);
             }
         }
         asked.iter().map(|(version, what)| self.question(*version, *what)).collect()
-    }
-
-    fn is_latency(&self) -> bool {
-        self.fields.get("judge").and_then(Value::as_str) == Some("latency")
     }
 
     fn text_of(&self, version: Version, what: What) -> Option<&Value> {
@@ -148,14 +174,15 @@ impl<'a> Reader<'a> {
         let query = query.map(str::trim).unwrap_or_default().to_owned();
         let question = Question { version, what, query };
         if question.query.is_empty() {
-            let needed = format!("a query for {} is needed", what.in_words());
+            let needed = format!("{} is needed", what.in_words());
             self.refuse(&question.to_string(), needed);
         }
         question
     }
 
-    /// The source, which must be able to answer `question`.
-    pub(super) fn source(&mut self, config: &Value, question: &Question) -> Option<Source> {
+    /// The source, which must be able to answer the questions; logs alone need none.
+    pub(super) fn source(&mut self, config: &Value, questions: &[Question]) -> Option<Source> {
+        let question = questions.iter().find(|question| question.what != What::Pods)?;
         let Some(source) = Source::of(config) else {
             self.refuse("source", format!("exactly one is needed of {}", SOURCES.join(", ")));
             return None;
@@ -183,8 +210,9 @@ impl<'a> Reader<'a> {
             Some("proportion") => Some(self.proportion()),
             Some("sign") => Some(self.sign()),
             Some("latency") => self.latency(),
+            Some("log") => Some(self.log()),
             _ => {
-                self.refuse("judge", "must be rate, latency, proportion or sign");
+                self.refuse("judge", "must be rate, latency, log, proportion or sign");
                 None
             }
         }
@@ -192,13 +220,14 @@ impl<'a> Reader<'a> {
 
     fn rate(&mut self) -> Option<Judging> {
         let settings = self.rate_settings();
-        self.refuse_unheeded("rate", &["edges"]);
+        self.refuse_unheeded("rate", &["edges", "container"]);
         let judge = self.pass_ratio_checked(RateJudge::new(settings))?;
         Some(Judging::Rate(settings, judge))
     }
 
     fn latency(&mut self) -> Option<Judging> {
         let settings = self.rate_settings();
+        self.refuse_unheeded("latency", &["container"]);
         let edges = self.edges()?;
         let judge = LatencyJudge::new(edges, settings);
         if let Err(error) = &judge
@@ -265,6 +294,25 @@ impl<'a> Reader<'a> {
         let alpha = self.error_rate("alpha");
         let settings = sign::Settings { alpha, tolerance: Tolerance::NONE, arms: Arms::Thinned };
         Judging::Sign(settings, SignJudge::new(settings))
+    }
+
+    fn log(&mut self) -> Judging {
+        self.refuse_unheeded("log", &NOT_LOG);
+        let settings = log::Settings {
+            alpha: self.error_rate("alpha"),
+            tolerance: self.number("tolerance", Tolerance::new).unwrap_or(Tolerance::NONE),
+            design_effect: self.design_effect(),
+        };
+        Judging::Log(settings, LogJudge::new(settings))
+    }
+
+    /// The container whose logs are read.
+    pub(super) fn container(&mut self) -> Option<String> {
+        let name: String = self.parsed("container", "must be the name of a container")?;
+        if name.is_empty() {
+            self.refuse("container", "must be the name of a container");
+        }
+        Some(name)
     }
 
     fn error_rate(&mut self, key: &'static str) -> ErrorRate {

@@ -3,13 +3,14 @@
 //! | setting | default | meaning |
 //! |---|---|---|
 //! | `source` | – | one provider by name, with its settings but for the query |
-//! | `canary`, `stable` | – | `bad` and `total`: queries for counts in one interval; `buckets` for `latency` |
-//! | `judge` | `rate` | or `latency`, `proportion`, `sign` |
+//! | `canary`, `stable` | – | `bad` and `total`: queries for counts in one interval; `buckets` for `latency`; for `log` `pods`, a label selector, and perhaps `total` |
+//! | `judge` | `rate` | or `latency`, `log`, `proportion`, `sign` |
+//! | `container` | the only one | the container whose logs are read; only `log` |
 //! | `edges` | – | the edges of the histogram that are judged, in its unit; only `latency` |
 //! | `alpha`, `beta` | .05 | chances of a wrong fail and of a wrong pass |
 //! | `weight` | 1 | how much of a release's budget is this one's, among those that state no `alpha` |
 //! | `releaseAlpha` | none | the budget of the release, of which `alpha` is a part; the controller fills it in |
-//! | `tolerance` | 1 | how many times worse the canary may be; `rate` and `latency` |
+//! | `tolerance` | 1 | how many times worse the canary may be; `rate`, `latency` and `log` |
 //! | `passRatio` | twice the tolerance | what must be ruled out to pass; not `sign` |
 //! | `designEffect` | 1 | how much more counts vary than those of independent requests; not `sign` |
 //! | `budget` | none | the share of bad requests allowed where nothing can be compared; `rate` and `latency` |
@@ -50,6 +51,8 @@ pub(super) enum What {
     Total,
     /// Requests up to each edge of a histogram.
     Buckets,
+    /// Lines of trouble in the logs of pods.
+    Pods,
 }
 
 /// One query about one version; it is called by its path among the settings.
@@ -62,7 +65,10 @@ pub(super) struct Question {
 
 /// Settings that nothing is wrong with.
 pub(super) struct Settings {
-    pub(super) source: Source,
+    /// Who answers queries; none where only logs are read.
+    pub(super) source: Option<Source>,
+    /// The container whose logs are read, if it is named.
+    pub(super) container: Option<String>,
     /// In the order in which they are asked.
     pub(super) questions: Vec<Question>,
     pub(super) judging: Judging,
@@ -90,15 +96,17 @@ impl What {
             Self::Bad => "bad",
             Self::Total => "total",
             Self::Buckets => "buckets",
+            Self::Pods => "pods",
         }
     }
 
     /// What is asked for, in words.
     pub(super) fn in_words(self) -> &'static str {
         match self {
-            Self::Bad => "the count of bad requests",
-            Self::Total => "the count of all requests",
-            Self::Buckets => "the counts of requests by le",
+            Self::Bad => "a query for the count of bad requests",
+            Self::Total => "a query for the count of all requests",
+            Self::Buckets => "a query for the counts of requests by le",
+            Self::Pods => "a label selector of its pods",
         }
     }
 }
@@ -117,15 +125,23 @@ impl Settings {
         };
         let mut reader = Reader::new(fields);
         let questions = reader.questions();
-        let source = reader.source(config, &questions[0]);
+        let source = reader.source(config, &questions);
+        let container = reader.container();
         let judging = reader.judging();
         let release_alpha = reader.release_alpha(judging.as_ref());
         let (every, at_most) = reader.times();
         let missing = reader.missing();
         match (source, judging) {
-            (Some(source), Some(judging)) if reader.problems.is_empty() => {
-                Ok(Self { source, questions, judging, release_alpha, every, at_most, missing })
-            }
+            (source, Some(judging)) if reader.problems.is_empty() => Ok(Self {
+                source,
+                container,
+                questions,
+                judging,
+                release_alpha,
+                every,
+                at_most,
+                missing,
+            }),
             _ => Err(reader.problems),
         }
     }
@@ -140,11 +156,15 @@ impl Settings {
         })
     }
 
+    fn source_name(&self) -> &'static str {
+        self.source.as_ref().map_or("", |source| source.provider.name())
+    }
+
     /// Tells settings apart whose evidence must not be mixed. Nothing of how the source lets us in is in it.
     pub(super) fn fingerprint(&self) -> String {
         let matters = json!([
-            self.source.provider.name(),
-            self.source.address(),
+            self.source_name(),
+            self.source.as_ref().and_then(Source::address),
             self.questions.iter().map(|question| &question.query).collect::<Vec<_>>(),
             self.judging.name(),
             self.judging.settings(),
@@ -180,7 +200,7 @@ impl Settings {
             ("alpha", self.alpha_in_words()),
             ("edges", edges.collect::<Vec<_>>().join(", ")),
             ("judge", self.judging.name().to_owned()),
-            ("source", self.source.provider.name().to_owned()),
+            ("source", self.source_name().to_owned()),
         ];
         let others = others.into_iter().filter(|(_, text)| !text.is_empty());
         queries.chain(others.map(|(key, text)| (key.to_owned(), text))).collect()

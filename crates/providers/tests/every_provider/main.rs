@@ -5,6 +5,7 @@ mod cloud_watch;
 #[cfg(test)]
 mod compare;
 mod compare_latency;
+mod compare_logs;
 #[cfg(test)]
 mod datadog;
 #[cfg(test)]
