@@ -274,8 +274,9 @@ mod tests {
     #[test]
     fn what_differs_too_much_counts_as_one() {
         let line = |number: u32| {
-            let name = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a'));
-            let name: String = name.collect();
+            let digits = number.to_string();
+            let letters = digits.bytes().map(|digit| char::from(digit - b'0' + b'a'));
+            let name: String = letters.collect();
             format!("2026-11-22T05:00:31Z ERROR no such thing as {name}\n")
         };
         let log: String = (1000..1000 + 2 * 200).map(line).collect();
