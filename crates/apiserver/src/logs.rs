@@ -6,6 +6,7 @@ use crate::verbs::Request;
 use axum::body::Body;
 use bytes::Bytes;
 use http::Response;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,8 +14,10 @@ use std::time::Duration;
 use store::{Address, ApiError};
 use tokio::time::Instant;
 
-/// Answers what a container (namespace, pod, container) has printed so far; `None` if it never ran.
-pub type LogSource = Arc<dyn Fn(&str, &str, &str) -> Option<String> + Send + Sync>;
+/// Answers which lines a container (namespace, pod, container) has printed so far, each with its time, the
+/// oldest first; `None` if it never ran.
+pub type LogSource =
+    Arc<dyn Fn(&str, &str, &str) -> Option<Vec<(Timestamp, String)>> + Send + Sync>;
 
 /// How often a followed log is read again.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
@@ -46,18 +49,48 @@ pub(crate) fn answer(logs: &PodLogs, request: Request) -> Result<Response<Body>,
     let Some(source) = logs.get() else {
         return Err(respond::not_implemented("pods/log without a container runtime"));
     };
-    let text = source(&namespace, &pod, &container).ok_or_else(|| {
+    let wanted = Wanted::of(&request)?;
+    let lines = source(&namespace, &pod, &container).ok_or_else(|| {
         ApiError::bad_request(format!(
             "container {container:?} in pod {pod:?} is waiting to start: ContainerCreating"
         ))
     })?;
+    let text = wanted.text(&lines);
     let shown = tail(&text, request.query.number("tailLines")?).to_owned();
     let shown = limited(shown, request.query.number("limitBytes")?);
     if request.query.switch("follow") == Switch::Off {
         return Ok(respond::text(shown));
     }
-    let follow = Follow { source, request, namespace, pod, container, sent: text.len() };
+    let sent = text.len();
+    let follow = Follow { source, wanted, request, namespace, pod, container, sent };
     Ok(respond::text(follow.body(shown)))
+}
+
+/// Which lines are wanted, and how.
+struct Wanted {
+    since: Option<Timestamp>,
+    timestamps: Switch,
+}
+
+impl Wanted {
+    fn of(request: &Request) -> Result<Self, ApiError> {
+        let since = |text: &str| {
+            text.parse().map_err(|_| {
+                ApiError::bad_request(format!("parsing time {text:?}: it is no time of RFC 3339"))
+            })
+        };
+        let since = request.query.get("sinceTime").map(since).transpose()?;
+        Ok(Self { since, timestamps: request.query.switch("timestamps") })
+    }
+
+    fn text(&self, lines: &[(Timestamp, String)]) -> String {
+        let is_new = |(at, _): &&(Timestamp, String)| self.since.is_none_or(|since| *at >= since);
+        lines.iter().filter(is_new).fold(String::new(), |text, (at, line)| {
+            let time =
+                if self.timestamps == Switch::On { format!("{at:.9} ") } else { String::new() };
+            text + &time + line + "\n"
+        })
+    }
 }
 
 /// The container asked for, or the only one.
@@ -101,6 +134,7 @@ fn limited(mut text: String, bytes: Option<usize>) -> String {
 
 struct Follow {
     source: LogSource,
+    wanted: Wanted,
     request: Request,
     namespace: String,
     pod: String,
@@ -126,7 +160,8 @@ impl Follow {
                 () = self.request.hub.shutdown.cancelled() => return None,
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
             }
-            let text = (self.source)(&self.namespace, &self.pod, &self.container)?;
+            let text =
+                self.wanted.text(&(self.source)(&self.namespace, &self.pod, &self.container)?);
             let fresh = text.get(self.sent..).unwrap_or(&text).to_owned();
             self.sent = text.len();
             if !fresh.is_empty() {
@@ -147,6 +182,17 @@ mod tests {
     #[track_caller]
     fn check(text: &str, lines: Option<usize>, expected: &str) {
         assert_eq!(tail(text, lines), expected);
+    }
+
+    #[test]
+    fn lines_are_told_by_their_times() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let lines = [(at(1), "a".to_owned()), (at(2), "b".to_owned())];
+        let wanted = |since, timestamps| Wanted { since, timestamps }.text(&lines);
+        assert_eq!(wanted(None, Switch::Off), "a\nb\n");
+        assert_eq!(wanted(Some(at(2)), Switch::Off), "b\n");
+        let stamped = "1970-01-01T00:00:02.000000000Z b\n";
+        assert_eq!(wanted(Some(at(2)), Switch::On), stamped);
     }
 
     #[test]

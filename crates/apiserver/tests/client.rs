@@ -150,7 +150,7 @@ async fn a_pod_without_runtime_has_no_log_and_with_one_has() {
     api.create(&PostParams::default(), &pod).await.unwrap();
     assert!(api.logs("p", &LogParams::default()).await.is_err());
     server.set_pod_logs(Arc::new(|namespace, pod, container| {
-        Some(format!("{namespace}/{pod}/{container}\n"))
+        Some(vec![(jiff::Timestamp::UNIX_EPOCH, format!("{namespace}/{pod}/{container}"))])
     }));
     assert_eq!(api.logs("p", &LogParams::default()).await.unwrap(), "default/p/c\n");
 }

@@ -8,6 +8,7 @@
 
 use crate::{http_caller::HttpCaller, key::Key, metrics::Metrics};
 use plan::analysis_run::{Answers, MeasurementCall};
+use providers::Destination;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -28,6 +29,8 @@ type Id = (Key, String);
 /// Calls under way and answers not used yet.
 pub(crate) struct Calls {
     http: Arc<dyn HttpCaller>,
+    /// Who asks the API server.
+    cluster: Arc<dyn HttpCaller>,
     metrics: Arc<Metrics>,
     known: BTreeMap<Key, BTreeMap<String, Entry>>,
     waiting: VecDeque<Id>,
@@ -42,10 +45,21 @@ struct Entry {
 }
 
 impl Calls {
-    /// No calls yet; they will be made through `http`.
-    pub(crate) fn new(http: Arc<dyn HttpCaller>, metrics: Arc<Metrics>) -> Self {
+    /// No calls yet; they will be made through `http`, and those to the API server through `cluster`.
+    pub(crate) fn new(
+        (http, cluster): (Arc<dyn HttpCaller>, Arc<dyn HttpCaller>),
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (known, waiting) = (BTreeMap::new(), VecDeque::new());
-        Self { http, metrics, known, waiting, running: JoinSet::new(), asked: HashMap::new() }
+        Self {
+            http,
+            cluster,
+            metrics,
+            known,
+            waiting,
+            running: JoinSet::new(),
+            asked: HashMap::new(),
+        }
     }
 
     /// Makes the calls of a plan, one a metric.
@@ -130,8 +144,14 @@ impl Calls {
         while self.running.len() < CALLS_MAX {
             let Some(id) = self.waiting.pop_front() else { return };
             let entry = self.known.get(&id.0).and_then(|known| known.get(&id.1));
-            let Some(call) = entry.map(|entry| entry.call.call.clone()) else { continue };
-            let http = Arc::clone(&self.http);
+            let Some((call, to)) = entry.map(|entry| (entry.call.call.clone(), entry.call.to))
+            else {
+                continue;
+            };
+            let http = match to {
+                Destination::Network => Arc::clone(&self.http),
+                Destination::Cluster => Arc::clone(&self.cluster),
+            };
             let task = self.running.spawn(async move { http.call(call).await });
             self.asked.insert(task.id(), id);
         }
@@ -180,7 +200,8 @@ mod tests {
             insecure: false,
         };
         let (metric, state) = (metric.to_owned(), serde_json::Value::Null);
-        MeasurementCall { metric, call, state, started_at: jiff::Timestamp::UNIX_EPOCH }
+        let to = Destination::Network;
+        MeasurementCall { metric, call, to, state, started_at: jiff::Timestamp::UNIX_EPOCH }
     }
 
     fn run(name: &str) -> Key {
@@ -188,7 +209,7 @@ mod tests {
     }
 
     fn calls() -> Calls {
-        Calls::new(Arc::new(Slow), Arc::new(Metrics::default()))
+        Calls::new((Arc::new(Slow), Arc::new(Slow)), Arc::new(Metrics::default()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -226,7 +247,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_panics_is_answered_as_unreachable_and_can_be_made_again() {
         let http = Arc::new(PanicsOnce(AtomicBool::new(false)));
-        let mut calls = Calls::new(http, Arc::new(Metrics::default()));
+        let mut calls = Calls::new((http, Arc::new(Slow)), Arc::new(Metrics::default()));
         for reached in [false, true] {
             calls.make(&run("a"), vec![call("rate", 1)]);
             assert_eq!(calls.next().await, Some(run("a")));

@@ -6,6 +6,7 @@ use crate::{
         Cache, Kind,
         watch::{Scope, Watches},
     },
+    cluster_reader::ClusterReader,
     config::ControllerConfig,
     endpoints::{Serving, serve_health, serve_metrics},
     engine::{Engine, Senses},
@@ -121,7 +122,9 @@ impl Controller {
         others.extend(
             [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
         );
-        let engine = Engine::new(authority.clone(), worker, http, (&config, cache, watches));
+        let cluster: Arc<dyn HttpCaller> = Arc::new(ClusterReader::new(client.clone()));
+        let engine =
+            Engine::new(authority.clone(), worker, (http, cluster), (&config, cache, watches));
         let senses = Senses { news, pings, leads, stop: stopped };
         Ok(ControllerHandle {
             client: HandleClient(client),

@@ -87,11 +87,11 @@ impl Engine {
     pub(crate) fn new(
         authority: Authority,
         worker: Worker,
-        http: Arc<dyn HttpCaller>,
+        callers: (Arc<dyn HttpCaller>, Arc<dyn HttpCaller>),
         (config, cache, watches): (&ControllerConfig, Cache, Watches),
     ) -> Self {
         Self {
-            calls: Calls::new(http, Arc::clone(&worker.metrics)),
+            calls: Calls::new(callers, Arc::clone(&worker.metrics)),
             prometheus_address: config.prometheus_address.clone(),
             clock: worker.clock,
             authority,

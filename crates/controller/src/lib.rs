@@ -14,6 +14,7 @@ mod asked;
 mod authority;
 mod cache;
 mod calls;
+mod cluster_reader;
 mod config;
 mod controller;
 mod endpoints;

@@ -106,6 +106,7 @@ pub const RIGHTS: &[Right] = &[
         &[Get, List, Watch, Patch],
         "pods are counted, and get the metadata of their role",
     ),
+    right("", "pods/log", &[Get], "the judge of logs reads what pods of both versions say"),
     right("", "pods/eviction", &[Create], "a restart evicts pods one by one"),
     right(
         "",

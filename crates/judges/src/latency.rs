@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 pub const MAX_EDGES: usize = 32;
 
 /// Requests of one version in one interval, and how many were slower than each edge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// The default is a version without traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slow {
     arms: Vec<Arm>,
 }
@@ -88,6 +90,11 @@ impl LatencyJudge {
             before = *edge;
         }
         Ok(Self { rate: RateJudge::new(settings)?, edges })
+    }
+
+    /// The edges, rising.
+    pub fn edges(&self) -> &[f64] {
+        &self.edges
     }
 
     /// What the rate judge says at each edge.

@@ -78,8 +78,8 @@ proptest! {
             let of = |arm: bool| lines.iter().filter(move |(_, ours)| *ours == arm).map(|(line, _)| line.clone());
             LogInterval {
                 id: IntervalId(1),
-                canary: ArmLog { exposure: 100, lines: of(true).collect() },
-                stable: ArmLog { exposure: 900, lines: of(false).collect() },
+                canary: ArmLog { exposure: 100, lines: of(true).collect(), ..ArmLog::default() },
+                stable: ArmLog { exposure: 900, lines: of(false).collect(), ..ArmLog::default() },
             }
         };
         let (mut state, mut turned) = (LogState::default(), LogState::default());

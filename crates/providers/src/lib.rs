@@ -31,6 +31,7 @@ mod times;
 mod wavefront;
 mod web;
 
+pub use compare::budget;
 pub use credentials::{
     CredentialRead, CredentialRef, Credentials, Exposure, Place, Source, VARIABLES,
 };
@@ -51,6 +52,8 @@ pub struct Measured {
     pub metadata: BTreeMap<String, String>,
     /// The service's own judgement, which stands in place of the metric's conditions.
     pub verdict: Option<Verdict>,
+    /// What a later measurement of the same metric goes on from; it holds no secret.
+    pub learned: Option<Value>,
 }
 
 /// How a service that judges by itself has judged.
@@ -67,7 +70,7 @@ pub enum Verdict {
 impl Measured {
     /// A value for conditions to judge.
     pub(crate) fn new(result: MeasuredValue, value: String) -> Self {
-        Self { result, value, metadata: BTreeMap::new(), verdict: None }
+        Self { result, value, metadata: BTreeMap::new(), verdict: None, learned: None }
     }
 }
 
@@ -104,6 +107,21 @@ pub struct Asked<'a> {
     pub interval: Option<Duration>,
     /// When the run began.
     pub run_started_at: Timestamp,
+    /// The run's namespace.
+    pub namespace: &'a str,
+    /// What an earlier measurement of the metric has learned, in this run or in one before it.
+    pub learned: Option<&'a Value>,
+}
+
+/// Whom a call goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// The service that the call's address names.
+    #[default]
+    Network,
+    /// The API server of the cluster, with the controller's own rights; the address is a path. No settings
+    /// choose it: only a provider's own logic can.
+    Cluster,
 }
 
 /// A metric provider. Object-safe, stateless, pure.
@@ -133,6 +151,16 @@ pub trait Provider: Sync {
     fn wake(&self, asked: &Asked<'_>, state: &Value, now: Timestamp) -> Turn {
         let _ = state;
         self.start(asked, now)
+    }
+    /// Whom the call of a turn with that state goes to.
+    fn destination(&self, state: &Value) -> Destination {
+        let _ = state;
+        Destination::Network
+    }
+    /// What of a wait's state outlives its measurement, for a later one to go on from.
+    fn learned(&self, state: &Value) -> Option<Value> {
+        let _ = state;
+        None
     }
     /// Short facts about a measurement that waits, for `measurements[].metadata`.
     fn waiting(&self, state: &Value) -> BTreeMap<String, String> {

@@ -264,6 +264,35 @@ struct Data {
 }
 
 fn answer(reply: &Reply) -> Result<Measured, MeasureError> {
+    let answer = whole(reply)?;
+    let data = answer.data.ok_or_else(no_data)?;
+    let mut measured = measured(&data)?;
+    if !answer.warnings.is_empty() {
+        let quoted: Vec<String> =
+            answer.warnings.iter().map(|warning| format!("\"{warning}\"")).collect();
+        measured.metadata.insert("warnings".to_owned(), quoted.join(", "));
+    }
+    Ok(measured)
+}
+
+/// The series of a vector: the value of one label, empty where it is not there, and the number.
+pub(crate) fn by_label(reply: &Reply, label: &str) -> Result<Vec<(String, f64)>, MeasureError> {
+    let data = whole(reply)?.data.ok_or_else(no_data)?;
+    let series = data.result.as_array().filter(|_| data.result_type == "vector");
+    let series = series.ok_or_else(|| failed("the answer is no instant vector"))?;
+    let labelled = series.iter().map(|series| {
+        let label = series["metric"][label].as_str().unwrap_or_default();
+        Ok((label.to_owned(), sample(&series["value"])?))
+    });
+    labelled.collect()
+}
+
+fn no_data() -> MeasureError {
+    failed("bad_response: the answer holds no data")
+}
+
+/// An answer that is not an error.
+fn whole(reply: &Reply) -> Result<Answer, MeasureError> {
     match reply.status {
         200..=299 | 400 | 422 => {}
         status @ 400..=499 => return Err(failed(format!("client_error: client error: {status}"))),
@@ -275,14 +304,7 @@ fn answer(reply: &Reply) -> Result<Measured, MeasureError> {
     if answer.status != "success" {
         return Err(failed(format!("{}: {}", answer.error_type, answer.error)));
     }
-    let data = answer.data.ok_or_else(|| failed("bad_response: the answer holds no data"))?;
-    let mut measured = measured(&data)?;
-    if !answer.warnings.is_empty() {
-        let quoted: Vec<String> =
-            answer.warnings.iter().map(|warning| format!("\"{warning}\"")).collect();
-        measured.metadata.insert("warnings".to_owned(), quoted.join(", "));
-    }
-    Ok(measured)
+    Ok(answer)
 }
 
 fn measured(data: &Data) -> Result<Measured, MeasureError> {

@@ -53,6 +53,7 @@ impl Ground {
             ..WorldConfig::default()
         };
         let world = World::start(client.clone(), clock, config).await?;
+        server.set_pod_logs(world.pod_logs());
         Ok(Self {
             clock,
             router: server.router(),

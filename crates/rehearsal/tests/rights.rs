@@ -8,7 +8,7 @@ use rehearsal::{Conditions, Election, Seat, load, rehearse_under};
 use std::{collections::BTreeSet, path::Path};
 
 /// Scenarios that between them use every right.
-const PLAYED: [&str; 20] = [
+const PLAYED: [&str; 21] = [
     "a-token-stays-secret",
     "abort-returns-traffic-first",
     "another-namespace",
@@ -19,6 +19,7 @@ const PLAYED: [&str; 20] = [
     "experiment-gets-a-share-of-the-route",
     "good-canary-by-pods",
     "job-under-way-ends-when-the-release-is-aborted",
+    "judge-reads-what-pods-log",
     "nginx-canary-promotes",
     "nginx-somebody-edits-the-canary-ingress",
     "regressions/argo_1181_runs_go_with_the_versions_they_judged",

@@ -13,6 +13,7 @@ use controller::HttpCaller;
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
 use plan::analysis_run::MeasurementCall;
+use providers::Destination;
 use vocab::{Reply, ReplyError};
 
 /// Measurements that one run may take in virtual time; a metric without end would go on for ever.
@@ -62,6 +63,9 @@ pub enum Unfinished {
         at: Timestamp,
     },
 }
+
+/// Why no logs are read.
+const NO_CLUSTER: &str = "logs of pods are read by a controller only";
 
 type Answer = (MeasurementCall, Result<Reply, ReplyError>);
 type UnderWay<'a> = FuturesUnordered<BoxFuture<'a, Answer>>;
@@ -143,6 +147,10 @@ fn ask<'a>(
         Time::Real(_) => call.call.clone(),
         Time::Virtual(now) => instant::at(call.call.clone(), *now),
     };
+    if call.to == Destination::Cluster {
+        let (url, cause) = (asked.url, NO_CLUSTER.to_owned());
+        return Box::pin(async move { (call, Err(ReplyError::Unreachable { url, cause })) });
+    }
     let answer = caller.call(asked);
     Box::pin(async move { (call, answer.await) })
 }

@@ -186,7 +186,8 @@ fn logs_come_from_the_registered_source() {
     cluster.good("run p --image=nginx");
     assert_ne!(cluster.run("logs p").code, 0);
     cluster.server.set_pod_logs(Arc::new(|_, pod, container| {
-        Some(format!("first of {pod}\nlast of {container}\n"))
+        let lines = [format!("first of {pod}"), format!("last of {container}")];
+        Some(lines.map(|line| (jiff::Timestamp::UNIX_EPOCH, line)).into())
     }));
     cluster.check("logs p", &["first of p", "last of p"]);
     cluster.check("logs p --tail=1", &["last of p"]);

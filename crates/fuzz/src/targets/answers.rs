@@ -136,7 +136,14 @@ fn measured(
     let wanted = provider.credentials(&config).into_iter();
     let credentials: Credentials = wanted.map(|it| (it.clone(), found(&it.source))).collect();
     let interval = Some(Duration::from_mins(1));
-    let asked = Asked { config: &config, credentials: &credentials, interval, run_started_at: NOW };
+    let asked = Asked {
+        config: &config,
+        credentials: &credentials,
+        interval,
+        run_started_at: NOW,
+        namespace: "shop",
+        learned: None,
+    };
     let mut turn = provider.start(&asked, NOW);
     for _ in 0..MOST_CALLS {
         turn = match turn {

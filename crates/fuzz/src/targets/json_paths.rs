@@ -78,6 +78,8 @@ fn read(input: &[u8]) -> Seen {
         credentials: &credentials,
         interval: Some(Duration::from_mins(1)),
         run_started_at: Timestamp::UNIX_EPOCH,
+        namespace: "shop",
+        learned: None,
     };
     let is_refused = !web.validate(&config).is_empty();
     let state = match web.start(&asked, Timestamp::UNIX_EPOCH) {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Templates after which everything new is one and the same.
-pub const MAX_TEMPLATES: usize = 500;
+pub const MAX_TEMPLATES: usize = 100;
 /// Words of a line that are looked at.
 const MAX_WORDS: usize = 64;
 /// The first words that must be the same.

@@ -1,8 +1,8 @@
 //! Masks what differs from one line to the next, and what nobody should read in a report.
 //!
 //! Identifiers, addresses, times and numbers become `<id>`, `<ip>`, `<time>`, `<num>` and `<hex>`; what
-//! follows a word for a secret becomes `<secret>`; mail addresses become `<mail>`. Paths stay, but for
-//! their numbers.
+//! follows a word for a secret becomes `<secret>`, and so does a long word of mixed letters and digits;
+//! mail addresses become `<mail>`. Paths stay, but for their numbers.
 
 use super::severity::head;
 
@@ -11,6 +11,8 @@ const SECRETS: [&str; 8] =
     ["password", "passwd", "secret", "token", "authorization", "bearer", "apikey", "api_key"];
 /// Hexadecimal words of at least this length are numbers.
 const HEX_FROM: usize = 8;
+/// Words of letters and digits of at least this length are keys, tokens or the like.
+const OPAQUE_FROM: usize = 20;
 
 /// The line with its variable parts masked, one blank between its words.
 pub fn mask(line: &str) -> String {
@@ -66,6 +68,7 @@ fn push_word(masked: &mut String, word: &str) {
         (is_number, "<num>"),
         (is_hex, "<hex>"),
         (is_mail, "<mail>"),
+        (is_opaque, "<secret>"),
     ];
     match known.iter().find(|(holds, _)| holds(word)) {
         Some((_, name)) => masked.push_str(name),
@@ -131,6 +134,18 @@ fn is_hex(word: &str) -> bool {
     (is_marked || is_long) && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// A key or a token, by its looks: long, in no known form, with letters of both cases or many digits.
+fn is_opaque(word: &str) -> bool {
+    let is_key_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+.~".contains(&byte);
+    let count = |holds: fn(&u8) -> bool| word.bytes().filter(holds).count();
+    let (digits, upper, lower) =
+        (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+    let is_shouted = upper > digits && lower == 0 && !word.contains('_');
+    let is_mixed =
+        digits >= 3 && (upper > 0 && lower > 0 || is_shouted || digits * 4 >= word.len());
+    word.len() >= OPAQUE_FROM && is_mixed && word.bytes().all(is_key_like)
+}
+
 fn is_mail(word: &str) -> bool {
     word.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'))
 }
@@ -162,6 +177,9 @@ mod tests {
         check("password=hunter2 next", "password=<secret> next");
         check("Authorization: Bearer abc.def", "Authorization: Bearer <secret>");
         check("{\"token\":\"x\"} for jo@example.org", "{\"token\":\"<secret>\"} for <mail>");
+        check("got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqbyJ9.c2ln back", "got <secret> back");
+        check("key AKIAIOSFODNN7EXAMPLE9Q2X is old", "key <secret> is old");
+        check("in WebServerConnectionHandlerFactory", "in WebServerConnectionHandlerFactory");
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct ArmLog {
     pub exposure: u64,
     /// The lines, in any order, of all its pods.
     pub lines: Vec<String>,
+    /// Lines of trouble beside those, masked already and counted ([`trouble`]).
+    pub masked: BTreeMap<String, u64>,
 }
 
 /// One interval of both versions.
@@ -176,7 +178,7 @@ impl LogState {
 const MAX_STAKES: usize = 40;
 
 /// The masked line, if it speaks of trouble.
-fn trouble(line: &str) -> Option<String> {
+pub fn trouble(line: &str) -> Option<String> {
     severity::is_trouble(line).then(|| mask::mask(line))
 }
 
@@ -238,12 +240,12 @@ struct Lines {
 impl Lines {
     fn of(interval: &LogInterval) -> Self {
         let mut lines = Self::default();
-        lines.read(&interval.canary, |counts| counts.0 += 1);
-        lines.read(&interval.stable, |counts| counts.1 += 1);
+        lines.read(&interval.canary, |counts, more| counts.0 += more);
+        lines.read(&interval.stable, |counts, more| counts.1 += more);
         lines
     }
 
-    fn read(&mut self, arm: &ArmLog, count: fn(&mut (u64, u64))) {
+    fn read(&mut self, arm: &ArmLog, count: fn(&mut (u64, u64), u64)) {
         let mut bytes = 0_usize;
         let within = |line: &&String| {
             bytes = bytes.saturating_add(line.len());
@@ -253,8 +255,11 @@ impl Lines {
         for line in arm.lines.iter().take(MAX_LINES).take_while(within) {
             read += 1;
             if let Some(masked) = trouble(line) {
-                count(self.masked.entry(masked).or_default());
+                count(self.masked.entry(masked).or_default(), 1);
             }
+        }
+        for (masked, times) in &arm.masked {
+            count(self.masked.entry(masked.clone()).or_default(), (*times).min(MAX_COUNT));
         }
         self.unread += (arm.lines.len() - read) as u64;
     }
@@ -300,7 +305,8 @@ mod tests {
     const FINE: &str = "2026-11-22T05:00:01Z INFO served order 4711 in 12 ms";
 
     fn log(exposure: u64, lines: &[&str]) -> ArmLog {
-        ArmLog { exposure, lines: lines.iter().map(|&line| line.to_owned()).collect() }
+        let lines = lines.iter().map(|&line| line.to_owned()).collect();
+        ArmLog { exposure, lines, ..ArmLog::default() }
     }
 
     fn walk(state: &mut LogState, intervals: &[(ArmLog, ArmLog)]) -> Evidence {
@@ -348,6 +354,19 @@ mod tests {
     }
 
     #[test]
+    fn lines_may_be_masked_and_counted_beforehand() {
+        let masked = BTreeMap::from([(trouble(NEW).unwrap(), 3)]);
+        let counted = (ArmLog { exposure: 300, masked, ..ArmLog::default() }, log(2700, &[]));
+        let written = (log(300, &[NEW, FINE, NEW, NEW]), log(2700, &[]));
+        let walked = |interval| {
+            let mut state = LogState::default();
+            let evidence = walk(&mut state, &[interval]);
+            (evidence, state)
+        };
+        assert_eq!(walked(counted), walked(written));
+    }
+
+    #[test]
     fn an_interval_is_counted_once_also_after_a_restart() {
         let judge = LogJudge::new(Settings::default());
         let mut state = LogState::with_history([NOISE]);
@@ -370,7 +389,7 @@ mod tests {
     fn what_is_too_much_is_not_read_and_said() {
         let lines = vec!["ERROR x".to_owned(); MAX_LINES + 5];
         let mut state = LogState::default();
-        walk(&mut state, &[(ArmLog { exposure: 1, lines }, log(1, &[]))]);
+        walk(&mut state, &[(ArmLog { exposure: 1, lines, ..ArmLog::default() }, log(1, &[]))]);
         assert_eq!((state.unread, state.counted[0].canary), (5, MAX_LINES as u64));
     }
 }

@@ -74,19 +74,31 @@ fn evidence(metric: &Metric, result: &MetricResult) -> BTreeMap<String, String> 
     let value = decisive.and_then(|it| it.value.clone());
     let lost = matches!(phase, AnalysisPhase::Failed | AnalysisPhase::Inconclusive);
     let found = value.as_deref().filter(|_| lost).map(|value| finding(metric, value, phase));
+    // A provider that judges by itself says in its own words what it rests on.
+    let told = |key: &str| decisive.and_then(|it| it.metadata.get(key)).cloned();
+    let condition = Some(deciding_condition(metric, phase)).filter(|it| !it.is_empty());
     let facts = [
         ("metric", Some(metric.name.clone())),
         ("phase", Some(phase.to_string())),
-        (
-            "condition",
-            Some(deciding_condition(metric, phase)).filter(|condition| !condition.is_empty()),
-        ),
+        ("condition", told("condition").or(condition)),
         ("value", value),
         ("finding", found),
-        ("limit", breach(Limits::of(metric), result).map(|breach| breach.message)),
+        (
+            "limit",
+            told("limit").or_else(|| breach(Limits::of(metric), result).map(|it| it.message)),
+        ),
+        ("query", told("condition").map(|_| queries(result))),
+        ("window", told("window")),
         ("error", decisive.and_then(|it| it.message.clone())),
     ];
     facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+/// What was asked of the versions that were compared.
+fn queries(result: &MetricResult) -> String {
+    let asked = |key: &str| key.starts_with("canary.") || key.starts_with("stable.");
+    let queries = result.metadata.iter().filter(|(key, _)| asked(key));
+    queries.map(|(key, query)| format!("{key}: {query}")).collect::<Vec<_>>().join("; ")
 }
 
 fn event_type(phase: AnalysisPhase) -> EventType {

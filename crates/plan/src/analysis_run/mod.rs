@@ -19,6 +19,7 @@ mod events;
 #[cfg(test)]
 mod job_tests;
 mod jobs;
+mod learned;
 mod lifetime;
 mod measuring;
 mod patch;
@@ -31,10 +32,12 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use learned::{annotation, left_by};
+
 use api::argo::AnalysisRun;
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
-use providers::{CredentialRef, Credentials};
+use providers::{CredentialRef, Credentials, Destination};
 use serde_json::Value;
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +100,8 @@ pub struct MeasurementCall {
     pub metric: String,
     /// What to ask.
     pub call: Call,
+    /// Whom.
+    pub to: Destination,
     /// What the provider needs to go on; it may hold a token and is not to be written anywhere.
     pub state: Value,
     /// When the measurement began.

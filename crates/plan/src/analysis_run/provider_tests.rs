@@ -235,3 +235,100 @@ fn a_comparison_that_makes_no_sense_names_all_of_it() {
         alpha: alpha is 2: must be between 0 and 1, both excluded";
     assert_eq!((last.phase, last.message.as_deref()), (AnalysisPhase::Error, Some(expected)));
 }
+
+/// The same comparison in the run of a later step, which begins so long after the run before it ended.
+fn next_run(before: &Stage, later: SignedDuration) -> Stage {
+    let mut next = comparison();
+    let left = super::left_by(&before.observed.run);
+    let annotation = super::annotation(left).expect("something was learned");
+    next.observed.run.metadata.annotations = Some([annotation].into());
+    next.now = before.now + later;
+    next
+}
+
+#[test]
+fn a_later_run_goes_on_from_what_was_learned_and_counts_no_minute_twice() {
+    let mut first = comparison();
+    look(&mut first, 3);
+    first.now = first.wake.unwrap();
+    look(&mut first, 3);
+    // The step is over before there is a verdict.
+    first.observed.run.spec.terminate = true;
+    first.plan();
+    assert!(first.status().phase.completed());
+    let mut next = next_run(&first, SignedDuration::from_secs(20));
+    next.plan();
+    // 20 of the 60 seconds of a look have passed.
+    assert_eq!((next.calls.len(), next.wake), (0, Some(next.now + SignedDuration::from_secs(40))));
+    let waiting = next.status().metric_results[0].measurements[0].clone();
+    assert_eq!(waiting.metadata["carried"], "goes on from 2 looks of the release");
+    next.now = next.wake.unwrap();
+    look(&mut next, 3);
+    let told = next.status().metric_results[0].measurements[0].metadata.clone();
+    assert!(told["evidence"].contains("canary 9 of 600") && told["looks"] == "1", "{told:?}");
+    assert!(!format!("{:?}", next.observed.run).contains("s3cr3t"));
+}
+
+#[test]
+fn what_speaks_against_a_version_adds_up_from_step_to_step() {
+    let looks_until_failed = |mut stage: Stage| {
+        let mut looks = 0;
+        while !stage.status().phase.completed() {
+            stage.now = stage.wake.unwrap_or(stage.now).max(stage.now);
+            look(&mut stage, 5);
+            looks += 1;
+        }
+        (looks, stage)
+    };
+    let (afresh, _) = looks_until_failed(comparison());
+    let mut first = comparison();
+    look(&mut first, 5);
+    first.observed.run.spec.terminate = true;
+    first.plan();
+    let (carried, next) = looks_until_failed(next_run(&first, SignedDuration::from_mins(2)));
+    assert_eq!(next.status().phase, AnalysisPhase::Failed);
+    assert_eq!(carried + 1, afresh);
+    // Where somebody looks at the same end again, it is the same.
+    let (again, last) = looks_until_failed(next_run(&next, SignedDuration::from_mins(2)));
+    assert_eq!((again, last.status().phase), (1, AnalysisPhase::Failed));
+}
+
+#[test]
+fn a_version_must_pass_again_at_every_step() {
+    let mut stage = comparison();
+    let mut looks = Vec::new();
+    for _ in 0..2 {
+        let mut count = 0;
+        while !stage.status().phase.completed() {
+            stage.now = stage.wake.unwrap_or(stage.now).max(stage.now);
+            look(&mut stage, 0);
+            count += 1;
+        }
+        assert_eq!(stage.status().phase, AnalysisPhase::Successful);
+        looks.push(count);
+        stage = next_run(&stage, SignedDuration::from_mins(2));
+    }
+    assert_eq!(looks[0], looks[1]);
+}
+
+#[test]
+fn a_verdict_names_what_it_rests_on_in_status_and_event() {
+    let mut stage = comparison();
+    while !stage.status().phase.completed() {
+        stage.now = stage.wake.unwrap_or(stage.now);
+        look(&mut stage, 9);
+    }
+    let last = stage.status().metric_results[0].measurements[0].clone();
+    let expected = "fails at ln E 4.61 against the canary, passes at ln E 3.00 for it";
+    assert_eq!(last.metadata["condition"], expected);
+    assert_eq!(last.metadata["limit"], "alpha 0.01");
+    let looks = &last.metadata["looks"];
+    let window = format!("{looks} looks of 1m0s each since 1970-01-01T00:16:40Z");
+    assert_eq!(last.metadata["window"], window);
+    let told = &stage.events.iter().find(|event| event.reason == "MetricFailed").unwrap().evidence;
+    for key in ["condition", "limit", "window"] {
+        assert_eq!(told[key], last.metadata[key]);
+    }
+    assert_eq!(Some(&told["value"]), last.value.as_ref());
+    assert!(told["query"].starts_with("canary.bad: sum(increase(bad{"), "{told:?}");
+}

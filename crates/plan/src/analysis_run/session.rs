@@ -4,7 +4,9 @@
 //! of it all what is to be written.
 
 use super::{
-    AnalysisPlan, MeasurementCall, Observed, events, jobs, lifetime, measuring, patch,
+    AnalysisPlan, MeasurementCall, Observed, events, jobs,
+    learned::{self, LEARNED},
+    lifetime, measuring, patch,
     prepare::{self, Prepared},
     redact::Redactor,
     schedule::{self, Next},
@@ -18,7 +20,7 @@ use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement, Metr
 use jiff::Timestamp;
 use providers::{Asked, Provider, Turn};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Write};
 
 /// A run under planning.
@@ -28,6 +30,8 @@ pub(super) struct Session<'a> {
     prepared: Prepared,
     redactor: Redactor,
     status: AnalysisRunStatus,
+    /// What the metrics' measurements go on from.
+    learned: BTreeMap<String, Value>,
     in_flight: BTreeSet<String>,
     calls: Vec<MeasurementCall>,
     writes: Vec<Write>,
@@ -59,6 +63,7 @@ impl<'a> Session<'a> {
             now,
             prepared,
             redactor: prepare::redactor(observed),
+            learned: known(run, &status),
             status,
             in_flight: observed.in_flight.clone(),
             calls: Vec::new(),
@@ -206,6 +211,8 @@ impl<'a> Session<'a> {
             credentials: &self.observed.credentials,
             interval: interval.and_then(|interval| duration::parse(interval).ok()),
             run_started_at: self.began(),
+            namespace: self.observed.run.metadata.namespace.as_deref().unwrap_or_default(),
+            learned: self.learned.get(&metric.name),
         }
     }
 
@@ -222,6 +229,7 @@ impl<'a> Session<'a> {
                 self.in_flight.insert(metric.name.clone());
                 self.calls.push(MeasurementCall {
                     metric: metric.name.clone(),
+                    to: provider.destination(&state),
                     call,
                     state,
                     started_at,
@@ -233,10 +241,29 @@ impl<'a> Session<'a> {
                 self.put(&metric.name, Measurement { started_at: began, ..waiting });
             }
             Exchange::Done(outcome) => {
+                let learned = outcome.as_ref().ok().and_then(|measured| measured.learned.clone());
+                self.learn(&metric.name, learned);
                 let finished = measuring::finished(metric, outcome, &self.redactor, self.now);
                 self.put(&metric.name, Measurement { started_at: began, ..finished });
             }
         }
+    }
+
+    /// Keeps what a measurement that ends has learned; where it ends without a word, what it knew before.
+    fn learn(&mut self, metric: &str, learned: Option<Value>) {
+        let shown = self.prepared.metrics.iter().find(|shown| shown.name == metric);
+        let last = self.result(metric).and_then(|result| result.measurements.last());
+        let before = || learned::of_waiting(shown?, last?);
+        let Some(learned) = learned.or_else(before) else { return };
+        let kept = self.redactor.clean_texts(&learned);
+        if self.result(metric).is_none() {
+            let result = self.new_result(metric);
+            self.status.metric_results.push(result);
+        }
+        if let Some(result) = self.result_mut(metric) {
+            result.metadata.insert(LEARNED.to_owned(), kept.to_string());
+        }
+        self.learned.insert(metric.to_owned(), kept);
     }
 
     /// Adds a measurement in place of an unfinished one.
@@ -290,6 +317,10 @@ impl<'a> Session<'a> {
     fn abandon(&mut self) {
         self.calls.clear();
         self.writes.retain(|write| !write.creates("Job"));
+        let open = self.status.metric_results.iter().filter(|result| !result.phase.completed());
+        for name in open.map(|result| result.name.clone()).collect::<Vec<_>>() {
+            self.learn(&name, None);
+        }
         let open = self.status.metric_results.iter_mut();
         for result in open.filter(|result| !result.phase.completed()) {
             let running = result.measurements.last().filter(|last| last.finished_at.is_none());
@@ -358,6 +389,13 @@ impl<'a> Session<'a> {
     fn result_mut(&mut self, metric: &str) -> Option<&mut MetricResult> {
         self.status.metric_results.iter_mut().find(|result| result.name == metric)
     }
+}
+
+/// What is known of a run's metrics, from runs before it and from itself.
+fn known(run: &AnalysisRun, status: &AnalysisRunStatus) -> BTreeMap<String, Value> {
+    let own = status.metric_results.iter();
+    let own = own.filter_map(|it| Some((it.name.clone(), learned::of_result(&it.metadata)?)));
+    learned::before(run).into_iter().chain(own).collect()
 }
 
 fn requested(run: &AnalysisRun) -> Ending {

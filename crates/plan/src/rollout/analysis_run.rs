@@ -1,7 +1,7 @@
 //! Building an analysis run out of a rollout's analysis and its templates.
 
 use super::{
-    revision,
+    release, revision,
     sets::{self, SetExt},
     subject::Subject,
 };
@@ -95,11 +95,13 @@ pub(crate) fn build(
 ) -> Result<Built, String> {
     let new = subject.new_set().ok_or("the new ReplicaSet is not there")?;
     let stable = subject.stable_set().map_or("", SetExt::hash);
-    let mut run = AnalysisRun {
-        metadata: metadata(subject, part, analysis, new.hash()),
-        spec: spec(subject, analysis, (stable, new.hash()), field_ref::rollout_arguments)?,
-        status: None,
-    };
+    let hashes = Hashes { stable, latest: new.hash() };
+    let mut spec = spec(subject, analysis, hashes, field_ref::rollout_arguments)?;
+    release::share(subject, part, &mut spec, hashes)?;
+    let mut metadata = metadata(subject, part, analysis, new.hash());
+    let of_release = release::annotations(subject, part, &spec);
+    metadata.annotations.get_or_insert_default().extend(of_release);
+    let mut run = AnalysisRun { metadata, spec, status: None };
     let base = run.metadata.name.clone().unwrap_or_default();
     for attempt in 1.. {
         let taken = subject
@@ -135,9 +137,23 @@ fn is_same(found: &AnalysisRun, wanted: &AnalysisRun) -> bool {
 pub(crate) fn foreseen(
     subject: &Subject<'_>,
     analysis: &RolloutAnalysis,
+    hashes: Hashes<'_>,
 ) -> Result<AnalysisRunSpec, String> {
-    let hashes = ("dummy-stable-hash", "dummy-new-hash");
     spec(subject, analysis, hashes, field_ref::rollout_arguments_so_far)
+}
+
+/// Which versions a run is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashes<'a> {
+    /// Of the stable version.
+    pub(crate) stable: &'a str,
+    /// Of the new version.
+    pub(crate) latest: &'a str,
+}
+
+impl Hashes<'static> {
+    /// In place of versions that are not there yet, as upstream validates.
+    pub(crate) const UNKNOWN: Self = Self { stable: "dummy-stable-hash", latest: "dummy-new-hash" };
 }
 
 /// How arguments are worked out.
@@ -150,11 +166,15 @@ type Resolve = fn(
 fn spec(
     subject: &Subject<'_>,
     analysis: &RolloutAnalysis,
-    (stable_hash, latest_hash): (&str, &str),
+    hashes: Hashes<'_>,
     resolve: Resolve,
 ) -> Result<AnalysisRunSpec, String> {
     let rollout = serde_json::to_value(subject.rollout).map_err(|error| error.to_string())?;
-    let fields = field_ref::Subject { stable_hash, latest_hash, rollout: &rollout };
+    let fields = field_ref::Subject {
+        stable_hash: hashes.stable,
+        latest_hash: hashes.latest,
+        rollout: &rollout,
+    };
     let args = resolve(&analysis.args, fields).map_err(|error| error.to_string())?;
     let templates: Vec<&AnalysisTemplate> = subject.observed.templates.values().flatten().collect();
     let cluster: Vec<&ClusterAnalysisTemplate> =

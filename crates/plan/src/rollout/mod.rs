@@ -29,6 +29,7 @@ mod promote;
 mod quantities;
 mod readiness;
 pub(crate) mod reads;
+mod release;
 pub mod replicas;
 pub(crate) mod resolve;
 pub(crate) mod restart;

@@ -4,7 +4,8 @@
 //! passed over in silence.
 
 use super::{
-    analysis_run, reads,
+    analysis_run::{self, Hashes},
+    reads, release,
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
@@ -435,7 +436,7 @@ fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     for (path, analysis) in reads::analyses(subject.rollout) {
         let names: Vec<&str> =
             analysis.templates.iter().map(|template| template.template_name.as_str()).collect();
-        match analysis_run::foreseen(subject, analysis) {
+        match analysis_run::foreseen(subject, analysis, Hashes::UNKNOWN) {
             Err(detail) => {
                 let value = json!(format!("templateNames: [{}]", names.join(" ")));
                 problems.push(Problem::invalid(path, &value, &detail));
@@ -448,6 +449,8 @@ fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
             }
         }
     }
+    let of_budget = release::problems(subject).into_iter();
+    problems.extend(of_budget.map(|(path, value, detail)| Problem::invalid(path, &value, &detail)));
 }
 
 /// A metric that nobody can measure would only abort the release later.

@@ -125,7 +125,9 @@ pub(super) fn check_analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>)
                 dry_run: experiment.map(|found| found.dry_run.clone()).unwrap_or_default(),
                 ..RolloutAnalysis::default()
             };
-            if let Err(detail) = analysis_run::foreseen(subject, &analysis) {
+            if let Err(detail) =
+                analysis_run::foreseen(subject, &analysis, analysis_run::Hashes::UNKNOWN)
+            {
                 let path = format!(
                     "spec.strategy.canary.steps[{index}].experiment.analyses[{place}].templateName"
                 );

@@ -10,6 +10,7 @@ mod laws;
 mod model;
 mod nginx;
 mod readiness;
+mod releases;
 mod restarts;
 mod routes;
 mod stories;

@@ -1,90 +1,164 @@
-//! What four answers come to: the counts of both versions, or what is missing.
+//! What the answers come to: the counts of both versions, or what is missing.
 
-use super::settings::QUESTIONS;
-use judges::{counts::Arm, missing::Missing};
+use super::settings::{Question, Version, What};
+use super::{judging::Compared, pods};
+use judges::{counts::Arm, latency::Slow, log::ArmLog, missing::Missing};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Bad requests beyond all requests that are put down to the two questions being asked one after the
 /// other: one, or this part of all.
 const SKEW: f64 = 0.1;
 /// What a source answered. JSON has no NaN and no infinities.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Answer {
     Nothing,
     NoNumber,
     Count(u64),
+    /// Requests up to each edge, and of all.
+    Buckets(Vec<u64>),
+    /// Lines of trouble of so many pods of all, masked and counted.
+    Log {
+        pods: u64,
+        of: u64,
+        lines: BTreeMap<String, u64>,
+    },
+    /// A log that is too long to be read.
+    Cut,
 }
 
-/// What four answers come to.
+/// What the answers come to.
 pub(super) struct Taken {
     /// Both versions; none if a value was no number.
-    pub(super) arms: Option<(Arm, Arm)>,
+    pub(super) compared: Option<Compared>,
     pub(super) missing: Option<(Missing, String)>,
 }
 
 impl Answer {
+    pub(super) fn of(number: Option<f64>) -> Self {
+        number
+            .map_or(Self::Nothing, |number| Self::whole(number).map_or(Self::NoNumber, Self::Count))
+    }
+
+    /// The count that a number stands for; none if it is no count.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "neither NaN nor negative; what is too large is refused as a count"
     )]
-    pub(super) fn of(number: Option<f64>) -> Self {
-        match number {
-            None => Self::Nothing,
-            Some(number) if number.is_finite() && number >= 0.0 => {
-                Self::Count(number.round() as u64)
-            }
-            Some(_) => Self::NoNumber,
-        }
+    pub(super) fn whole(number: f64) -> Option<u64> {
+        (number.is_finite() && number >= 0.0).then(|| number.round() as u64)
     }
 
-    fn count(self) -> u64 {
-        if let Self::Count(count) = self { count } else { 0 }
+    fn count(&self) -> u64 {
+        if let Self::Count(count) = self { *count } else { 0 }
     }
 }
 
 impl Taken {
-    pub(super) fn unreachable(version: &str, what: &str, message: &str) -> Self {
-        let sentence = format!("{version}.{what}: {message}");
-        Self { arms: None, missing: Some((Missing::Unreachable, sentence)) }
+    pub(super) fn unreachable(question: &Question, message: &str) -> Self {
+        let sentence = format!("{question}: {message}");
+        Self { compared: None, missing: Some((Missing::Unreachable, sentence)) }
     }
 
     fn no_number(sentence: String) -> Self {
-        Self { arms: None, missing: Some((Missing::NotANumber, sentence)) }
+        Self { compared: None, missing: Some((Missing::NotANumber, sentence)) }
     }
 
-    pub(super) fn of(answers: &[Answer]) -> Self {
-        let no_number = answers.iter().position(|answer| *answer == Answer::NoNumber);
-        if let Some((version, what)) = no_number.map(|index| QUESTIONS[index]) {
-            return Self::no_number(format!("{version}.{what} is not a count"));
+    /// One answer to each question, in their order, about so many seconds.
+    pub(super) fn of(questions: &[Question], answers: &[Answer], seconds: u64) -> Self {
+        let mut asked = questions.iter().zip(answers);
+        if let Some((question, _)) = asked.find(|(_, answer)| **answer == Answer::NoNumber) {
+            return Self::no_number(format!("{question} is not a count"));
         }
-        let [canary_total, stable_total, canary_bad, stable_bad] = answers else {
-            return Self::no_number("answers are missing".to_owned());
+        let mut asked = questions.iter().zip(answers);
+        if let Some((question, _)) = asked.find(|(_, answer)| **answer == Answer::Cut) {
+            let most = pods::MAX_LOG_BYTES;
+            return Self::no_number(format!("{question}: a pod logged {most} bytes and more"));
+        }
+        let find = |version, what| {
+            let asked = |question: &Question| (question.version, question.what) == (version, what);
+            let place = questions.iter().position(asked);
+            place.and_then(|place| answers.get(place)).unwrap_or(&Answer::Nothing)
         };
-        match (arm("canary", *canary_bad, *canary_total), arm("stable", *stable_bad, *stable_total))
-        {
+        if questions.iter().any(|question| question.what == What::Buckets) {
+            let buckets = |version| find(version, What::Buckets);
+            return Self::of_buckets(buckets(Version::Canary), buckets(Version::Stable));
+        }
+        if questions.iter().any(|question| question.what == What::Pods) {
+            let has_totals = questions.iter().any(|question| question.what == What::Total);
+            let log = |version| {
+                let total = has_totals.then(|| find(version, What::Total).count());
+                log(find(version, What::Pods), total, seconds)
+            };
+            return Self::of_logs(log(Version::Canary), log(Version::Stable));
+        }
+        let arm = |version| {
+            let (bad, total) = (find(version, What::Bad).count(), find(version, What::Total));
+            arm(bad, total.count()).map_err(|error| format!("{}: {error}", version.name()))
+        };
+        match (arm(Version::Canary), arm(Version::Stable)) {
             (Ok(canary), Ok(stable)) => {
-                let missing = empty(*canary_total == Answer::Nothing, canary, stable);
-                let missing = missing.map(|missing| (missing, sentence(missing)));
-                Self { arms: Some((canary, stable)), missing }
+                let is_unknown = *find(Version::Canary, What::Total) == Answer::Nothing;
+                let totals = (canary.total(), stable.total());
+                Self::found(Compared::Counts { canary, stable }, is_unknown, totals)
             }
             (Err(sentence), _) | (_, Err(sentence)) => Self::no_number(sentence),
         }
     }
+
+    fn of_buckets(canary: &Answer, stable: &Answer) -> Self {
+        let slow = |version: Version, answer: &Answer| match answer {
+            Answer::Buckets(counts) => {
+                let (total, up_to) = counts.split_last().unwrap_or((&0, &[]));
+                let slow = Slow::from_buckets(up_to, *total);
+                let slow = slow.map_err(|error| format!("{}: {error}", version.name()))?;
+                Ok((slow, *total))
+            }
+            _ => Ok((Slow::default(), 0)),
+        };
+        match (slow(Version::Canary, canary), slow(Version::Stable, stable)) {
+            (Ok((canary_slow, of_canary)), Ok((stable, of_stable))) => {
+                let compared = Compared::Slow { canary: canary_slow, stable };
+                Self::found(compared, *canary == Answer::Nothing, (of_canary, of_stable))
+            }
+            (Err(sentence), _) | (_, Err(sentence)) => Self::no_number(sentence),
+        }
+    }
+
+    fn of_logs(canary: ArmLog, stable: ArmLog) -> Self {
+        let exposures = (canary.exposure, stable.exposure);
+        Self::found(Compared::Logs { canary, stable }, false, exposures)
+    }
+
+    fn found(compared: Compared, is_unknown: bool, totals: (u64, u64)) -> Self {
+        let missing = empty(is_unknown, totals).map(|missing| (missing, sentence(missing)));
+        Self { compared: Some(compared), missing }
+    }
 }
 
 /// One version's counts. Where requests are known, bad ones that are not are none.
-fn arm(version: &str, bad: Answer, total: Answer) -> Result<Arm, String> {
-    let (bad, total) = (bad.count(), total.count());
-    let arm = Arm::new(bad, total).or_else(|error| {
+fn arm(bad: u64, total: u64) -> Result<Arm, judges::counts::CountError> {
+    Arm::new(bad, total).or_else(|error| {
         if bad > total && total > 0 && bad - total <= skew(total) {
             Arm::new(total, total)
         } else {
             Err(error)
         }
-    });
-    arm.map_err(|error| format!("{version}: {error}"))
+    })
+}
+
+/// What one version logged: beside its requests, of which the pods that were read took their part, or
+/// beside the seconds that those pods ran.
+fn log(answer: &Answer, total: Option<u64>, seconds: u64) -> ArmLog {
+    let Answer::Log { pods, of, lines } = answer else { return ArmLog::default() };
+    let of_total = |total: u64| {
+        let part = u128::from(total) * u128::from(*pods) / u128::from(*of).max(1);
+        u64::try_from(part).unwrap_or(u64::MAX)
+    };
+    let exposure = total.map_or(pods.saturating_mul(seconds), of_total);
+    ArmLog { exposure, masked: lines.clone(), ..ArmLog::default() }
 }
 
 #[expect(
@@ -97,9 +171,9 @@ fn skew(total: u64) -> u64 {
     ((total as f64 * SKEW) as u64).max(1)
 }
 
-fn empty(is_unknown: bool, canary: Arm, stable: Arm) -> Option<Missing> {
-    let stable_has_data = stable.total() > 0;
-    match (canary.total(), stable_has_data) {
+fn empty(is_unknown: bool, (canary, stable): (u64, u64)) -> Option<Missing> {
+    let stable_has_data = stable > 0;
+    match (canary, stable_has_data) {
         (0, stable_has_data) if is_unknown => Some(Missing::NoCanarySeries { stable_has_data }),
         (0, _) => Some(Missing::NoCanaryTraffic),
         (_, false) => Some(Missing::NoStableTraffic),

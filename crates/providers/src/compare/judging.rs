@@ -1,9 +1,11 @@
 //! The judges that can be chosen, behind one face.
 
 use judges::{
-    counts::Interval,
+    counts::{Arm, Interval, IntervalId},
     evidence::Evidence,
     judge::Judge,
+    latency::{LatencyInterval, LatencyJudge, Slow},
+    log::{self, ArmLog, LogInterval, LogJudge, LogState, TemplateEvidence},
     proportion::{self, ProportionJudge},
     rate::{self, RateJudge},
     settings::ErrorRate,
@@ -20,6 +22,35 @@ pub(super) enum Judging {
     Proportion(proportion::Settings, ProportionJudge),
     /// For what comes in bursts.
     Sign(sign::Settings, SignJudge),
+    /// For how long requests take, at the edges of a histogram.
+    Latency(rate::Settings, LatencyJudge),
+    /// For what pods log.
+    Log(log::Settings, LogJudge),
+}
+
+/// What was counted of both versions in one interval.
+pub(super) enum Compared {
+    /// Bad requests of all.
+    Counts {
+        /// The new version.
+        canary: Arm,
+        /// The version it is compared with.
+        stable: Arm,
+    },
+    /// Slow requests of all, at each edge.
+    Slow {
+        /// The new version.
+        canary: Slow,
+        /// The version it is compared with.
+        stable: Slow,
+    },
+    /// Lines of trouble.
+    Logs {
+        /// The new version.
+        canary: ArmLog,
+        /// The version it is compared with.
+        stable: ArmLog,
+    },
 }
 
 impl Judging {
@@ -29,6 +60,8 @@ impl Judging {
             Self::Rate(..) => "rate",
             Self::Proportion(..) => "proportion",
             Self::Sign(..) => "sign",
+            Self::Latency(..) => "latency",
+            Self::Log(..) => "log",
         }
     }
 
@@ -38,49 +71,112 @@ impl Judging {
             Self::Rate(settings, _) => json!(settings),
             Self::Proportion(settings, _) => json!(settings),
             Self::Sign(settings, _) => json!(settings),
+            Self::Latency(settings, judge) => json!([settings, judge.edges()]),
+            Self::Log(settings, _) => json!(settings),
+        }
+    }
+
+    /// The chance of a wrong fail that it was given.
+    pub(super) fn alpha(&self) -> ErrorRate {
+        match self {
+            Self::Rate(settings, _) | Self::Latency(settings, _) => settings.alpha,
+            Self::Proportion(settings, _) => settings.alpha,
+            Self::Sign(settings, _) => settings.alpha,
+            Self::Log(settings, _) => settings.alpha,
         }
     }
 
     /// What ln E must reach to fail.
     pub(super) fn fails_at(&self) -> f64 {
-        let alpha = match self {
-            Self::Rate(settings, _) => settings.alpha,
-            Self::Proportion(settings, _) => settings.alpha,
-            Self::Sign(settings, _) => settings.alpha,
-        };
-        alpha.ln_threshold()
+        self.alpha().ln_threshold()
     }
 
     /// What ln E of the pass side must reach to pass; none for a judge that cannot.
     pub(super) fn passes_at(&self) -> Option<f64> {
         match self {
-            Self::Rate(settings, _) => Some(settings.beta),
+            Self::Rate(settings, _) | Self::Latency(settings, _) => Some(settings.beta),
             Self::Proportion(settings, _) => Some(settings.beta),
-            Self::Sign(..) => None,
+            Self::Sign(..) | Self::Log(..) => None,
         }
         .map(ErrorRate::ln_threshold)
     }
 
+    /// The edges of the histogram that are judged; none for counts.
+    pub(super) fn edges(&self) -> &[f64] {
+        if let Self::Latency(_, judge) = self { judge.edges() } else { &[] }
+    }
+
     /// Counts an interval, if there is one, and says where things stand. What is kept is null at first;
     /// nothing comes of a kept state that is not this judge's.
-    pub(super) fn judge(&self, kept: &mut Value, interval: Option<&Interval>) -> Option<Evidence> {
+    pub(super) fn judge(
+        &self,
+        kept: &mut Value,
+        id: IntervalId,
+        compared: Option<&Compared>,
+    ) -> Option<Evidence> {
+        let counts = compared.and_then(|compared| compared.counts(id));
         match self {
-            Self::Rate(_, judge) => judged(judge, kept, interval),
-            Self::Proportion(_, judge) => judged(judge, kept, interval),
-            Self::Sign(_, judge) => judged(judge, kept, interval),
+            Self::Rate(_, judge) => judged(judge, kept, counts),
+            Self::Proportion(_, judge) => judged(judge, kept, counts),
+            Self::Sign(_, judge) => judged(judge, kept, counts),
+            Self::Latency(_, judge) => {
+                judged(judge, kept, compared.and_then(|compared| compared.slow(id)))
+            }
+            Self::Log(_, judge) => {
+                judged(judge, kept, compared.and_then(|compared| compared.logs(id)))
+            }
+        }
+    }
+
+    /// What pods logged, what speaks most against the canary first; nothing for other judges.
+    pub(super) fn templates(&self, kept: &Value) -> Vec<TemplateEvidence> {
+        match self {
+            Self::Log(_, judge) => {
+                LogState::deserialize(kept).map(|state| judge.templates(&state)).unwrap_or_default()
+            }
+            _ => Vec::new(),
         }
     }
 }
 
-fn judged<J: Judge<Interval = Interval>>(
+impl Compared {
+    fn counts(&self, id: IntervalId) -> Option<Interval> {
+        match self {
+            Self::Counts { canary, stable } => {
+                Some(Interval { id, canary: *canary, stable: *stable })
+            }
+            _ => None,
+        }
+    }
+
+    fn slow(&self, id: IntervalId) -> Option<LatencyInterval> {
+        match self {
+            Self::Slow { canary, stable } => {
+                Some(LatencyInterval { id, canary: canary.clone(), stable: stable.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    fn logs(&self, id: IntervalId) -> Option<LogInterval> {
+        match self {
+            Self::Logs { canary, stable } => {
+                Some(LogInterval { id, canary: canary.clone(), stable: stable.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn judged<J: Judge>(
     judge: &J,
     kept: &mut Value,
-    interval: Option<&Interval>,
+    interval: Option<J::Interval>,
 ) -> Option<Evidence> {
     let mut state =
         if kept.is_null() { J::State::default() } else { J::State::deserialize(&*kept).ok()? };
     if let Some(interval) = interval {
-        judge.feed(&mut state, interval);
+        judge.feed(&mut state, &interval);
     }
     *kept = serde_json::to_value(&state).ok()?;
     Some(judge.evidence(&state))

@@ -1,24 +1,31 @@
 //! `plugin ringfence/compare`: is the canary worse than the stable version?
 //!
-//! One metric is one long measurement. Every so often four queries count requests of both versions and
-//! how many were bad; the counts are one interval for a judge of the crate `judges`, which may be
+//! One metric is one long measurement. Every so often queries count requests of both versions and how many
+//! were bad or slow; the counts are one interval for a judge of the crate `judges`, which may be
 //! asked at every look without more false alarms. The first verdict ends the measurement.
 //!
 //! Start with [`settings`] for what can be set, [`question`] for how a source is asked, [`judging`] for
-//! the judges, [`answers`] for what four of them come to and [`look`] for what becomes of that.
+//! the judges, [`answers`], [`buckets`] and [`pods`] for what they come to and [`look`] for what becomes of that.
+//!
+//! [`budget`] shares the error budget of a release among its comparisons. What one of them has learned
+//! goes on in the next one of the release ([`look::Learned`]).
 //!
 //! **Invariant.** A look is counted once: all that the judge knows is in the state of the wait, and so
 //! in the run's status; a controller that dies during a look asks for it again. What is missing is
 //! never a success.
 
 mod answers;
+mod buckets;
+pub mod budget;
 mod judging;
 mod look;
+mod pods;
 mod question;
+mod reader;
 mod settings;
 
 use crate::conversation::{FOREIGN_STATE, Problems, failed, turn};
-use crate::{Asked, CredentialRef, Provider, Turn};
+use crate::{Asked, CredentialRef, Destination, Provider, Turn};
 use jiff::Timestamp;
 use look::{Look, Progress};
 use serde::Deserialize;
@@ -49,8 +56,8 @@ impl Provider for Compare {
 
     fn start(&self, asked: &Asked<'_>, now: Timestamp) -> Turn {
         turn(Settings::valid(asked.config).map(|settings| {
-            let progress = Progress::new(settings.fingerprint(), now);
-            look::begin(&settings, asked, progress, now)
+            let progress = Progress::new(settings.fingerprint(), asked.learned, now);
+            look::begin_when_due(&settings, asked, progress, now)
         }))
     }
 
@@ -79,6 +86,14 @@ impl Provider for Compare {
                 self.start(asked, now)
             }
         }))
+    }
+
+    fn destination(&self, state: &Value) -> Destination {
+        if state["reading"].is_null() { Destination::Network } else { Destination::Cluster }
+    }
+
+    fn learned(&self, state: &Value) -> Option<Value> {
+        Progress::deserialize(state).ok()?.learned()
     }
 
     fn waiting(&self, state: &Value) -> BTreeMap<String, String> {

@@ -1,5 +1,10 @@
 //! Asking a source for one number: another provider's own conversation, with a query of ours.
 
+use super::{
+    answers::Answer,
+    buckets,
+    settings::{Question, What},
+};
 use crate::{Asked, CredentialRef, Measured, MeasuredValue, Provider, Turn, by_name};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -65,11 +70,25 @@ impl Source {
     }
 }
 
-/// The number that a source answered with; none where it knows nothing.
+/// What a source answered a question with; `reply` is what it was read from.
 ///
 /// # Errors
-/// A sentence, when the answer is anything but one number.
-pub(super) fn number(measured: &Measured) -> Result<Option<f64>, String> {
+/// A sentence, when the answer is not what was asked for.
+pub(super) fn answer(
+    question: &Question,
+    edges: &[f64],
+    measured: &Measured,
+    reply: Option<&Reply>,
+) -> Result<Answer, String> {
+    match (question.what, reply) {
+        (What::Buckets, Some(reply)) => buckets::read(reply, edges),
+        (What::Buckets, None) => Err("the answer is no histogram".to_owned()),
+        _ => number(measured).map(Answer::of),
+    }
+}
+
+/// The number that a source answered with; none where it knows nothing.
+fn number(measured: &Measured) -> Result<Option<f64>, String> {
     match &measured.result {
         MeasuredValue::Number(number) => Ok(Some(*number)),
         MeasuredValue::Numbers(numbers) => only(numbers).map(Option::<&f64>::copied),

@@ -2,12 +2,12 @@
 
 use crate::support::{NOW, Stage, found, reply, working};
 use jiff::{SignedDuration, Timestamp};
-use providers::{Measured, Verdict, by_name};
+use providers::{Asked, Measured, Verdict, by_name};
 use serde_json::{Value, json};
 use vocab::{Call, Exchange, Reply, ReplyError};
 
 /// Its name among the providers.
-const NAME: &str = "plugin ringfence/compare";
+pub(crate) const NAME: &str = "plugin ringfence/compare";
 /// How long between two looks.
 const EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -41,27 +41,30 @@ fn counted(call: &Call, [canary, stable]: Counts) -> Reply {
 }
 
 /// A measurement that is played look by look.
-struct Play {
-    stage: Stage,
-    now: Timestamp,
-    looks: u32,
+pub(crate) struct Play {
+    pub(crate) stage: Stage,
+    pub(crate) now: Timestamp,
+    pub(crate) looks: u32,
     /// Every state that was kept, as text.
-    kept: Vec<String>,
+    pub(crate) kept: Vec<String>,
+    /// What an earlier measurement has learned.
+    learned: Option<Value>,
 }
 
 impl Play {
-    fn of(own: &Value) -> Self {
+    pub(crate) fn of(own: &Value) -> Self {
         let stage = Stage::new(NAME, &config(own));
-        Self { stage, now: NOW, looks: 0, kept: Vec::new() }
+        Self { stage, now: NOW, looks: 0, kept: Vec::new(), learned: None }
     }
 
     /// Takes looks until the end; each call is answered by `answer`, with the number of the look.
-    fn play(
+    pub(crate) fn play(
         &mut self,
         answer: impl Fn(u32, &Call) -> Result<Reply, ReplyError>,
     ) -> Result<Measured, String> {
         let provider = self.stage.provider;
-        let mut turn = provider.start(&self.stage.asked(), self.now);
+        let asked = Asked { learned: self.learned.as_ref(), ..self.stage.asked() };
+        let mut turn = provider.start(&asked, self.now);
         loop {
             turn = match turn {
                 Exchange::Call(call, state) => {
@@ -84,14 +87,14 @@ impl Play {
         self.play(|_, call| Ok(counted(call, counts))).unwrap()
     }
 
-    fn told(&self) -> std::collections::BTreeMap<String, String> {
+    pub(crate) fn told(&self) -> std::collections::BTreeMap<String, String> {
         let last = serde_json::from_str(self.kept.last().expect("a wait")).unwrap();
         self.stage.provider.waiting(&last)
     }
 }
 
 /// What is left of a state in a status.
-fn reread(state: &Value) -> Value {
+pub(crate) fn reread(state: &Value) -> Value {
     serde_json::from_str(&state.to_string()).unwrap()
 }
 
@@ -380,4 +383,44 @@ fn settings_that_a_judge_does_not_heed_are_refused() {
     assert_eq!(refused(&json!({"every": "1h", "atMost": "1m"})), ["atMost"]);
     assert_eq!(refused(&json!({"source": {"web": {"url": "http://x"}}})), ["source"]);
     assert_eq!(refused(&json!({"source": {"prometheus": {}, "graphite": {}}})), ["source"]);
+}
+
+/// What a measurement that ended leaves to the next one, which begins so much later.
+fn next_of(measured: &Measured, play: &Play, later: SignedDuration) -> (Play, Value) {
+    let learned = reread(measured.learned.as_ref().expect("something was learned"));
+    let mut next = Play::of(&json!({}));
+    next.now = play.now + later;
+    (next, learned)
+}
+
+#[test]
+fn a_measurement_goes_on_from_what_an_earlier_one_has_learned() {
+    let slightly: Counts = [[5.0, 200.0], [18.0, 1800.0]];
+    let mut whole = Play::of(&json!({}));
+    let expected = whole.with_counts(slightly);
+    assert!(whole.looks > 2);
+    let mut first = Play::of(&json!({"atMost": "1m"}));
+    let cut_off = first.with_counts(slightly);
+    assert_eq!(cut_off.verdict, Some(Verdict::Inconclusive));
+    let (mut next, learned) = next_of(&cut_off, &first, SignedDuration::from_secs(10));
+    next.learned = Some(learned);
+    let measured = next.with_counts(slightly);
+    let value = |measured: &Measured| serde_json::from_str::<Value>(&measured.value).unwrap();
+    let (whole_value, value) = (value(&expected), value(&measured));
+    for key in ["verdict", "lnE", "canary", "stable", "intervals"] {
+        assert_eq!(value[key], whole_value[key], "{key}");
+    }
+    assert_eq!(value["looks"].as_u64().unwrap() + 2, u64::from(whole.looks) + 1);
+    assert!(next.kept[0].contains("goes on from 2 looks"), "{}", next.kept[0]);
+}
+
+#[test]
+fn what_was_learned_with_other_settings_is_left_aside() {
+    let mut first = Play::of(&json!({"atMost": "1m", "alpha": 0.01}));
+    let measured = first.with_counts(GOOD);
+    let (mut next, learned) = next_of(&measured, &first, SignedDuration::from_secs(10));
+    next.learned = Some(learned);
+    let measured = next.with_counts(BAD);
+    let value: Value = serde_json::from_str(&measured.value).unwrap();
+    assert_eq!(value["looks"], value["intervals"]);
 }

@@ -5,6 +5,10 @@ mod cloud_watch;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod compare_latency;
+#[cfg(test)]
+mod compare_logs;
+#[cfg(test)]
 mod datadog;
 #[cfg(test)]
 mod graphite;

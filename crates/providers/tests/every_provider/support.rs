@@ -109,6 +109,8 @@ impl Stage {
             credentials: &self.credentials,
             interval: self.interval,
             run_started_at: RUN_BEGAN,
+            namespace: "shop",
+            learned: None,
         }
     }
 

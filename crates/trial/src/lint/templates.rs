@@ -164,7 +164,7 @@ impl Subject<'_> {
         let compare = self.metric.provider.plugin.get("ringfence/compare");
         let compare = compare.filter(|config| config.pointer("/source/prometheus").is_some());
         for side in ["canary", "stable"] {
-            for part in ["bad", "total"] {
+            for part in ["bad", "total", "buckets"] {
                 let query = compare.and_then(|config| config[side][part].as_str());
                 if let Some(query) = query {
                     self.query(&format!("{plugin}.{side}.{part}"), query, known, problems);

@@ -202,9 +202,10 @@ impl House {
     /// Notes what containers wrote.
     pub(crate) fn write_logs(&self, pod: &Pod, step: &Step) {
         let (namespace, name) = key(pod);
+        let now = self.clock.now();
         for (container, lines) in &step.said {
             for line in lines {
-                self.logs.write(&namespace, &name, container, line);
+                self.logs.write((&namespace, &name), container, (now, line));
             }
         }
     }

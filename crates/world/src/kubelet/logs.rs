@@ -1,5 +1,6 @@
 //! What pods wrote: a bounded log per container.
 
+use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -10,10 +11,12 @@ const LINES: usize = 500;
 /// Bytes kept of one line.
 const LINE_LENGTH: usize = 4096;
 
+/// Lines, each with the time at which it was written, the oldest first.
+type Lines = Vec<(Timestamp, String)>;
 /// Finds a log by namespace, pod and container; `None` when that container never ran.
-pub type FindLog = Arc<dyn Fn(&str, &str, &str) -> Option<String> + Send + Sync>;
+pub type FindLog = Arc<dyn Fn(&str, &str, &str) -> Option<Lines> + Send + Sync>;
 
-type Containers = BTreeMap<String, VecDeque<String>>;
+type Containers = BTreeMap<String, VecDeque<(Timestamp, String)>>;
 
 /// The logs of all pods; copies share them.
 #[derive(Clone, Debug, Default)]
@@ -21,14 +24,19 @@ pub(crate) struct PodLogs(Arc<Mutex<BTreeMap<(String, String), Containers>>>);
 
 impl PodLogs {
     /// Appends a line; the oldest line gives way when there are too many.
-    pub(crate) fn write(&self, namespace: &str, pod: &str, container: &str, line: &str) {
+    pub(crate) fn write(
+        &self,
+        (namespace, pod): (&str, &str),
+        container: &str,
+        (at, line): (Timestamp, &str),
+    ) {
         let mut pods = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let containers = pods.entry((namespace.to_owned(), pod.to_owned())).or_default();
         let lines = containers.entry(container.to_owned()).or_default();
         if lines.len() == LINES {
             lines.pop_front();
         }
-        lines.push_back(line.chars().take(LINE_LENGTH).collect());
+        lines.push_back((at, line.chars().take(LINE_LENGTH).collect()));
     }
 
     /// Forgets a pod.
@@ -43,11 +51,10 @@ impl PodLogs {
         Arc::new(move |namespace, pod, container| logs.read(namespace, pod, container))
     }
 
-    fn read(&self, namespace: &str, pod: &str, container: &str) -> Option<String> {
+    fn read(&self, namespace: &str, pod: &str, container: &str) -> Option<Lines> {
         let pods = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let containers = pods.get(&(namespace.to_owned(), pod.to_owned()))?;
-        let lines = containers.get(container)?;
-        Some(lines.iter().fold(String::new(), |text, line| text + line + "\n"))
+        Some(containers.get(container)?.iter().cloned().collect())
     }
 }
 
@@ -58,10 +65,12 @@ mod tests {
     #[test]
     fn the_newest_lines_are_kept() {
         let logs = PodLogs::default();
-        (0..=LINES).for_each(|n| logs.write("a", "p", "c", &n.to_string()));
+        let at = Timestamp::UNIX_EPOCH;
+        (0..=LINES).for_each(|n| logs.write(("a", "p"), "c", (at, &n.to_string())));
         let find = logs.finder();
-        let text = find("a", "p", "c").unwrap();
-        assert!(text.starts_with("1\n") && text.ends_with("500\n"));
+        let lines = find("a", "p", "c").unwrap();
+        assert_eq!(lines.first().map(|(_, line)| line.as_str()), Some("1"));
+        assert_eq!(lines.last().map(|(_, line)| line.as_str()), Some("500"));
         assert_eq!(find("a", "p", "other"), None);
         logs.forget("a", "p");
         assert_eq!(find("a", "p", "c"), None);
