@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
             if self.text_of(*version, *what).is_some() {
                 let path = format!("{}.{}", version.name(), what.name());
                 let why = match what {
-                    What::Total => "there is no source to ask".to_owned(),
+                    What::Total if judge == "log" => "there is no source to ask".to_owned(),
                     _ => format!("the judge {judge} does not heed it"),
                 };
                 self.refuse(&path, why);
