@@ -258,6 +258,21 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "analyses-that-never-began",
+        reason: "an experiment that fails before its analyses begin shows none; the peer shows them without a name and a phase",
+        seed: 1037,
+        applies: |at| {
+            let nameless = r#""analysisRun":"","#;
+            at.says(&["experiments."])
+                && at.difference.ours.is_none()
+                && at
+                    .difference
+                    .peer
+                    .as_ref()
+                    .is_some_and(|peer| peer.to_string().contains(nameless))
+        },
+    },
+    Deliberate {
         name: "hash-of-its-own",
         reason: "an experiment that is made again gets hashes of its own, so that its pods do not pass for those of the one before",
         seed: 1032,
