@@ -173,9 +173,9 @@ impl<'a> Site<'a> {
         }
         // From the last to the first, so that each is still where it was found.
         for place in places.into_iter().rev() {
-            let rule = format!("/spec/rules/{place}");
-            patch.push(json!({"op": "test", "path": rule, "value": found[place]}));
-            patch.push(json!({"op": "remove", "path": rule}));
+            let pointer = format!("/spec/rules/{place}");
+            patch.push(json!({"op": "test", "path": pointer, "value": found[place]}));
+            patch.push(json!({"op": "remove", "path": pointer}));
         }
         let adds = wanted.into_iter().enumerate().map(|(place, rule)| {
             json!({"op": "add", "path": format!("/spec/rules/{place}"), "value": rule})

@@ -348,12 +348,12 @@ fn write(target: ObjectRef, route: &Value, patch: Vec<Value>) -> Write {
 }
 
 /// Appends what gives a route an annotation.
-fn annotate(route: &Value, (place, text): (&str, &str), patch: &mut Vec<Value>) {
+fn annotate(route: &Value, (pointer, text): (&str, &str), patch: &mut Vec<Value>) {
     const ALL: &str = "/metadata/annotations";
     if !route["metadata"]["annotations"].is_object() && !patch.iter().any(|op| op["path"] == ALL) {
         patch.push(json!({"op": "add", "path": ALL, "value": {}}));
     }
-    patch.push(json!({"op": "add", "path": place, "value": text}));
+    patch.push(json!({"op": "add", "path": pointer, "value": text}));
 }
 
 fn unsupported(raw: &Value) -> Vec<Reason> {
