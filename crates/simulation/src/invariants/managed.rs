@@ -132,7 +132,7 @@ mod tests {
         let late = tale.clone().others("rollouts", aborted.clone());
         let late = late.ours("httproutes", route(&["testers"]));
         assert_eq!(
-            late.clone().ours("httproutes", route(&[])).breaches(),
+            late.ours("httproutes", route(&[])).breaches(),
             ["I5: testers comes after an abort"]
         );
         let stays = tale.ours("httproutes", route(&["testers"])).others("rollouts", aborted);
