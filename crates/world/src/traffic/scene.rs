@@ -36,7 +36,7 @@ pub(super) struct Front {
     /// Backends that get copies of requests; the weight is the share of requests that are copied.
     pub(super) copies: Vec<Backend>,
     /// Other ways for those who send the headers that are asked for; the first that fits counts.
-    pub(super) special: Vec<(Asked, Front)>,
+    pub(super) special: Vec<(Asked, Self)>,
 }
 
 impl Front {
