@@ -113,7 +113,9 @@ mod tests {
         ] {
             let (sender, copy) = copy();
             let mut copies = vec![sender];
-            parts.iter().for_each(|part| tell(&mut copies, part));
+            for part in &parts {
+                tell(&mut copies, part);
+            }
             drop(copies);
             assert_eq!(copy.collect().await.is_ok(), whole, "{parts:?}");
         }

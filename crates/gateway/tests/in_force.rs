@@ -224,8 +224,24 @@ impl Caller {
     }
 }
 
-/// A pod that says its name, the path and who asked; told something, it says how much, and the canary says
-/// so with a code of its own.
+/// What a pod answers: its name, the path and who asked; told something, it says how much, and the canary
+/// says so with a code of its own.
+async fn said(name: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let for_whom = request.headers().get("x-forwarded-for").cloned();
+    let extra = request.headers().get("x-extra").cloned();
+    let uri = request.uri().clone();
+    let told = request.into_body().collect().await;
+    let told = told.map_or(0, |body| body.to_bytes().len());
+    let size = if told > 0 { format!(" {told}") } else { String::new() };
+    let text = format!("{name} {uri}{size} {for_whom:?} {extra:?}");
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    if told == 60_000 && name == "canary" {
+        *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    response
+}
+
+/// A pod that answers.
 async fn serve(address: SocketAddr, name: String) -> JoinHandle<()> {
     let listener = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
@@ -233,21 +249,8 @@ async fn serve(address: SocketAddr, name: String) -> JoinHandle<()> {
         while let Ok((stream, _)) = listener.accept().await {
             let name = name.clone();
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                let for_whom = request.headers().get("x-forwarded-for").cloned();
-                let extra = request.headers().get("x-extra").cloned();
-                let uri = request.uri().clone();
                 let name = name.clone();
-                async move {
-                    let told = request.into_body().collect().await;
-                    let told = told.map_or(0, |body| body.to_bytes().len());
-                    let size = if told > 0 { format!(" {told}") } else { String::new() };
-                    let text = format!("{name} {uri}{size} {for_whom:?} {extra:?}");
-                    let mut response = Response::new(Full::new(Bytes::from(text)));
-                    if told == 60_000 && name == "canary" {
-                        *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
-                    }
-                    Ok::<_, Infallible>(response)
-                }
+                async move { Ok::<_, Infallible>(said(&name, request).await) }
             });
             connections.spawn(async move {
                 let http = hyper::server::conn::http1::Builder::new();

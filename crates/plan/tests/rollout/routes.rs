@@ -152,7 +152,7 @@ fn a_rollout_that_is_going_takes_its_routes_along_and_does_nothing_else() {
     let mut world = releasing(&steps);
     world.edit(&json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}));
     let plan = world.plan();
-    assert_eq!((plan.writes.len(), plan.status.clone()), (1, None));
+    assert_eq!((plan.writes.len(), plan.status), (1, None));
     world.settle();
     assert_eq!((names(&world), world.pods("v2")), (Vec::new(), 1));
 }
