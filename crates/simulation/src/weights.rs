@@ -42,7 +42,9 @@ fn selector(step: &Step) -> Option<String> {
 
 /// The weights of a route as one word, such as `web-stable=80 web-canary=20`.
 fn route(route: &Value) -> String {
-    let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+    // A rule of one backend splits nothing, so it has no weights to tell of.
+    let splits = |rule: &&Value| rule["backendRefs"].as_array().is_some_and(|all| all.len() > 1);
+    let rules = route["spec"]["rules"].as_array().into_iter().flatten().filter(splits);
     let backends = rules.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten());
     let words = backends.map(|backend| {
         let weight = backend["weight"].as_i64().unwrap_or(1);
