@@ -341,18 +341,24 @@ impl Worker {
                 Ok(())
             }
             Err(failed) => {
-                self.look_again(&failed, done).await;
+                self.look_again(subject, &failed, done).await;
                 Err(failed.into())
             }
         }
     }
 
-    /// After a conflict the watch may lag; the live object goes into the cache, so that the next plan is right.
-    async fn look_again(&self, failed: &RequestFailed, done: &mut Done) {
-        if failed.cause.is_stale_picture()
-            && let Ok(live) = self.writer.get(&failed.target).await
-        {
-            done.read.push((failed.target.clone(), live));
+    /// After a conflict the watches may lag; the live objects go into the cache, so that the next plan is right:
+    /// what was written to, and what the plan is for, which may have been aborted meanwhile.
+    async fn look_again(&self, subject: &Subject, failed: &RequestFailed, done: &mut Done) {
+        if !failed.cause.is_stale_picture() {
+            return;
+        }
+        let own = subject.key.object();
+        let is_other = own != failed.target;
+        for target in [Some(failed.target.clone()), is_other.then_some(own)].into_iter().flatten() {
+            if let Ok(live) = self.writer.get(&target).await {
+                done.read.push((target, live));
+            }
         }
     }
 

@@ -21,7 +21,7 @@ const SEED: u64 = 1;
 
 /// Suite, story and case of runs that a bug was found by, outside of what is played here.
 const ONCE: &[(&str, &str, &str)] = &[
-    ("T3", "flagger_1202_slow_pods_are_waited_for_before_users_come", "rollouts-of-33-after-43"),
+    ("T3", "flagger_1202_slow_pods_are_waited_for_before_users_come", "rollouts-of-18-after-39"),
     (
         "T4",
         "argo_1415_an_autoscaler_in_the_middle_leaves_stable_alone",
@@ -29,11 +29,11 @@ const ONCE: &[(&str, &str, &str)] = &[
     ),
     ("T5", "nginx-somebody-edits-the-canary-ingress", "everything-expired-6"),
     ("T6", "argo_4612_a_rollback_does_not_load_a_small_canary", "slow-157"),
-    ("T7", "argo_3242_the_version_left_by_a_rollback_goes", "ahead-1h-since-61"),
+    ("T7", "argo_3242_the_version_left_by_a_rollback_goes", "ahead-1h-since-60"),
     (
         "T9",
         "flagger_379_a_failed_release_does_not_lock_the_next_one",
-        "no-patch-replicasets-from-7",
+        "no-patch-replicasets-from-9",
     ),
 ];
 

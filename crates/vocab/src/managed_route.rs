@@ -15,7 +15,7 @@ pub struct ManagedRoute {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ManagedKind {
-    /// Leads the requests that have one of these headers to the canary.
+    /// Leads the requests that have all of these headers to the canary.
     Header(Vec<NamedText>),
     /// Leads requests as everywhere else, and a copy of some of them to the canary.
     Mirror {

@@ -202,7 +202,7 @@ pub struct SetHeaderRoute {
     /// Name of the managed route.
     #[serde(default, deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The headers to meet, any of them.
+    /// The headers to meet, all of them.
     #[serde(
         default,
         deserialize_with = "lenient::or_default",

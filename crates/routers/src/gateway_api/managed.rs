@@ -137,7 +137,7 @@ impl<'a> Site<'a> {
         let canary = self.canary_of(source)?;
         self.backend_of(source, self.context.stable_service)?;
         let wanted: Vec<Match> = match &route.kind {
-            ManagedKind::Header(headers) => headers.iter().map(Match::of_header).collect(),
+            ManagedKind::Header(headers) => vec![Match::of_headers(headers)],
             ManagedKind::Mirror { matches, .. } => matches.iter().map(Match::of_request).collect(),
         };
         let matches = matches::meeting(&matches::of_rule(source)?, &wanted);

@@ -68,9 +68,9 @@ pub(super) fn meeting(own: &[Match], further: &[Match]) -> Vec<Match> {
 }
 
 impl Match {
-    /// A match of one header.
-    pub(super) fn of_header(header: &NamedText) -> Self {
-        Self { headers: vec![Named::of(header)], ..Self::default() }
+    /// A match of requests that have all of these headers, as upstream's plugin reads a step.
+    pub(super) fn of_headers(headers: &[NamedText]) -> Self {
+        Self { headers: headers.iter().map(Named::of).collect(), ..Self::default() }
     }
 
     /// A match of what a step asks for.

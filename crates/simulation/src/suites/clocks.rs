@@ -16,8 +16,8 @@ const JUMPS: [(&str, SignedDuration); 6] = [
     ("1d", SignedDuration::from_hours(24)),
 ];
 
-/// The story of an experiment that has a time of its own.
-const TIMED: &str = "experiment-by-itself";
+/// Stories of what has a time of its own: an experiment, and comparisons, which are without a verdict then.
+const TIMED: [&str; 2] = ["experiment-by-itself", "judge-"];
 /// Clocks that were set back further than this are not played.
 const LASTING: SignedDuration = SignedDuration::from_mins(-30);
 
@@ -42,8 +42,13 @@ fn cases(story: &Story, reference: &Reference, _: u64) -> Vec<Case> {
             let is_lasting = jump < LASTING;
             for write in (1..=reference.work()).filter(|_| !is_lasting) {
                 let case = jumped(write, &format!("{sign}-{word}-since-{write}"), jump);
-                let is_timed = story.name.starts_with(TIMED) && sign == "ahead";
-                cases.push(if is_timed { Case { excuse: Some(ends_early), ..case } } else { case });
+                let is_timed = TIMED.iter().any(|name| story.name.starts_with(name));
+                let ends_early = is_timed && sign == "ahead";
+                cases.push(if ends_early {
+                    Case { excuse: Some(ended_early), ..case }
+                } else {
+                    case
+                });
             }
         }
     }
@@ -58,10 +63,18 @@ fn jumped(write: usize, name: &str, jump: SignedDuration) -> Case {
     Case { excuse: Some(is_measured_by_another_clock), ..case }
 }
 
-/// An experiment and the delay after it end early where a clock was set forward, as pauses do.
-fn ends_early(divergence: &Divergence) -> bool {
-    let is_early = matches!(divergence, Divergence::Unmet { found }
-        if found.contains(" for 4m: ") || found.contains(" for 25s: "));
+/// An experiment, the delay after it and a comparison end early where a clock was set forward, as pauses do.
+fn ended_early(divergence: &Divergence) -> bool {
+    let is_early = match divergence {
+        Divergence::Unmet { found } => {
+            [" for 4m: ", " for 5m: ", " for 25s: "].iter().any(|words| found.contains(words))
+        }
+        Divergence::Ending { found } => {
+            found.starts_with("analysisruns ")
+                && found.ends_with(r#""Inconclusive", not "Successful""#)
+        }
+        _ => false,
+    };
     is_early || is_measured_by_another_clock(divergence)
 }
 

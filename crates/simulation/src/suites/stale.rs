@@ -57,11 +57,13 @@ fn held(kind: &str, from: usize, span: Duration) -> Case {
     Case { excuse: Some(was_not_seen), ..case }
 }
 
-/// Users are not sent to pods that are not seen, and so an analysis that is about to find a version bad
+/// Users are not sent to pods that are not seen, whatever a script wants by then, and so an analysis that is about to find a version bad
 /// finds no data instead; either takes the release back. A rollout whose health nobody saw does not say
 /// that it lost it, and what is seen late disturbs the quiet that is to follow it.
 fn was_not_seen(divergence: &Divergence) -> bool {
-    if comes_late(divergence) {
+    let is_withheld = matches!(divergence, Divergence::Unmet { found }
+        if found.contains(": expect weight ") && found.ends_with(": weight 0"));
+    if comes_late(divergence) || is_withheld {
         return true;
     }
     let Divergence::Ending { found } = divergence else { return false };
