@@ -15,10 +15,7 @@ use crate::{
     cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
 };
-use api::argo::{
-    AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, ObservedGeneration, Rollout,
-    keys,
-};
+use api::argo::{AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Rollout, keys};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
@@ -131,8 +128,7 @@ fn experiments(cache: &Cache, name: &Name, wanted: &mut Reads, observed: &mut Ob
 /// While the specification is new: the services that the rollout managed before, whether or not it still
 /// names them.
 fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option<Service>)> {
-    let noted = rollout.status.as_ref().and_then(|status| status.observed_generation.as_ref());
-    if ObservedGeneration::is_of(noted, rollout.metadata.generation) {
+    if rollout.is_observed() {
         return Vec::new();
     }
     let held = cache.in_group(Kind::Service, &name.namespace, &name.name);

@@ -5,7 +5,7 @@ use crate::{
     scene::{RolloutName, Scene},
     script::{Comparison, Expectation, FieldValue},
 };
-use api::argo::{ObservedGeneration, Rollout, RolloutStatus};
+use api::argo::{Rollout, RolloutStatus};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::Value;
 
@@ -92,19 +92,13 @@ fn about_status(rollout: &Rollout, status: &RolloutStatus, expectation: &Expecta
 
 /// A status that speaks of an older generation says nothing about this one.
 pub(crate) fn observed_phase(rollout: &Rollout, status: &RolloutStatus) -> (String, String) {
-    if !is_observed(rollout) {
+    if !rollout.is_observed() {
         return ("Progressing".to_owned(), "the latest change was not observed yet".to_owned());
     }
     (
         status.phase.map(|phase| phase.to_string()).unwrap_or_default(),
         status.message.clone().unwrap_or_default(),
     )
-}
-
-/// Whether the controller has seen the rollout as it is.
-pub(crate) fn is_observed(rollout: &Rollout) -> bool {
-    let noted = rollout.status.as_ref().and_then(|status| status.observed_generation.as_ref());
-    ObservedGeneration::is_of(noted, rollout.metadata.generation)
 }
 
 fn image_of(set: Option<&ReplicaSet>) -> String {

@@ -5,7 +5,7 @@ mod hold;
 use crate::{
     conditions::{Conditions, Election, Refusals, Trace},
     elsewhere::Elsewhere,
-    expect::{is_observed, observed_phase},
+    expect::observed_phase,
     ground::Ground,
     report::{BlastRadius, Outcome, Report, Unmet, Unserved},
     resources::{UnknownResource, dynamic},
@@ -398,7 +398,7 @@ impl Player {
         loop {
             let rollout = self.read_rollout().await?;
             let names = self.pods_by_status(&rollout, side).await?;
-            let is_known = is_observed(&rollout) && !names.is_empty();
+            let is_known = rollout.is_observed() && !names.is_empty();
             match (is_known || began.elapsed() >= self.patience, names.is_empty()) {
                 (true, true) => return Err(LineFailed::NoPod),
                 (true, false) => return Ok(names),

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 use store::Object;
+use vocab::ManagedRoute;
 
 /// The label that ties pods to a version.
 const HASH: &str = "rollouts-pod-template-hash";
@@ -211,15 +212,12 @@ pub(crate) fn hash_of(metadata: &ObjectMeta) -> Option<&str> {
     metadata.labels.as_ref()?.get(HASH).map(String::as_str)
 }
 
-/// Whether a rule of a route has the name of a managed one, or that and a number.
+/// Whether a rule of a route has the name of a managed one.
 fn is_managed(rule: &Value, managed: Option<&Value>) -> bool {
     let name = rule.get("name").and_then(Value::as_str).unwrap_or_default();
     let managed = managed.and_then(Value::as_array).into_iter().flatten();
     let mut names = managed.filter_map(|route| route["name"].as_str());
-    names.any(|managed| {
-        let rest = name.strip_prefix(managed);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    })
+    names.any(|managed| ManagedRoute::is_rule_of(name, managed))
 }
 
 fn namespace_of(rollout: &Rollout) -> &str {

@@ -11,6 +11,19 @@ pub struct ManagedRoute {
     pub kind: ManagedKind,
 }
 
+impl ManagedRoute {
+    /// The name of the rule of this number, from 0 on, in a route.
+    pub fn rule_name(&self, number: usize) -> String {
+        if number == 0 { self.name.clone() } else { format!("{}-{number}", self.name) }
+    }
+
+    /// Whether a rule has the name of one of the managed route of this name.
+    pub fn is_rule_of(rule: &str, managed: &str) -> bool {
+        let number = rule.strip_prefix(managed).and_then(|rest| rest.strip_prefix('-'));
+        rule == managed || number.is_some_and(|number| number.parse::<u32>().is_ok())
+    }
+}
+
 /// What a managed route does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

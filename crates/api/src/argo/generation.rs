@@ -1,6 +1,6 @@
 //! The generation that a status speaks of: text to some clients, a number to others.
 
-use super::lenient;
+use super::{lenient, resource::Rollout};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
 
@@ -36,6 +36,14 @@ impl ObservedGeneration {
     /// Whether the generation of an object is the one that was noted; none of both is the same.
     pub fn is_of(noted: Option<&Self>, generation: Option<i64>) -> bool {
         noted.map(Self::as_str) == generation.map(|number| number.to_string()).as_deref()
+    }
+}
+
+impl Rollout {
+    /// Whether the status speaks of the specification in force.
+    pub fn is_observed(&self) -> bool {
+        let noted = self.status.as_ref().and_then(|status| status.observed_generation.as_ref());
+        ObservedGeneration::is_of(noted, self.metadata.generation)
     }
 }
 

@@ -49,18 +49,29 @@ pub(crate) fn get<'a>(status: &'a RolloutStatus, name: &str) -> Option<&'a Rollo
 }
 
 /// Puts `condition` in unless one of the same status and reason is there; tells whether it did.
-pub(crate) fn set(status: &mut RolloutStatus, mut condition: RolloutCondition) -> bool {
-    if let Some(found) = get(status, &condition.type_) {
-        if found.status == condition.status && found.reason == condition.reason {
-            return false;
-        }
-        if found.status == condition.status {
-            condition.last_transition_time = found.last_transition_time.clone();
-        }
+pub(crate) fn set(status: &mut RolloutStatus, condition: RolloutCondition) -> bool {
+    let found = get(status, &condition.type_);
+    let says_as_much =
+        |it: &RolloutCondition| it.status == condition.status && it.reason == condition.reason;
+    if found.is_some_and(says_as_much) {
+        return false;
     }
+    let condition = in_place_of(found, condition);
     remove(status, &condition.type_);
     status.conditions.push(condition);
     true
+}
+
+/// A condition with the last transition of the one in whose place it comes, if its status is the same.
+pub(crate) fn in_place_of(
+    found: Option<&RolloutCondition>,
+    condition: RolloutCondition,
+) -> RolloutCondition {
+    let since = match found.filter(|found| found.status == condition.status) {
+        Some(found) => found.last_transition_time.clone(),
+        None => condition.last_transition_time,
+    };
+    RolloutCondition { last_transition_time: since, ..condition }
 }
 
 /// Takes the condition of this type out.

@@ -129,13 +129,10 @@ fn note_progress(subject: &Subject<'_>, name: &str, became_unhealthy: bool, draf
     } else {
         (conditions::SET_UPDATED, format!("ReplicaSet \"{name}\" is progressing."))
     };
-    let mut condition =
+    let condition =
         conditions::condition(keys::CONDITION_PROGRESSING, TRUE, (reason, message), subject.now);
-    if let Some(found) =
-        subject.condition(keys::CONDITION_PROGRESSING).filter(|found| found.status == TRUE)
-    {
-        condition.last_transition_time = found.last_transition_time.clone();
-    }
+    let found = subject.condition(keys::CONDITION_PROGRESSING);
+    let condition = conditions::in_place_of(found, condition);
     conditions::remove(&mut draft.status, keys::CONDITION_PROGRESSING);
     conditions::set(&mut draft.status, condition);
     draft.wake_at(subject.now + subject.progress_deadline() + DEADLINE_SLACK);
@@ -224,7 +221,7 @@ fn is_healthy(subject: &Subject<'_>, after: &RolloutStatus) -> bool {
     strategy
         && after.updated_replicas == replicas
         && after.available_replicas == replicas
-        && subject.has_noted_generation()
+        && subject.rollout.is_observed()
 }
 
 fn is_completed(status: &RolloutStatus) -> bool {

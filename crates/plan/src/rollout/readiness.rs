@@ -39,14 +39,8 @@ fn put(draft: &mut Draft, name: &str, wanted: Option<RolloutCondition>) {
 
 /// Other than upstream's conditions these have the message that is true now.
 fn renew(found: &mut RolloutCondition, wanted: RolloutCondition) {
-    let same = |of: fn(&RolloutCondition) -> &String| of(found) == of(&wanted);
-    let is_same_status = same(|it| &it.status);
-    if is_same_status && same(|it| &it.reason) && same(|it| &it.message) {
-        return;
-    }
-    let since = found.last_transition_time.clone();
-    *found = wanted;
-    if is_same_status {
-        found.last_transition_time = since;
+    let says = |it: &RolloutCondition| [&it.status, &it.reason, &it.message].map(String::clone);
+    if says(found) != says(&wanted) {
+        *found = conditions::in_place_of(Some(found), wanted);
     }
 }

@@ -12,10 +12,14 @@ use super::{
 };
 use crate::analysis_run::{annotation, left_by};
 use analysis::arguments;
-use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunSpec, keys};
+use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunSpec, Metric, keys};
 use providers::budget::{self, PLUGIN};
 use serde_json::{Value, json};
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Annotation of a rollout: the chance that one of its releases is failed though nothing is worse.
 pub(crate) const ALPHA: &str = "ringfence.dev/alpha";
@@ -101,7 +105,7 @@ fn free_name(found: &BTreeMap<String, Comparison>, identity: &str, metric: &str)
 /// The comparisons of one run by their metrics' names: what they are, and their settings.
 fn of_spec(place: &str, spec: &AnalysisRunSpec) -> BTreeMap<String, (String, Value)> {
     let args = arguments::without_secrets(&spec.args);
-    let comparison = |metric: &api::argo::Metric| {
+    let comparison = |metric: &Metric| {
         let resolved = arguments::resolve_metric(metric, &args).ok()?;
         let config = resolved.provider.plugin.get(PLUGIN)?.clone();
         let identity = format!("{place} {} {}", metric.name, budget::identity(&config));
@@ -117,15 +121,14 @@ pub(super) fn annotations(
     part: Part,
     spec: &AnalysisRunSpec,
 ) -> Vec<(String, String)> {
-    let compares = |name: &str| {
-        let metric = spec.metrics.iter().find(|metric| metric.name == name);
-        metric.is_some_and(|metric| metric.provider.plugin.contains_key(PLUGIN))
-    };
-    if !spec.metrics.iter().any(|metric| compares(&metric.name)) {
+    let compares = |metric: &&Metric| metric.provider.plugin.contains_key(PLUGIN);
+    let comparing = spec.metrics.iter().filter(compares).map(|metric| metric.name.as_str());
+    let comparing: BTreeSet<&str> = comparing.collect();
+    if comparing.is_empty() {
         return Vec::new();
     }
     let mut learned = learned(subject, part);
-    learned.retain(|name, _| compares(name));
+    learned.retain(|name, _| comparing.contains(name.as_str()));
     let stable = (STABLE_HASH.to_owned(), subject.stable_hash().to_owned());
     std::iter::once(stable).chain(annotation(learned)).collect()
 }

@@ -122,15 +122,9 @@ impl<'a> Subject<'a> {
         let of_workload = workload.and_then(|found| found.metadata.generation);
         let noted = self.status.workload_observed_generation.as_ref();
         self.rollout.metadata.generation.is_some()
-            && self.has_noted_generation()
+            && self.rollout.is_observed()
             && ObservedGeneration::is_of(noted, of_workload)
             && self.condition(keys::CONDITION_INVALID_SPEC).is_none()
-    }
-
-    /// Whether the status speaks of the specification in force.
-    pub(crate) fn has_noted_generation(&self) -> bool {
-        let noted = self.status.observed_generation.as_ref();
-        ObservedGeneration::is_of(noted, self.rollout.metadata.generation)
     }
 
     /// A generation as a status has it.

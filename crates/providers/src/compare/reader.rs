@@ -131,13 +131,14 @@ impl<'a> Reader<'a> {
 
     fn refuse_unknown(&mut self) {
         for key in self.fields.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
-            self.problems.push(problem(key, "there is no such setting"));
+            self.refuse(key, "there is no such setting");
         }
     }
 
     fn refuse_unheeded(&mut self, judge: &str, unheeded: &[&str]) {
-        for key in unheeded.iter().filter(|key| self.fields.contains_key(**key)) {
-            self.problems.push(problem(key, format!("the judge {judge} does not heed it")));
+        let fields = self.fields;
+        for key in unheeded.iter().filter(|key| fields.contains_key(**key)) {
+            self.refuse(key, format!("the judge {judge} does not heed it"));
         }
     }
 

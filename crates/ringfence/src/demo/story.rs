@@ -7,7 +7,7 @@ use super::{
 };
 use actions::{Action, Subject};
 use anyhow::{Context, bail};
-use api::argo::{ObservedGeneration, Rollout, RolloutPhase};
+use api::argo::{Rollout, RolloutPhase};
 use effects::Actor;
 use embedded::Embedded;
 use jiff::Timestamp;
@@ -152,8 +152,7 @@ async fn set_image(embedded: &Embedded, image: &str) -> anyhow::Result<String> {
 /// Promoted once another hash is stable and healthy; rolled back once aborted with no traffic left.
 fn verdict(rollout: &Rollout, stable_before: &str) -> Option<(Outcome, String)> {
     let status = rollout.status.as_ref()?;
-    if !ObservedGeneration::is_of(status.observed_generation.as_ref(), rollout.metadata.generation)
-    {
+    if !rollout.is_observed() {
         return None;
     }
     let is_new = status.stable_rs.as_deref() != Some(stable_before);

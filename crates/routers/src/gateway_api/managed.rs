@@ -90,7 +90,7 @@ impl<'a> Site<'a> {
     /// The managed route that a rule belongs to.
     fn owner(&self, rule: &Value, names: &BTreeSet<&str>, noted: &[Noted]) -> Option<String> {
         if let Some(found) = rule["name"].as_str() {
-            let numbered = || names.iter().find(|name| is_numbered(found, name));
+            let numbered = || names.iter().find(|name| ManagedRoute::is_rule_of(found, name));
             return names.get(found).or_else(numbered).map(|name| (*name).to_owned());
         }
         let matches = matches::of_rule(rule)?;
@@ -116,11 +116,8 @@ impl<'a> Site<'a> {
         let sources = rules.filter(|(_, owner)| owner.is_none()).map(|(rule, _)| rule);
         let mut made: Vec<(String, Value)> = Vec::new();
         for mut rule in sources.filter_map(|source| self.copy(route, source)) {
-            let name = &route.name;
-            let number = made.len();
-            rule["name"] =
-                if number == 0 { json!(name) } else { json!(format!("{name}-{number}")) };
-            made.push((name.clone(), rule));
+            rule["name"] = json!(route.rule_name(made.len()));
+            made.push((route.name.clone(), rule));
         }
         if made.is_empty() {
             let (target, name) = (self.target, &route.name);
@@ -223,12 +220,6 @@ fn rules(route: &Value) -> &[Value] {
 fn noted(route: &Value) -> Vec<Noted> {
     let text = route["metadata"]["annotations"][ANNOTATION].as_str().unwrap_or_default();
     serde_json::from_str(text).unwrap_or_default()
-}
-
-/// Whether a rule's name is that of a managed route and a number.
-fn is_numbered(rule: &str, name: &str) -> bool {
-    let number = rule.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
-    number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// The route once these operations are carried out.

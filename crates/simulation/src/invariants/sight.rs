@@ -6,6 +6,7 @@ use crate::{history::Step, picture::Picture};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use vocab::ManagedRoute;
 
 /// The label of a version.
 pub(super) const HASH: &str = "rollouts-pod-template-hash";
@@ -112,10 +113,8 @@ impl<'a> Sight<'a> {
         let managed = managed.as_array().map_or(&[][..], Vec::as_slice);
         let is_ours = move |rule: &Value| {
             let name = text(rule, "/name");
-            managed.iter().filter_map(|route| route["name"].as_str()).any(|managed| {
-                let rest = name.strip_prefix(managed);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-            })
+            let mut names = managed.iter().filter_map(|route| route["name"].as_str());
+            names.any(|managed| ManagedRoute::is_rule_of(name, managed))
         };
         let rules = route["spec"]["rules"].as_array().into_iter().flatten();
         rules.map(move |rule| (if is_ours(rule) { Whose::Managed } else { Whose::Theirs }, rule))
