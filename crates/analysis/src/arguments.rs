@@ -42,10 +42,12 @@ pub fn resolve_metric(metric: &Metric, args: &[Argument]) -> Result<Metric, Argu
     let values = values(args)?;
     let malformed =
         |error: serde_json::Error| ArgumentError::Malformed { cause: error.to_string() };
-    let json = serde_json::to_value(metric).map_err(malformed)?;
-    if !holds_tag(&json) {
+    let json = serde_json::to_string(metric).map_err(malformed)?;
+    // Two braces stand side by side in a text only, for a field's name begins with a quotation mark.
+    if !json.contains("{{") {
         return Ok(metric.clone());
     }
+    let json = serde_json::from_str(&json).map_err(malformed)?;
     serde_json::from_value(resolve_json(json, &values)?).map_err(malformed)
 }
 
@@ -82,17 +84,6 @@ fn values(args: &[Argument]) -> Result<BTreeMap<String, String>, ArgumentError> 
         Ok((format!("args.{}", arg.name), value))
     };
     args.iter().map(named).collect()
-}
-
-fn holds_tag(json: &Value) -> bool {
-    match json {
-        Value::String(text) => text.contains("{{"),
-        Value::Array(items) => items.iter().any(holds_tag),
-        Value::Object(fields) => {
-            fields.iter().any(|(key, value)| key.contains("{{") || holds_tag(value))
-        }
-        _ => false,
-    }
 }
 
 fn resolve_json(json: Value, values: &BTreeMap<String, String>) -> Result<Value, ArgumentError> {

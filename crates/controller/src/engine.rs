@@ -13,11 +13,12 @@ use crate::{
     config::ControllerConfig,
     endpoints::{Health, Ping},
     events::Identity,
+    failure::Failure,
     fence::{Fence, Passage},
     gather,
     http_caller::HttpCaller,
     interest::Interests,
-    job::{Done, Failure, Measuring, Subject, Worker},
+    job::{Done, Measuring, Subject, Worker},
     key::Key,
     metrics::Metrics,
     queue::Queue,
@@ -58,6 +59,13 @@ pub(crate) struct Senses {
     pub(crate) stop: oneshot::Receiver<()>,
 }
 
+/// A look at an object in this version shows nothing new: what was written last came back by the watch.
+struct Settled {
+    version: String,
+    /// When something is due after all.
+    until: Option<Timestamp>,
+}
+
 /// The loop's state.
 pub(crate) struct Engine {
     clock: Clock,
@@ -72,6 +80,7 @@ pub(crate) struct Engine {
     told: BTreeMap<Key, Failure>,
     /// When the status of each key was last written by this process.
     status_at: BTreeMap<Key, Timestamp>,
+    settled: BTreeMap<Key, Settled>,
     jobs: JoinSet<(Key, Done)>,
     calls: Calls,
     prometheus_address: Option<String>,
@@ -104,6 +113,7 @@ impl Engine {
             interests: Interests::default(),
             told: BTreeMap::new(),
             status_at: BTreeMap::new(),
+            settled: BTreeMap::new(),
             jobs: JoinSet::new(),
             watches,
             on_demand: JoinSet::new(),
@@ -156,6 +166,7 @@ impl Engine {
         let leads = self.authority.is_leader() && self.cache.missing().is_empty();
         if self.led && !leads {
             self.calls.clear();
+            self.settled.clear();
         }
         if leads && !self.led {
             let now = self.clock.now();
@@ -260,6 +271,14 @@ impl Engine {
     }
 
     fn start_open(&mut self, key: Key) {
+        if let Some(settled) = self.settled(&key) {
+            let until = settled.until;
+            self.queue.succeed(&key);
+            if let Some(until) = until {
+                self.queue.push(key, until);
+            }
+            return;
+        }
         let object = self.cache.find(&key.object()).map(|entry| entry.object.clone());
         match (&key, object) {
             (Key::Rollout(name), Some(Kept::Rollout(rollout))) => {
@@ -288,6 +307,15 @@ impl Engine {
         }
     }
 
+    /// What says that a look would decide nothing.
+    fn settled(&self, key: &Key) -> Option<&Settled> {
+        let settled = self.settled.get(key)?;
+        let version = self.cache.find(&key.object())?.version.as_ref()?;
+        let is_early = settled.until.is_none_or(|until| self.clock.now() < until);
+        let holds = *version == settled.version && is_early && self.calls.answers(key).is_empty();
+        holds.then_some(settled)
+    }
+
     /// A rollout that is gone leaves no service behind that selects its pods.
     fn let_go(&mut self, key: Key, writes: Vec<Write>) {
         if writes.is_empty() {
@@ -306,6 +334,7 @@ impl Engine {
             prometheus_address: self.prometheus_address.clone(),
             jobs: gather::jobs(&self.cache, run),
             job_pods: gather::job_pods(&self.cache, run),
+            refused: BTreeMap::new(),
         };
         Measuring { observed, answers: self.calls.answers(key) }
     }
@@ -331,7 +360,8 @@ impl Engine {
     where
         F: Future<Output = Done> + Send + 'static,
     {
-        let work = act(self.worker.clone());
+        // A task lies at a multiple of 128 bytes, which costs the allocator much for one of kilobytes.
+        let work = Box::pin(act(self.worker.clone()));
         let metrics = Arc::clone(&self.metrics);
         let clock = self.clock;
         self.jobs.spawn(async move {
@@ -361,6 +391,11 @@ impl Engine {
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
         self.status_at.extend(done.status_at.map(|at| (key.clone(), at)));
+        let settled = done.settled.map(|version| Settled { version, until: done.wake });
+        match settled.filter(|_| done.failure.is_none()) {
+            Some(settled) => drop(self.settled.insert(key.clone(), settled)),
+            None => drop(self.settled.remove(&key)),
+        }
         match (done.failure, done.wake) {
             (None, wake) => {
                 self.told.remove(&key);
@@ -388,6 +423,7 @@ impl Engine {
         self.metrics.forget_object(&key.object());
         self.told.remove(key);
         self.status_at.remove(key);
+        self.settled.remove(key);
     }
 }
 

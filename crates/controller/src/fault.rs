@@ -63,6 +63,18 @@ pub(crate) enum Cause {
     Refused(Refusal),
 }
 
+impl RequestFailed {
+    /// In the API server's words, why an object may not be made.
+    pub(crate) fn not_created(&self) -> Option<String> {
+        match &self.cause {
+            Cause::Forbidden(why) | Cause::Invalid(why) if self.verb == "create" => {
+                Some(why.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Cause {
     /// Sorts an error of the Kubernetes client.
     pub(crate) fn from_client(error: &kube::Error) -> Self {

@@ -128,7 +128,7 @@ fn experiments(cache: &Cache, name: &Name, wanted: &mut Reads, observed: &mut Ob
 /// While the specification is new: the services that the rollout managed before, whether or not it still
 /// names them.
 fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option<Service>)> {
-    if rollout.is_observed() {
+    if rollout.is_taken_in() {
         return Vec::new();
     }
     let held = cache.in_group(Kind::Service, &name.namespace, &name.name);

@@ -8,15 +8,16 @@
 
 use crate::{
     events::{Identity, Recorder},
-    fault::{Cause, Fault, RequestFailed},
+    failure::{Failure, caught},
+    fault::{Fault, RequestFailed},
     gather::{Gathered, GatheredExperiment},
     key::Key,
     metrics::Metrics,
     planner::Planner,
-    quarrel::{Quarrel, Quarrels},
+    quarrel::Quarrels,
     secrets,
     surroundings::Surroundings,
-    writer::{Writer, Written},
+    writer::{Expect, Writer, Written},
 };
 use api::argo::{GenerationForm, keys::CONTROLLER_INSTANCE_ID};
 use clock::Clock;
@@ -24,17 +25,14 @@ use jiff::{SignedDuration, Timestamp};
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
     laws,
+    rollout::failure,
 };
 use serde_json::{Value, json};
 use std::{
-    any::Any,
     collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use vocab::{
-    Event, EventType, ObjectRef, PatchType, Plan, Precondition, Reason, Subresource, Write,
-};
+use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
 /// How often a status is written at most that says nothing new but what is waited for: while pods start,
 /// that changes with each of their steps.
@@ -100,23 +98,10 @@ pub(crate) struct Done {
     pub(crate) calls: Vec<MeasurementCall>,
     /// Metrics whose answers were used.
     pub(crate) used: Vec<String>,
+    /// The version of the object that nothing is decided about before an answer comes or it is time to wake.
+    pub(crate) settled: Option<String>,
     /// What went wrong, if anything.
     pub(crate) failure: Option<Failure>,
-}
-
-/// Why a piece of work did not get to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// Who must act.
-    pub(crate) fault: Fault,
-    /// A stable name.
-    pub(crate) code: &'static str,
-    /// A sentence.
-    pub(crate) message: String,
-    /// What the request was about that failed, if it was one.
-    pub(crate) target: Option<Box<ObjectRef>>,
-    /// Whether it is worth telling, rather than our picture having been old.
-    pub(crate) is_telling: bool,
 }
 
 impl Worker {
@@ -223,11 +208,16 @@ impl Worker {
     ) -> Result<(), Failure> {
         let GatheredExperiment { observed, unread, .. } = &mut *gathered;
         self.read(std::mem::take(unread), &mut observed.objects).await?;
-        let (observed, now) = (&gathered.observed, self.clock.now());
-        let plan = caught(|| self.planner.experiment(observed, now))?;
-        self.obey_laws(&caught(|| self.planner.experiment_violations(observed, &plan, now))?)?;
-        done.wake = plan.wake;
-        self.carry_out(subject, plan, done).await
+        loop {
+            let (observed, now) = (&gathered.observed, self.clock.now());
+            let plan = caught(|| self.planner.experiment(observed, now))?;
+            self.obey_laws(&caught(|| self.planner.experiment_violations(observed, &plan, now))?)?;
+            done.wake = plan.wake;
+            let outcome = self.carry_out(subject, plan, done).await;
+            if !is_planned_around(&outcome, &mut gathered.observed.refused) {
+                return outcome;
+            }
+        }
     }
 
     async fn try_run(
@@ -238,14 +228,20 @@ impl Worker {
     ) -> Result<(), Failure> {
         secrets::read(&self.writer, &self.surroundings, &mut measuring.observed).await?;
         let answers = std::mem::take(&mut measuring.answers);
-        let observed = &measuring.observed;
         let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();
-        let now = self.clock.now();
-        let planned = caught(|| self.planner.analysis_run(observed, answers, now))?;
-        done.wake = planned.plan.wake;
-        self.carry_out(subject, planned.plan, done).await?;
+        let planned = loop {
+            let (observed, answers, now) = (&measuring.observed, answers.clone(), self.clock.now());
+            let mut planned = caught(|| self.planner.analysis_run(observed, answers, now))?;
+            done.wake = planned.plan.wake;
+            let outcome = self.carry_out(subject, std::mem::take(&mut planned.plan), done).await;
+            if !is_planned_around(&outcome, &mut measuring.observed.refused) {
+                outcome?;
+                break planned;
+            }
+        };
         done.calls = planned.calls;
         done.used = used;
+        done.settled = subject.version_after(done).filter(|_| planned.is_settled);
         Ok(())
     }
 
@@ -276,6 +272,7 @@ impl Worker {
             code: "PlanRejected",
             message,
             target: None,
+            not_created: None,
             is_telling: true,
         })
     }
@@ -386,25 +383,47 @@ impl Worker {
             return;
         }
         tracing::error!(%object, fault, code = failure.code, "{}", failure.message);
+        let (reason, message) = failure.as_event();
         let event = Event {
             event_type: EventType::Warning,
             regarding: object.clone(),
-            reason: event_reason(failure).to_owned(),
-            message: failure.message.clone(),
+            reason: reason.to_owned(),
+            message,
             evidence: [("code".to_owned(), failure.code.to_owned()), ("fault".to_owned(), fault)]
                 .into(),
             after: None,
         };
         self.recorder.emit(&event, &subject.identity);
         if let Key::Rollout(_) = subject.key
-            && let Err(error) = self.writer.write(&reasons_patch(&object, failure)).await
+            && let Err(error) = self.tell_in_status(object, failure).await
         {
             tracing::warn!(%error, "the failure is not in the status");
         }
     }
+
+    async fn tell_in_status(
+        &self,
+        object: ObjectRef,
+        failure: &Failure,
+    ) -> Result<(), RequestFailed> {
+        let Some(live) = self.writer.get(&object).await? else { return Ok(()) };
+        let as_of = (self.generation_form, self.clock.now());
+        let write = failure::told(object, &live, &failure.as_planned(), as_of);
+        self.writer.write(&write).await.map(drop)
+    }
 }
 
 impl Subject {
+    /// The version that a piece of work leaves the object at.
+    fn version_after(&self, done: &Done) -> Option<String> {
+        let own = self.key.object();
+        match done.written.iter().rfind(|written| written.target == own) {
+            Some(Written { expect: Expect::Version(version), .. }) => Some(version.clone()),
+            Some(_) => None,
+            None => self.identity.resource_version.clone(),
+        }
+    }
+
     /// Whether the object itself, and so its status, could not be written last time.
     fn is_unwritable(&self) -> bool {
         let failed = self.told.as_ref().and_then(|told| told.target.as_deref());
@@ -412,62 +431,16 @@ impl Subject {
     }
 }
 
-impl Failure {
-    /// The object itself is wrong.
-    pub(crate) fn invalid(message: String) -> Self {
-        Self { fault: Fault::User, code: "InvalidSpec", message, target: None, is_telling: true }
-    }
-
-    /// Somebody keeps changing back what we write.
-    fn quarrelled(write: &Write, quarrel: &Quarrel) -> Self {
-        let target = write.target();
-        let Quarrel { times, until, fields } = quarrel;
-        let message = format!(
-            "somebody has changed {} of {target} back {times} times; it is written again at {until}",
-            fields.join(", ")
-        );
-        let fault = Fault::Environment;
-        Self {
-            fault,
-            code: "FieldFight",
-            message,
-            target: Some(Box::new(target)),
-            is_telling: true,
-        }
-    }
-
-    /// Our own code gave up.
-    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        let message = format!("planning panicked: {}", text.unwrap_or_default());
-        Self { fault: Fault::Bug, code: "Panicked", message, target: None, is_telling: true }
-    }
-}
-
-impl From<RequestFailed> for Failure {
-    fn from(failed: RequestFailed) -> Self {
-        let silent = failed.cause.is_stale_picture() || matches!(failed.cause, Cause::Refused(_));
-        Self {
-            fault: failed.cause.fault(),
-            code: failed.cause.code(),
-            message: failed.to_string(),
-            target: Some(Box::new(failed.target)),
-            is_telling: !silent,
-        }
-    }
-}
-
-/// Runs pure code; a panic in it becomes our fault for this key alone.
-pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| Failure::panicked(panic.as_ref()))
-}
-
-fn event_reason(failure: &Failure) -> &'static str {
-    match failure.code {
-        "PlanRejected" | "InvalidSpec" | "FieldFight" => failure.code,
-        _ => "ReconciliationError",
-    }
+/// Whether what failed is one more object that may not be made; a plan that knows of it says what follows.
+fn is_planned_around(
+    outcome: &Result<(), Failure>,
+    refused: &mut BTreeMap<ObjectRef, String>,
+) -> bool {
+    let refusal = outcome.as_ref().err().and_then(Failure::refusal);
+    refusal.is_some_and(|(target, why)| {
+        tracing::warn!(%target, why, "an object may not be made");
+        refused.insert(target.clone(), why.to_owned()).is_none()
+    })
 }
 
 /// Changes nothing, and fails while no status may be written. A rollout that cannot note that an
@@ -491,13 +464,6 @@ fn tells_only_reasons(write: &Write) -> bool {
     fields.is_some_and(|fields| fields.keys().all(|field| field == "reasons"))
 }
 
-/// The next plan that succeeds replaces the reasons.
-fn reasons_patch(object: &ObjectRef, failure: &Failure) -> Write {
-    let evidence = [("fault", format!("{:?}", failure.fault))];
-    let reason = Reason::new(failure.code, failure.message.clone(), evidence);
-    status_patch(object, &json!({"reasons": [reason]}))
-}
-
 fn status_patch(object: &ObjectRef, status: &Value) -> Write {
     // Of the kinds that are reconciled only this one has the subresource.
     let has_subresource = object.kind == "Rollout";
@@ -507,28 +473,5 @@ fn status_patch(object: &ObjectRef, status: &Value) -> Write {
         patch_type: PatchType::Merge,
         body: json!({"status": status}),
         precondition: Precondition::default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_while_planning_is_our_fault_and_nobody_elses() {
-        let failure = caught(|| -> u8 { panic!("no stable set") }).unwrap_err();
-        assert_eq!((failure.fault, failure.code), (Fault::Bug, "Panicked"));
-        assert_eq!(failure.message, "planning panicked: no stable set");
-    }
-
-    #[test]
-    fn an_old_picture_is_not_worth_telling() {
-        let target = ObjectRef::new("v1", "Service", "shop", "web");
-        let failed =
-            |cause| Failure::from(RequestFailed { verb: "patch", target: target.clone(), cause });
-        assert!(!failed(Cause::Conflicted).is_telling);
-        let denied = failed(Cause::Forbidden("no".to_owned()));
-        assert_eq!(denied.message, "could not patch Service shop/web: no");
-        assert!(denied.is_telling);
     }
 }

@@ -20,6 +20,7 @@ mod controller;
 mod endpoints;
 mod engine;
 mod events;
+mod failure;
 mod fault;
 mod fence;
 mod gather;

@@ -6,7 +6,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 use vocab::{ObjectRef, Subresource, Write};
 
 /// How often the same is written at once.
@@ -30,7 +33,8 @@ pub(crate) struct Quarrels {
 
 #[derive(Debug)]
 struct Last {
-    body: Value,
+    /// The digest of what was written; where two are the same by chance, a write waits in vain for once.
+    body: u64,
     times: u32,
     at: Timestamp,
 }
@@ -50,7 +54,7 @@ impl Quarrels {
     /// Whether a write has to wait.
     pub(crate) fn check(&self, write: &Write, now: Timestamp) -> Option<Quarrel> {
         let (target, body) = patched(write)?;
-        let last = self.last.get(target).filter(|last| last.body == *body)?;
+        let last = self.last.get(target).filter(|last| last.body == digest(body))?;
         let until = last.at.saturating_add(wait_after(last.times)).unwrap_or(Timestamp::MAX);
         (until > now).then(|| {
             let mut fields = Vec::new();
@@ -67,10 +71,11 @@ impl Quarrels {
         if self.last.len() >= REMEMBERED_MAX {
             self.last.retain(|_, last| is_recent(last));
         }
-        let again = self.last.get(target).filter(|last| last.body == *body && is_recent(last));
+        let body = digest(body);
+        let again = self.last.get(target).filter(|last| last.body == body && is_recent(last));
         let times = again.map_or(0, |last| last.times) + 1;
         if again.is_some() || self.last.len() < REMEMBERED_MAX {
-            self.last.insert(target.clone(), Last { body: body.clone(), times, at: now });
+            self.last.insert(target.clone(), Last { body, times, at: now });
         }
     }
 }
@@ -83,6 +88,12 @@ fn patched(write: &Write) -> Option<(&ObjectRef, &Value)> {
         }
         _ => None,
     }
+}
+
+fn digest(body: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn wait_after(times: u32) -> SignedDuration {

@@ -1,6 +1,6 @@
 //! The generation that a status speaks of: text to some clients, a number to others.
 
-use super::{lenient, resource::Rollout};
+use super::{keys, lenient, resource::Rollout};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
 
@@ -44,6 +44,13 @@ impl Rollout {
     pub fn is_observed(&self) -> bool {
         let noted = self.status.as_ref().and_then(|status| status.observed_generation.as_ref());
         ObservedGeneration::is_of(noted, self.metadata.generation)
+    }
+
+    /// Whether a look at the specification in force got to its end; one that cannot make the ReplicaSet notes
+    /// the generation too.
+    pub fn is_taken_in(&self) -> bool {
+        let mut conditions = self.status.iter().flat_map(|status| &status.conditions);
+        self.is_observed() && conditions.all(|it| it.reason != keys::SET_CREATE_ERROR)
     }
 }
 

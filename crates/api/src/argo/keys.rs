@@ -80,6 +80,8 @@ pub const CONDITION_RECONCILING: &str = "Reconciling";
 /// Condition: the specification is not being carried out any further; of kstatus, there only while it is true.
 pub const CONDITION_STALLED: &str = "Stalled";
 
+/// Reason of `Progressing` while the ReplicaSet of a new version cannot be made.
+pub const SET_CREATE_ERROR: &str = "ReplicaSetCreateError";
 /// Pause reason: an analysis ended without a judgement.
 pub const PAUSE_INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";
 /// Pause reason: an experiment ended without a judgement.

@@ -3,7 +3,9 @@
 use super::{Sample, text::as_f64};
 use crate::cache::Kept;
 use analysis::rules::dry_run_metrics;
-use api::argo::{AnalysisPhase, AnalysisRun, AnalysisTemplateSpec, Experiment, Metric, Rollout};
+use api::argo::{
+    AnalysisPhase, AnalysisRun, AnalysisTemplateSpec, Experiment, Metric, Rollout, keys,
+};
 
 /// The states that `rollout_phase` enumerates.
 const ROLLOUT_PHASES: [&str; 6] =
@@ -149,7 +151,7 @@ fn phase(rollout: &Rollout) -> &'static str {
             ("InvalidSpec", _) => return "InvalidSpec",
             ("Progressing", "NewReplicaSetAvailable") => phase = "Completed",
             ("Progressing", "RolloutPaused") => phase = "Paused",
-            ("Progressing", "ReplicaSetCreateError") => phase = "Error",
+            (keys::CONDITION_PROGRESSING, keys::SET_CREATE_ERROR) => phase = "Error",
             ("Progressing", "ProgressDeadlineExceeded") => phase = "Timeout",
             ("Progressing", "RolloutAborted") => phase = "Abort",
             _ => {}

@@ -7,6 +7,8 @@ mod modes;
 #[cfg(test)]
 mod nginx;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod stories;

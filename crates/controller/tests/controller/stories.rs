@@ -198,28 +198,6 @@ async fn nothing_is_planned_on_a_picture_older_than_our_own_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_write_is_told_once_and_tried_again() {
-    let cluster = Cluster::start().await;
-    let _world = world(&cluster).await;
-    let gate = Gate::open();
-    gate.deny(Some("/replicasets"));
-    let controller = cluster.controller(&gate, ControllerConfig::alone()).await;
-    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
-    pass(300).await;
-    let told = cluster.events().await;
-    let told =
-        told.iter().filter(|(reason, _)| reason == "ReconciliationError").collect::<Vec<_>>();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].1.ends_with("the test does not allow it"), "{told:?}");
-    let reasons = &cluster.web().await["status"]["reasons"];
-    assert_eq!(reasons[0]["code"], "Forbidden", "{reasons}");
-    assert!(gate.writes().len() < 80, "{}", gate.writes().len());
-    assert!(controller.metrics_text().contains("code=\"Forbidden\""));
-    gate.deny(None);
-    cluster.until("Healthy", 120).await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_was_done_is_told_even_if_the_write_after_it_is_refused() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;

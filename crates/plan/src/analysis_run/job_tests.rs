@@ -5,7 +5,7 @@ use api::argo::{AnalysisPhase, AnalysisRunStatus, Measurement};
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
-use vocab::{Plan, Propagation, Write};
+use vocab::{ObjectRef, Plan, Propagation, Write};
 
 const NAME: &str = "u.check.1";
 
@@ -203,4 +203,20 @@ fn long_names_that_begin_alike_have_jobs_of_their_own() {
     let (one, other) = (named(format!("{long}-1")), named(format!("{long}-2")));
     assert_ne!(one, other);
     assert_eq!((one.len(), other.len()), (63, 63), "{one} {other}");
+}
+
+#[test]
+fn a_job_that_may_not_be_made_is_an_error_and_holds_up_no_other_metric() {
+    let mut observed = observed(&json!({}));
+    let other = json!({"name": "rate", "provider": {"web": {"url": "http://shop/", "jsonPath": "{$.rate}"}}});
+    observed.run.spec.metrics.push(serde_json::from_value(other).unwrap());
+    let job = ObjectRef::new("batch/v1", "Job", "ns", NAME);
+    observed.refused.insert(job, "exceeded quota: jobs".to_owned());
+    let asked = plan(&observed, now()).calls;
+    assert_eq!(asked.iter().map(|call| call.metric.as_str()).collect::<Vec<_>>(), ["rate"]);
+    let (writes, ..) = carry_out(&mut observed, now());
+    assert_eq!(writes, Vec::new());
+    let measurement = last(&observed);
+    assert_eq!(measurement.phase, AnalysisPhase::Error);
+    assert_eq!(measurement.message.as_deref(), Some("exceeded quota: jobs"));
 }

@@ -38,6 +38,11 @@ pub(super) fn start(
     let run = &observed.run;
     let name = job_name(run, &metric.name, result);
     let namespace = run.metadata.namespace.clone().unwrap_or_default();
+    let target = ObjectRef::new("batch/v1", "Job", &namespace, &name);
+    if let Some(why) = observed.refused.get(&target) {
+        let begun = Measurement { started_at: Some(seconds(now)), ..Measurement::default() };
+        return (finished(begun, AnalysisPhase::Error, Some(why.clone()), now), None);
+    }
     let is_there = find(observed, &name).is_some();
     let write = (!is_there).then(|| Write::Create { object: job(run, metric, &name) });
     let measurement = Measurement {

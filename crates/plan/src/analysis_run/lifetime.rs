@@ -24,7 +24,7 @@ pub(super) fn plan(run: &AnalysisRun, status: &AnalysisRunStatus, now: Timestamp
 
 impl From<Plan> for AnalysisPlan {
     fn from(plan: Plan) -> Self {
-        Self { plan, calls: Vec::new() }
+        Self { plan, ..Self::default() }
     }
 }
 

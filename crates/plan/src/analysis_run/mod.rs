@@ -41,7 +41,7 @@ use providers::{CredentialRef, Credentials, Destination};
 use serde_json::Value;
 use session::Session;
 use std::collections::{BTreeMap, BTreeSet};
-use vocab::{Call, Plan, Reply, ReplyError};
+use vocab::{Call, ObjectRef, Plan, Reply, ReplyError};
 
 /// One key of a Secret in the run's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +91,8 @@ pub struct Observed {
     pub jobs: Vec<Job>,
     /// The pods of those Jobs.
     pub job_pods: Vec<Pod>,
+    /// What the API server refused to make just now, with its words.
+    pub refused: BTreeMap<ObjectRef, String>,
 }
 
 /// A call that a measurement waits for.
@@ -127,6 +129,9 @@ pub struct AnalysisPlan {
     pub plan: Plan,
     /// Calls to perform at the same time, after the writes; their answers go to [`absorb`].
     pub calls: Vec<MeasurementCall>,
+    /// Whether nothing is decided about the run as this plan leaves it before an answer comes or the plan's
+    /// time to wake.
+    pub is_settled: bool,
 }
 
 /// The answers to calls that were performed.

@@ -25,6 +25,9 @@ pub(super) fn precondition(run: &AnalysisRun) -> Precondition {
 
 /// The write that brings the stored status to the new one; `None` when nothing changes.
 pub(super) fn status(run: &AnalysisRun, new: &AnalysisRunStatus) -> Option<Write> {
+    if run.status.as_ref() == Some(new) {
+        return None;
+    }
     let json =
         |status: Option<&AnalysisRunStatus>| serde_json::to_value(status).unwrap_or_default();
     let patch = merge_patch_between(&json(run.status.as_ref()), &json(Some(new)))?;

@@ -128,6 +128,8 @@ impl<'a> Session<'a> {
         }
         self.trim();
         let (wake, reasons) = self.waits();
+        let has_jobs = self.prepared.metrics.iter().any(|metric| metric.provider.job.is_some());
+        let is_settled = !has_jobs && !self.status.phase.completed();
         let plan = Plan {
             writes: self.writes,
             status: patch::status(run, &self.status),
@@ -135,7 +137,7 @@ impl<'a> Session<'a> {
             reasons,
             wake,
         };
-        AnalysisPlan { plan, calls: self.calls }
+        AnalysisPlan { plan, calls: self.calls, is_settled }
     }
 
     fn due(&self) -> impl Iterator<Item = (usize, Next)> {

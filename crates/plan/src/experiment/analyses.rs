@@ -92,17 +92,21 @@ fn begin(
     analysis: &ExperimentAnalysisTemplateRef,
     draft: &mut Draft,
 ) -> ExperimentAnalysisRunStatus {
+    let not_made = |why: &str| {
+        let name = &analysis.name;
+        failed(analysis, format!("Failed to create AnalysisRun for analysis '{name}': {why}"))
+    };
     let run = match runs::build(subject, analysis) {
         Ok(Built::There(run)) => run,
         Ok(Built::New(run)) => {
-            draft.create(serde_json::to_value(&run).unwrap_or_default());
+            let object = serde_json::to_value(&run).unwrap_or_default();
+            if let Some(why) = subject.observed.refused.get(&ObjectRef::of(&object)) {
+                return not_made(why);
+            }
+            draft.create(object);
             run
         }
-        Err(why) => {
-            let name = &analysis.name;
-            let message = format!("Failed to create AnalysisRun for analysis '{name}': {why}");
-            return failed(analysis, message);
-        }
+        Err(why) => return not_made(&why),
     };
     ExperimentAnalysisRunStatus {
         name: analysis.name.clone(),

@@ -35,7 +35,7 @@ use std::{
     sync::Arc,
 };
 use subject::Subject;
-use vocab::Plan;
+use vocab::{ObjectRef, Plan};
 
 /// Everything a plan for one experiment rests on. What was not gathered counts as missing.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +60,8 @@ pub struct Observed {
     pub rollout: Option<Rollout>,
     /// The objects that the routers of that rollout read; absent ones as `None`.
     pub objects: routers::Objects,
+    /// What the API server refused to make just now, with its words.
+    pub refused: BTreeMap<ObjectRef, String>,
 }
 
 /// The names that an experiment's objects have or would get.

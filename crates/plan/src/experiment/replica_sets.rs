@@ -16,7 +16,7 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use vocab::EventType;
+use vocab::{EventType, ObjectRef};
 
 /// When to look again at a route that still leads to pods that are to go.
 const ROUTE_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -43,11 +43,10 @@ pub(super) fn create(
         return Resized::No;
     }
     let name = set_name(subject.experiment, template);
-    if subject.observed.replica_sets.iter().any(|set| set.name() == name) {
-        let taken = format!("replicasets.apps \"{name}\" already exists");
+    if let Some(why) = obstacle(subject, &name) {
         status.status = Some(TemplateStatusCode::Error);
         status.message =
-            Some(format!("Failed to create ReplicaSet for template '{}': {taken}", template.name));
+            Some(format!("Failed to create ReplicaSet for template '{}': {why}", template.name));
         return Resized::No;
     }
     let hash = free_hash(subject, template, status);
@@ -56,6 +55,15 @@ pub(super) fn create(
     };
     draft.create(object);
     Resized::Yes
+}
+
+/// Why a ReplicaSet of this name cannot be made.
+fn obstacle(subject: &Subject<'_>, name: &str) -> Option<String> {
+    if subject.observed.replica_sets.iter().any(|set| set.name() == name) {
+        return Some(format!("replicasets.apps \"{name}\" already exists"));
+    }
+    let target = ObjectRef::new("apps/v1", "ReplicaSet", subject.namespace(), name);
+    subject.observed.refused.get(&target).cloned()
 }
 
 /// The template's hash; another one if the pods would pass for those of another ReplicaSet.

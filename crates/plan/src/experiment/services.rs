@@ -64,12 +64,7 @@ fn create(
     if ports.is_empty() {
         return;
     }
-    let same = |service: &Service| service.metadata.name.as_deref() == Some(&name);
-    if subject.observed.services.iter().any(same) {
-        let why = format!(
-            "service {name} already exists and is not owned by experiment template {}",
-            template.name
-        );
+    if let Some(why) = obstacle(subject, template, &name) {
         status.status = Some(TemplateStatusCode::Error);
         status.message = Some(format!(
             "Failed to create Service {name} for template '{}': {why}",
@@ -95,6 +90,19 @@ fn create(
     let Ok(object) = serde_json::to_value(service) else { return };
     draft.create(object);
     note(status, Some(name), set);
+}
+
+/// Why a service of this name cannot be made.
+fn obstacle(subject: &Subject<'_>, template: &TemplateSpec, name: &str) -> Option<String> {
+    let same = |service: &Service| service.metadata.name.as_deref() == Some(name);
+    if subject.observed.services.iter().any(same) {
+        let template = &template.name;
+        return Some(format!(
+            "service {name} already exists and is not owned by experiment template {template}"
+        ));
+    }
+    let target = ObjectRef::new("v1", "Service", subject.namespace(), name);
+    subject.observed.refused.get(&target).cloned()
 }
 
 /// One port for each of the containers' ports. Where there are several each needs a name.

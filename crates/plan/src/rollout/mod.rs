@@ -17,6 +17,7 @@ mod draft;
 mod duration;
 mod experiment;
 mod experiment_spec;
+pub mod failure;
 pub(crate) mod hash;
 pub mod lint;
 mod old_sets;
@@ -255,7 +256,7 @@ fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Plan {
     draft.status.observed_generation = subject.noted(subject.rollout.metadata.generation);
     draft.wake_at(subject.now + INVALID_AGAIN);
     phase::set(subject, &mut draft);
-    readiness::set(subject, &mut draft);
+    readiness::set(&mut draft.status, subject.now);
     status::into_plan(subject, draft)
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// Notes in the conditions that somebody paused, resumed or retried, before anything else is decided, so
 /// that the progress deadline counts from there.
 pub(crate) fn note(subject: &mut Subject<'_>) {
-    if !subject.rollout.is_observed() {
+    if !subject.rollout.is_taken_in() {
         return;
     }
     let paused = !subject.status.pause_conditions.is_empty() || subject.rollout.spec.paused;

@@ -3,17 +3,18 @@
 //!
 //! They say what the phase says. The latter two are there only while they are true.
 
-use super::{conditions, draft::Draft, subject::Subject};
-use api::argo::{RolloutCondition, RolloutPhase, keys};
+use super::conditions;
+use api::argo::{RolloutCondition, RolloutPhase, RolloutStatus, keys};
+use jiff::Timestamp;
 
 /// Sets the three from the phase and the message of the status to be.
-pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
-    let phase = draft.status.phase.unwrap_or(RolloutPhase::Progressing);
+pub(crate) fn set(after: &mut RolloutStatus, now: Timestamp) {
+    let phase = after.phase.unwrap_or(RolloutPhase::Progressing);
     let ready = phase == RolloutPhase::Healthy;
     let stalled = phase == RolloutPhase::Degraded;
     let told = |name: &str, status: &str| {
-        let message = draft.status.message.clone().unwrap_or_default();
-        conditions::condition(name, status, (&phase.to_string(), message), subject.now)
+        let message = after.message.clone().unwrap_or_default();
+        conditions::condition(name, status, (&phase.to_string(), message), now)
     };
     let wanted = [
         Some(told(keys::CONDITION_READY, if ready { conditions::TRUE } else { conditions::FALSE })),
@@ -22,18 +23,18 @@ pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
     ];
     let names = [keys::CONDITION_READY, keys::CONDITION_RECONCILING, keys::CONDITION_STALLED];
     for (name, wanted) in names.into_iter().zip(wanted) {
-        put(draft, name, wanted);
+        put(after, name, wanted);
     }
 }
 
 /// Puts a condition where the one of its type was, so that the order of the others stays.
-fn put(draft: &mut Draft, name: &str, wanted: Option<RolloutCondition>) {
-    let all = &mut draft.status.conditions;
+fn put(after: &mut RolloutStatus, name: &str, wanted: Option<RolloutCondition>) {
+    let all = &mut after.conditions;
     let place = all.iter().position(|found| found.type_ == name);
     match (place.and_then(|place| all.get_mut(place)), wanted) {
         (Some(found), Some(wanted)) => renew(found, wanted),
         (None, Some(wanted)) => all.push(wanted),
-        (_, None) => conditions::remove(&mut draft.status, name),
+        (_, None) => conditions::remove(after, name),
     }
 }
 

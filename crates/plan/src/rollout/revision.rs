@@ -383,8 +383,8 @@ pub(crate) fn note_first(subject: &mut Subject<'_>) {
         _ if is_new && timestamp(&set.metadata) >= since => {
             (conditions::SET_CREATED, format!("Created new replica set \"{name}\""))
         }
-        None => (conditions::SET_FOUND, format!("Found new replica set \"{name}\"")),
-        Some(_) => return,
+        Some(found) if found.reason != keys::SET_CREATE_ERROR => return,
+        _ => (conditions::SET_FOUND, format!("Found new replica set \"{name}\"")),
     };
     let kind = keys::CONDITION_PROGRESSING;
     let condition = conditions::condition(kind, conditions::TRUE, text, subject.now);

@@ -122,7 +122,7 @@ impl<'a> Subject<'a> {
         let of_workload = workload.and_then(|found| found.metadata.generation);
         let noted = self.status.workload_observed_generation.as_ref();
         self.rollout.metadata.generation.is_some()
-            && self.rollout.is_observed()
+            && self.rollout.is_taken_in()
             && ObservedGeneration::is_of(noted, of_workload)
             && self.condition(keys::CONDITION_INVALID_SPEC).is_none()
     }

@@ -1,0 +1,110 @@
+//! What people are told when the API server does not do what is asked of it.
+
+use crate::{
+    stories::world,
+    story::{ARGO, canary},
+    support::{Cluster, Gate, pass},
+};
+use controller::ControllerConfig;
+use serde_json::{Value, json};
+
+const YELLOW: &str = "argoproj/rollouts-demo:yellow";
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_is_told_once_and_tried_again() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.deny(Some("/replicasets"));
+    let controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    pass(300).await;
+    let told = cluster.events().await;
+    let told =
+        told.iter().filter(|(reason, _)| reason == "ReplicaSetCreateError").collect::<Vec<_>>();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.ends_with("the test does not allow it"), "{told:?}");
+    let reasons = &cluster.web().await["status"]["reasons"];
+    assert_eq!(reasons[0]["code"], "Forbidden", "{reasons}");
+    assert!(gate.writes().len() < 80, "{}", gate.writes().len());
+    assert!(controller.metrics_text().contains("code=\"Forbidden\""));
+    gate.deny(None);
+    cluster.until("Healthy", 120).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_whose_replica_set_may_not_be_made_degrades_the_rollout_until_it_may_or_is_taken_back()
+ {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    let healthy = cluster.until("Healthy", 120).await;
+    let image = healthy["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    for way_out in [image.as_str().unwrap(), YELLOW] {
+        gate.deny(Some("/replicasets"));
+        cluster.set_image(YELLOW).await;
+        let stuck = cluster.until("Degraded", 120).await;
+        let message = stuck["status"]["message"].as_str().unwrap();
+        let expected = "ReplicaSetCreateError: Failed to create new replica set \"web-";
+        assert!(message.starts_with(expected), "{message}");
+        assert!(message.ends_with("\": the test does not allow it"), "{message}");
+        assert_eq!(stuck["status"]["stableRS"], healthy["status"]["stableRS"]);
+        pass(60).await;
+        gate.deny(None);
+        cluster.set_image(way_out).await;
+        let out = cluster.until("Healthy", 120).await;
+        let progressing = out["status"]["conditions"].as_array().unwrap().iter();
+        let progressing = progressing.filter(|it| it["type"] == "Progressing");
+        let reasons = progressing.map(|it| it["reason"].clone()).collect::<Vec<_>>();
+        assert_eq!(reasons, ["NewReplicaSetAvailable"], "{way_out}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_analysis_whose_job_may_not_be_made_ends_in_error() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.deny(Some("/jobs"));
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    let pods = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let job = json!({"spec": {"template": pods}});
+    let metric = json!({"name": "check", "count": 1, "provider": {"job": job}});
+    let run = json!({
+        "apiVersion": ARGO, "kind": "AnalysisRun", "metadata": {"name": "by-hand"},
+        "spec": {"metrics": [metric]},
+    });
+    cluster.create(run).await;
+    pass(120).await;
+    let run = cluster.get(ARGO, "AnalysisRun", "by-hand").await;
+    assert_eq!(run["status"]["phase"], "Error", "{run:#}");
+    let measured = &run["status"]["metricResults"][0];
+    assert_eq!(measured["error"], 5, "{measured:#}");
+    assert_eq!(measured["measurements"][0]["message"], "the test does not allow it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_experiment_whose_replica_set_may_not_be_made_ends_in_error() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.deny(Some("/replicasets"));
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    let labels = json!({"app": "try"});
+    let pods = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let template = json!({"name": "a", "selector": {"matchLabels": labels}, "template": pods});
+    let experiment = json!({
+        "apiVersion": ARGO, "kind": "Experiment", "metadata": {"name": "try"},
+        "spec": {"templates": [template]},
+    });
+    cluster.create(experiment).await;
+    pass(30).await;
+    let status = &cluster.get(ARGO, "Experiment", "try").await["status"];
+    assert_eq!(status["phase"], "Error", "{status:#}");
+    assert_eq!(
+        status["templateStatuses"][0]["message"],
+        "Failed to create ReplicaSet for template 'a': the test does not allow it"
+    );
+}

@@ -1,0 +1,212 @@
+//! What a status says of a look that could not be carried out.
+//!
+//! Start with [`told`]. A status is written last, so what the API server refuses keeps it from being
+//! written; without this, people would go on seeing how the release before stood. As with upstream, a
+//! ReplicaSet that cannot be made is a condition; other than there the rollout is `Degraded` then, not as
+//! healthy as before.
+//!
+//! **Invariant.** The next plan that is carried out replaces all of it.
+
+use super::{conditions, readiness, sets};
+use api::argo::{
+    GenerationForm, ObservedGeneration, RolloutCondition, RolloutPhase, RolloutStatus, keys,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, from_value, json};
+use vocab::{ObjectRef, PatchType, Reason, Subresource, Write};
+
+/// Why a look at a rollout did not get to its end.
+#[derive(Clone, Debug)]
+pub struct Failed<'a> {
+    /// What is said of it, with a stable code.
+    pub reason: Reason,
+    /// What kind of failure it is.
+    pub kind: Kind<'a>,
+}
+
+/// What the rest of the status makes of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// The object is none that we can read.
+    Unreadable,
+    /// An object could not be made, in the API server's words.
+    NotCreated(&'a ObjectRef, &'a str),
+    /// Anything else.
+    Other,
+}
+
+/// The write that tells a failure in the status of the rollout `live`, which need not be one that we can read.
+pub fn told(
+    target: ObjectRef,
+    live: &Value,
+    failed: &Failed<'_>,
+    (form, now): (GenerationForm, Timestamp),
+) -> Write {
+    let metadata: ObjectMeta = from_value(live["metadata"].clone()).unwrap_or_default();
+    let mut status = json!({ "reasons": [failed.reason] });
+    if let Some(condition) = condition(failed, now) {
+        let generation = metadata.generation;
+        let observed = generation.map(|generation| ObservedGeneration::of(generation, form));
+        let RolloutStatus { phase, message, conditions, .. } = stopped(live, condition, now);
+        status["phase"] = json!(phase);
+        status["message"] = json!(message);
+        status["conditions"] = json!(conditions);
+        status["observedGeneration"] = json!(observed);
+    } else if let Some(message) = message(live, &failed.reason.message) {
+        status["message"] = json!(message);
+    }
+    Write::Patch {
+        target,
+        subresource: Subresource::Status,
+        patch_type: PatchType::Merge,
+        body: json!({ "status": status }),
+        precondition: sets::precondition(&metadata),
+    }
+}
+
+/// Upstream's sentence for a ReplicaSet that could not be made.
+pub fn set_not_created(set: &ObjectRef, why: &str) -> String {
+    format!("Failed to create new replica set \"{}\": {why}", set.name)
+}
+
+/// What stops a rollout until somebody acts.
+fn condition(failed: &Failed<'_>, now: Timestamp) -> Option<RolloutCondition> {
+    let (kind, status, text) = match failed.kind {
+        Kind::Unreadable => (
+            keys::CONDITION_INVALID_SPEC,
+            conditions::TRUE,
+            ("InvalidSpec", failed.reason.message.clone()),
+        ),
+        Kind::NotCreated(set, why) if set.kind == "ReplicaSet" => {
+            let text = (keys::SET_CREATE_ERROR, set_not_created(set, why));
+            (keys::CONDITION_PROGRESSING, conditions::FALSE, text)
+        }
+        Kind::NotCreated(..) | Kind::Other => return None,
+    };
+    Some(conditions::condition(kind, status, text, now))
+}
+
+/// What is stored, stopped by `condition`.
+fn stopped(live: &Value, condition: RolloutCondition, now: Timestamp) -> RolloutStatus {
+    let mut status = RolloutStatus {
+        phase: Some(RolloutPhase::Degraded),
+        message: Some(format!("{}: {}", condition.reason, condition.message)),
+        conditions: conditions_of(live),
+        ..RolloutStatus::default()
+    };
+    let before = conditions::get(&status, &condition.type_);
+    let condition = conditions::in_place_of(before, condition);
+    conditions::remove(&mut status, &condition.type_);
+    conditions::set(&mut status, condition);
+    readiness::set(&mut status, now);
+    status
+}
+
+/// What is said beside the phase: while things move why they do not, and after an abort what keeps it from
+/// ending. What is paused or healthy says so.
+fn message(live: &Value, failure: &str) -> Option<String> {
+    match from_value(live["status"]["phase"].clone()).ok()? {
+        RolloutPhase::Progressing => Some(failure.to_owned()),
+        RolloutPhase::Degraded => {
+            let stops = [conditions::ABORTED, conditions::TIMED_OUT];
+            let why =
+                conditions_of(live).into_iter().find(|it| stops.contains(&it.reason.as_str()))?;
+            Some(format!("{}: {}: {failure}", why.reason, why.message))
+        }
+        _ => None,
+    }
+}
+
+fn conditions_of(live: &Value) -> Vec<RolloutCondition> {
+    from_value(live["status"]["conditions"].clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(phase: &str, conditions: &Value) -> Value {
+        json!({
+            "metadata": {"name": "web", "generation": 4, "resourceVersion": "7"},
+            "spec": {"replicas": "three"},
+            "status": {"phase": phase, "conditions": conditions, "observedGeneration": "3"},
+        })
+    }
+
+    /// The status that is written, without its reasons; of conditions what they are and why.
+    fn told_of(live: &Value, kind: Kind<'_>) -> Value {
+        let reason = Reason::new("Forbidden", "could not do it: no".to_owned(), []);
+        let failed = Failed { reason, kind };
+        let target = ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "shop", "web");
+        let as_of = (GenerationForm::Text, Timestamp::UNIX_EPOCH);
+        let Write::Patch { mut body, precondition, .. } = told(target, live, &failed, as_of) else {
+            panic!("no patch")
+        };
+        assert_eq!(precondition.resource_version.as_deref(), Some("7"));
+        assert_eq!(body["status"]["reasons"][0]["code"], "Forbidden");
+        body["status"].as_object_mut().unwrap().remove("reasons");
+        let conditions = body.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten() {
+            *condition = json!(["type", "status", "reason"].map(|field| condition[field].clone()));
+        }
+        body["status"].take()
+    }
+
+    fn progressing(status: &str, reason: &str, message: &str) -> Value {
+        let time = "1970-01-01T00:00:00Z";
+        json!([{
+            "type": "Progressing", "status": status, "reason": reason, "message": message,
+            "lastUpdateTime": time, "lastTransitionTime": time,
+        }])
+    }
+
+    #[test]
+    fn a_replica_set_that_cannot_be_made_is_upstreams_condition_and_degrades_the_rollout() {
+        let set = ObjectRef::new("apps/v1", "ReplicaSet", "shop", "web-5f");
+        let before = live("Healthy", &progressing("True", "NewReplicaSetAvailable", "done"));
+        let message = "ReplicaSetCreateError: Failed to create new replica set \"web-5f\": no room";
+        assert_eq!(
+            told_of(&before, Kind::NotCreated(&set, "no room")),
+            json!({
+                "phase": "Degraded",
+                "message": message,
+                "observedGeneration": "4",
+                "conditions": [
+                    ["Progressing", "False", "ReplicaSetCreateError"],
+                    ["Ready", "False", "Degraded"],
+                    ["Stalled", "True", "Degraded"],
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_invalid_specification() {
+        assert_eq!(
+            told_of(&live("Healthy", &Value::Null), Kind::Unreadable),
+            json!({
+                "phase": "Degraded",
+                "message": "InvalidSpec: could not do it: no",
+                "observedGeneration": "4",
+                "conditions": [
+                    ["InvalidSpec", "True", "InvalidSpec"],
+                    ["Ready", "False", "Degraded"],
+                    ["Stalled", "True", "Degraded"],
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn any_other_failure_is_told_beside_the_phase() {
+        let service = ObjectRef::new("v1", "Service", "shop", "web");
+        let aborted = live("Degraded", &progressing("False", "RolloutAborted", "Rollout aborted"));
+        let message = "RolloutAborted: Rollout aborted: could not do it: no";
+        assert_eq!(told_of(&aborted, Kind::Other), json!({ "message": message }));
+        let moving = live("Progressing", &Value::Null);
+        let refused = Kind::NotCreated(&service, "no");
+        assert_eq!(told_of(&moving, refused), json!({"message": "could not do it: no"}));
+        assert_eq!(told_of(&live("Healthy", &Value::Null), Kind::Other), json!({}));
+    }
+}
