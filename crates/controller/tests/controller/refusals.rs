@@ -63,6 +63,30 @@ async fn a_version_whose_replica_set_may_not_be_made_degrades_the_rollout_until_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_template_that_kubernetes_refuses_is_an_invalid_specification_until_it_is_mended() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let _controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    let healthy = cluster.until("Healthy", 120).await;
+    let mut broken = healthy["spec"]["template"]["spec"].clone();
+    broken["containers"][0]["volumeMounts"] = json!([{"name": "typo", "mountPath": "/x"}]);
+    for (pods, phase) in
+        [(broken, "Degraded"), (healthy["spec"]["template"]["spec"].clone(), "Healthy")]
+    {
+        cluster.patch(ARGO, "Rollout", "web", json!({"spec": {"template": {"spec": pods}}})).await;
+        let web = cluster.until(phase, 120).await;
+        let message = web["status"]["message"].as_str().unwrap_or_default().to_owned();
+        let problem = "InvalidSpec: The Rollout \"web\" is invalid: \
+                       spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"typo\"";
+        assert_eq!(message, if phase == "Degraded" { problem } else { "" });
+        let kinds = web["status"]["conditions"].as_array().unwrap().iter();
+        let invalid = kinds.filter(|it| it["type"] == "InvalidSpec").count();
+        assert_eq!(invalid, usize::from(phase == "Degraded"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_analysis_whose_job_may_not_be_made_ends_in_error() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;

@@ -3,7 +3,8 @@
 //! Start with [`told`]. A status is written last, so what the API server refuses keeps it from being
 //! written; without this, people would go on seeing how the release before stood. As with upstream, a
 //! ReplicaSet that cannot be made is a condition; other than there the rollout is `Degraded` then, not as
-//! healthy as before.
+//! healthy as before. A pod template is judged by the API server alone, which knows its version's fields:
+//! what it finds wrong with the ReplicaSet's is wrong with the rollout's, at the same paths.
 //!
 //! **Invariant.** The next plan that is carried out replaces all of it.
 
@@ -45,7 +46,7 @@ pub fn told(
 ) -> Write {
     let metadata: ObjectMeta = from_value(live["metadata"].clone()).unwrap_or_default();
     let mut status = json!({ "reasons": [failed.reason] });
-    if let Some(condition) = condition(failed, now) {
+    if let Some(condition) = condition(&target.name, failed, now) {
         let generation = metadata.generation;
         let observed = generation.map(|generation| ObservedGeneration::of(generation, form));
         let RolloutStatus { phase, message, conditions, .. } = stopped(live, condition, now);
@@ -71,20 +72,33 @@ pub fn set_not_created(set: &ObjectRef, why: &str) -> String {
 }
 
 /// What stops a rollout until somebody acts.
-fn condition(failed: &Failed<'_>, now: Timestamp) -> Option<RolloutCondition> {
+fn condition(rollout: &str, failed: &Failed<'_>, now: Timestamp) -> Option<RolloutCondition> {
+    let invalid = |problems: &str| {
+        let message = format!("The Rollout \"{rollout}\" is invalid: {problems}");
+        (keys::CONDITION_INVALID_SPEC, conditions::TRUE, ("InvalidSpec", message))
+    };
     let (kind, status, text) = match failed.kind {
-        Kind::Unreadable => (
-            keys::CONDITION_INVALID_SPEC,
-            conditions::TRUE,
-            ("InvalidSpec", failed.reason.message.clone()),
-        ),
-        Kind::NotCreated(set, why) if set.kind == "ReplicaSet" => {
-            let text = (keys::SET_CREATE_ERROR, set_not_created(set, why));
-            (keys::CONDITION_PROGRESSING, conditions::FALSE, text)
-        }
+        Kind::Unreadable => invalid(&failed.reason.message),
+        Kind::NotCreated(set, why) if set.kind == "ReplicaSet" => template_problems(why)
+            .map_or_else(
+                || {
+                    let text = (keys::SET_CREATE_ERROR, set_not_created(set, why));
+                    (keys::CONDITION_PROGRESSING, conditions::FALSE, text)
+                },
+                invalid,
+            ),
         Kind::NotCreated(..) | Kind::Other => return None,
     };
     Some(conditions::condition(kind, status, text, now))
+}
+
+/// What the API server found wrong with a ReplicaSet's pod template, as `path: problem`.
+fn template_problems(why: &str) -> Option<&str> {
+    let (object, problems) = why.split_once(" is invalid: ")?;
+    let problems =
+        problems.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(problems);
+    let is_ours = object.starts_with("ReplicaSet.apps ") && problems.starts_with("spec.template.");
+    is_ours.then_some(problems)
 }
 
 /// What is stored, stopped by `condition`.
@@ -182,12 +196,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_template_that_the_api_server_finds_wrong_is_an_invalid_specification() {
+        let set = ObjectRef::new("apps/v1", "ReplicaSet", "shop", "web-5f");
+        let one = "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"typo\"";
+        let two = format!("[{one}, {one}]");
+        for (found, shown) in [(one, one.to_owned()), (&two, format!("{one}, {one}"))] {
+            let why = format!("ReplicaSet.apps \"web-5f\" is invalid: {found}");
+            let told = told_of(&live("Healthy", &Value::Null), Kind::NotCreated(&set, &why));
+            let message = format!("InvalidSpec: The Rollout \"web\" is invalid: {shown}");
+            assert_eq!((&told["phase"], &told["message"]), (&json!("Degraded"), &json!(message)));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_invalid_specification() {
         assert_eq!(
             told_of(&live("Healthy", &Value::Null), Kind::Unreadable),
             json!({
                 "phase": "Degraded",
-                "message": "InvalidSpec: could not do it: no",
+                "message": "InvalidSpec: The Rollout \"web\" is invalid: could not do it: no",
                 "observedGeneration": "4",
                 "conditions": [
                     ["InvalidSpec", "True", "InvalidSpec"],
