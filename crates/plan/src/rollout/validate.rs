@@ -14,7 +14,8 @@ use super::{
 use crate::analysis_run::can_measure;
 use analysis::validate::provider_names;
 use api::argo::{
-    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, StepKind, keys,
+    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, RolloutPause, StepKind,
+    keys,
 };
 use k8s_openapi::{
     api::core::v1::{Container, Service},
@@ -327,41 +328,25 @@ fn unsupported_routers(config: &Value, problems: &mut Vec<Problem>) {
 }
 
 fn check_step(subject: &Subject<'_>, step: &CanaryStep, path: &str, problems: &mut Vec<Problem>) {
-    match step.kind() {
-        StepKind::SetWeight(weight) => {
-            let max = subject.max_weight();
-            if !(0..=max).contains(&weight) {
-                let detail = format!("SetWeight needs to be between 0 and {max}");
-                problems.push(Problem::invalid(
-                    format!("{path}.setWeight"),
-                    &json!(weight),
-                    &detail,
-                ));
-            }
-        }
-        StepKind::Pause(pause)
-            if pause.seconds().is_ok_and(|seconds| seconds.is_none_or(|seconds| seconds >= 0)) => {}
-        StepKind::Pause(pause) => {
-            let value = json!(pause.duration);
-            problems.push(Problem::invalid(
-                format!("{path}.pause.duration"),
-                &value,
-                "Duration needs to be greater than 0",
-            ));
-        }
-        StepKind::SetCanaryScale(_) if !subject.is_routed() => {
-            let detail = "SetCanaryScale requires TrafficRouting to be set";
-            problems.push(Problem::required("spec.strategy.trafficRouting", detail));
-        }
-        StepKind::Empty | StepKind::Ambiguous => {
-            problems.push(Problem::invalid(path, &json!(asked(step)), STEP_MESSAGE));
-        }
-        StepKind::SetCanaryScale(_)
-        | StepKind::Analysis(_)
-        | StepKind::Experiment(_)
-        | StepKind::SetHeaderRoute(_)
-        | StepKind::SetMirrorRoute(_)
-        | StepKind::Plugin(_) => {}
+    if matches!(step.kind(), StepKind::Empty | StepKind::Ambiguous) {
+        problems.push(Problem::invalid(path, &json!(asked(step)), STEP_MESSAGE));
+    }
+    let max = subject.max_weight();
+    if let Some(weight) = step.set_weight.filter(|weight| !(0..=max).contains(weight)) {
+        let detail = format!("SetWeight needs to be between 0 and {max}");
+        problems.push(Problem::invalid(format!("{path}.setWeight"), &json!(weight), &detail));
+    }
+    let lasts = |pause: &&RolloutPause| {
+        pause.seconds().is_ok_and(|seconds| seconds.is_none_or(|seconds| seconds >= 0))
+    };
+    if let Some(pause) = step.pause.as_ref().filter(|pause| !lasts(pause)) {
+        let detail = "Duration needs to be greater than 0";
+        let path = format!("{path}.pause.duration");
+        problems.push(Problem::invalid(path, &json!(pause.duration), detail));
+    }
+    if step.set_canary_scale.is_some() && !subject.is_routed() {
+        let detail = "SetCanaryScale requires TrafficRouting to be set";
+        problems.push(Problem::required("spec.strategy.trafficRouting", detail));
     }
 }
 

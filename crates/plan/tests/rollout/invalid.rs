@@ -218,6 +218,21 @@ fn routes_that_no_router_asked_for_can_make_are_refused_in_the_words_users_know(
 }
 
 #[test]
+fn kinds_that_exclude_each_other_are_refused_and_fields_are_checked_wherever_they_stand() {
+    check(
+        &routed(&json!([
+            {"setWeight": 10, "pause": {}, "setCanaryScale": {"replicas": 1}},
+            {"setWeight": 120, "setCanaryScale": {"weight": 5}},
+            {"setCanaryScale": {"weight": 5}, "pause": {"duration": -1}},
+        ])),
+        "spec.strategy.steps[0]: Invalid value: \"step.Experiment: false step.Pause: true step.SetWeight: true step.Analysis: false\": \
+         Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause; \
+         spec.strategy.steps[1].setWeight: Invalid value: 120: SetWeight needs to be between 0 and 100; \
+         spec.strategy.steps[2].pause.duration: Invalid value: -1: Duration needs to be greater than 0",
+    );
+}
+
+#[test]
 fn numbers_and_templates_are_checked() {
     let mut object = rollout(2, &json!({"canary": {}}));
     object["spec"]["minReadySeconds"] = json!(700);

@@ -4,6 +4,7 @@
 
 mod blue_green;
 mod changes;
+mod combined;
 mod experiments;
 mod invalid;
 mod laws;
