@@ -15,6 +15,7 @@ mod releases;
 mod restarts;
 mod routes;
 mod stories;
+mod stuck;
 mod takeover;
 mod turns;
 mod users;
