@@ -371,9 +371,14 @@ fn anti_affinity(rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {
     let preferred = rule.preferred_during_scheduling_ignored_during_execution.as_ref();
     let required = rule.required_during_scheduling_ignored_during_execution.as_ref();
     if preferred.is_some() == required.is_some() {
+        let asked = format!(
+            "antiAffinity.PreferredDuringSchedulingIgnoredDuringExecution: {} antiAffinity.RequiredDuringSchedulingIgnoredDuringExecution: {}",
+            preferred.is_some(),
+            required.is_some()
+        );
         problems.push(Problem::invalid(
             PATH,
-            &json!(rule),
+            &json!(asked),
             "AntiAffinity must have exactly one strategy listed",
         ));
     }

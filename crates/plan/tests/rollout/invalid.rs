@@ -233,6 +233,25 @@ fn kinds_that_exclude_each_other_are_refused_and_fields_are_checked_wherever_the
 }
 
 #[test]
+fn anti_affinity_of_no_kind_or_two_is_shown_as_what_is_there() {
+    let check_rule = |rule: Value, preferred: bool, required: bool| {
+        check(
+            &json!({"canary": {"antiAffinity": rule}}),
+            &format!(
+                "spec.strategy.antiAffinity: Invalid value: \"antiAffinity.PreferredDuringSchedulingIgnoredDuringExecution: {preferred} \
+                 antiAffinity.RequiredDuringSchedulingIgnoredDuringExecution: {required}\": AntiAffinity must have exactly one strategy listed"
+            ),
+        );
+    };
+    check_rule(json!({}), false, false);
+    let both = json!({
+        "preferredDuringSchedulingIgnoredDuringExecution": {"weight": 1},
+        "requiredDuringSchedulingIgnoredDuringExecution": {},
+    });
+    check_rule(both, true, true);
+}
+
+#[test]
 fn numbers_and_templates_are_checked() {
     let mut object = rollout(2, &json!({"canary": {}}));
     object["spec"]["minReadySeconds"] = json!(700);
