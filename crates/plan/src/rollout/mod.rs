@@ -47,6 +47,7 @@ pub(crate) mod traffic;
 pub(crate) mod validate;
 mod validate_experiment;
 mod validate_routes;
+mod validate_selector;
 mod waits;
 mod weights;
 mod workload;

@@ -9,19 +9,20 @@ use super::{
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
-    validate_experiment, validate_routes,
+    validate_experiment, validate_routes, validate_selector,
 };
 use crate::analysis_run::can_measure;
 use analysis::validate::provider_names;
 use api::argo::{
-    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, RolloutPause, StepKind,
-    keys,
+    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, RolloutPause, RolloutSpec,
+    StepKind, keys,
 };
 use k8s_openapi::{
     api::core::v1::{Container, Service},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use vocab::Reason;
 
 const UNSUPPORTED: &str = "Forbidden: not supported yet";
@@ -127,23 +128,7 @@ fn not_negative(path: &str, value: i32, problems: &mut Vec<Problem>) {
 fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     let spec = &subject.rollout.spec;
     not_negative("spec.replicas", subject.replicas(), problems);
-    if spec.workload_ref.is_none() {
-        match &spec.selector {
-            None => problems.push(Problem::required(
-                "spec.selector",
-                "Rollout has missing field '.spec.selector'",
-            )),
-            Some(selector) => {
-                let empty =
-                    selector.match_labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty)
-                        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
-                if empty {
-                    let detail = "empty selector is invalid for deployment";
-                    problems.push(Problem::invalid("spec.selector", &json!({}), detail));
-                }
-            }
-        }
-    }
+    check_selector(spec, problems);
     not_negative("spec.minReadySeconds", spec.min_ready_seconds, problems);
     not_negative("spec.revisionHistoryLimit", spec.revision_history_limit.unwrap_or(0), problems);
     let deadline = i32::try_from(subject.progress_deadline().as_secs()).unwrap_or(i32::MAX);
@@ -154,7 +139,34 @@ fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
+fn check_selector(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
+    const PATH: &str = "spec.selector";
+    match (&spec.selector, &spec.workload_ref) {
+        (None, Some(_)) => {}
+        (Some(selector), Some(_)) if validate_selector::is_valid(selector) => {}
+        (Some(selector), Some(_)) => {
+            problems.push(Problem::invalid(PATH, &json!(selector), "invalid label selector"));
+        }
+        (None, None) => {
+            let detail = "Rollout has missing field '.spec.selector'";
+            problems.push(Problem::required(PATH, detail));
+        }
+        (Some(selector), None) => {
+            validate_selector::check(selector, PATH, problems);
+            let empty = selector.match_labels.as_ref().is_none_or(BTreeMap::is_empty)
+                && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
+            if empty {
+                let detail = "empty selector is invalid for deployment";
+                problems.push(Problem::invalid(PATH, &json!({}), detail));
+            }
+        }
+    }
+}
+
 fn template(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
+    if !validate_selector::is_valid(&subject.selector) {
+        return;
+    }
     let labels = subject.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
     if !selects(&subject.selector, labels) {
         let detail = "`selector` does not match template `labels`";

@@ -252,6 +252,29 @@ fn anti_affinity_of_no_kind_or_two_is_shown_as_what_is_there() {
 }
 
 #[test]
+fn a_selector_is_refused_in_the_api_servers_words() {
+    let mut object = rollout(2, &json!({"canary": {}}));
+    object["spec"]["selector"] = json!({"matchLabels": {"app": "a b"}, "matchExpressions": [
+        {"key": "app", "operator": "Sounds", "values": ["shop"]},
+        {"key": "app", "operator": "In"},
+        {"key": "a/b/c", "operator": "Exists", "values": ["x"]},
+    ]});
+    let found = problems(object);
+    let found: Vec<&str> = found.split("; ").collect();
+    let expected = [
+        "spec.selector.matchLabels: Invalid value: \"a b\": a valid label must be an empty string",
+        "spec.selector.matchExpressions[0].operator: Invalid value: \"Sounds\": not a valid selector operator",
+        "spec.selector.matchExpressions[1].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        "spec.selector.matchExpressions[2].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        "spec.selector.matchExpressions[2].key: Invalid value: \"a/b/c\": a qualified name must consist of",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
 fn numbers_and_templates_are_checked() {
     let mut object = rollout(2, &json!({"canary": {}}));
     object["spec"]["minReadySeconds"] = json!(700);
