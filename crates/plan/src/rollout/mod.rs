@@ -52,6 +52,7 @@ mod waits;
 mod weights;
 mod workload;
 
+pub use duration::superseded;
 pub use reads::{Reads, analyses, nested_templates, reads};
 pub use waits::Wait;
 
