@@ -209,6 +209,20 @@ impl Wait {
         }
     }
 
+    /// Whether it is for pods or traffic to get where they should be, and not for a time or a decision.
+    pub(crate) fn is_obstacle(&self) -> bool {
+        matches!(
+            self,
+            Self::Pods { .. }
+                | Self::Stable { .. }
+                | Self::Router(_)
+                | Self::Endpoints { .. }
+                | Self::Service { .. }
+                | Self::Weight { .. }
+                | Self::Traffic { .. }
+        )
+    }
+
     /// Waits for pods that must stay a while longer.
     fn keeping(&self) -> Reason {
         match self {
