@@ -20,7 +20,8 @@ pub enum Wait {
         available: i32,
         /// Pods wanted.
         wanted: i32,
-        /// Why, per pod: `ImagePullBackOff`, `Unschedulable` and the like.
+        /// Why, per object: `ImagePullBackOff`, `Unschedulable` and the like for `pod/NAME`, and for
+        /// `replicaSet/NAME` why no pod can be made.
         why: BTreeMap<String, String>,
     },
     /// A service does not show the pods as endpoints yet.
@@ -150,9 +151,7 @@ impl Wait {
                         ("wanted", wanted.to_string()),
                     ],
                 );
-                reason
-                    .evidence
-                    .extend(why.iter().map(|(pod, cause)| (format!("pod/{pod}"), cause.clone())));
+                reason.evidence.extend(why.clone());
                 reason
             }
             Self::Endpoints { service, hash, visible, needed } => Reason::new(
