@@ -45,6 +45,7 @@ pub(crate) mod targets;
 mod templates_equal;
 pub(crate) mod traffic;
 pub(crate) mod validate;
+mod validate_analyses;
 mod validate_experiment;
 mod validate_routes;
 mod validate_selector;

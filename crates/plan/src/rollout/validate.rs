@@ -4,18 +4,14 @@
 //! passed over in silence.
 
 use super::{
-    analysis_run::{self, Hashes},
-    reads, release,
+    reads,
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
-    validate_experiment, validate_routes, validate_selector,
+    validate_analyses, validate_experiment, validate_routes, validate_selector,
 };
-use crate::analysis_run::can_measure;
-use analysis::validate::provider_names;
 use api::argo::{
-    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, RolloutPause, RolloutSpec,
-    StepKind, keys,
+    AntiAffinity, CanaryStep, CanaryStrategy, RolloutPause, RolloutSpec, StepKind, keys,
 };
 use k8s_openapi::{
     api::core::v1::{Container, Service},
@@ -106,7 +102,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
         services(subject, &mut problems);
         let found = reads::object_problems(subject.rollout, &subject.observed.objects);
         problems.extend(found.iter().map(Problem::of_router));
-        analyses(subject, &mut problems);
+        validate_analyses::check(subject, &mut problems);
         validate_experiment::check_analyses(subject, &mut problems);
     }
     problems
@@ -115,7 +111,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
 /// Everything that is wrong with the analysis that the specification asks for.
 pub(crate) fn of_analyses(subject: &Subject<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    analyses(subject, &mut problems);
+    validate_analyses::check(subject, &mut problems);
     problems
 }
 
@@ -266,6 +262,7 @@ fn canary(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pro
         check_step(subject, step, &format!("{PATH}.steps[{index}]"), problems);
         validate_experiment::check(subject, canary, (index, step), problems);
         validate_routes::check(subject, canary, (index, step), problems);
+        validate_analyses::check_arguments((index, step), problems);
         if step.plugin.is_some() {
             problems.push(Problem::unsupported(format!("{PATH}.canary.steps[{index}].plugin")));
         }
@@ -431,87 +428,5 @@ fn check_service(
     if manager.is_some_and(|manager| manager != subject.name()) {
         let detail = format!("Service {name:?} is managed by another Rollout");
         problems.push(Problem::invalid(path, &json!(name), &detail));
-    }
-}
-
-fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
-    for (path, analysis) in reads::analyses(subject.rollout) {
-        let names: Vec<&str> =
-            analysis.templates.iter().map(|template| template.template_name.as_str()).collect();
-        match analysis_run::foreseen(subject, analysis, Hashes::UNKNOWN) {
-            Err(detail) => {
-                let value = json!(format!("templateNames: [{}]", names.join(" ")));
-                problems.push(Problem::invalid(path, &value, &detail));
-            }
-            Ok(spec) => {
-                check_providers(subject, (&path, &names), &spec.metrics, problems);
-                if path != "spec.strategy.canary.analysis.templates" {
-                    check_ends(&path, analysis, &spec.metrics, problems);
-                }
-            }
-        }
-    }
-    let of_budget = release::problems(subject).into_iter();
-    problems.extend(of_budget.map(|(path, value, detail)| Problem::invalid(path, &value, &detail)));
-}
-
-/// A metric that nobody can measure would only abort the release later.
-fn check_providers(
-    subject: &Subject<'_>,
-    (path, names): (&str, &[&str]),
-    metrics: &[Metric],
-    problems: &mut Vec<Problem>,
-) {
-    for metric in metrics {
-        for provider in provider_names(&metric.provider) {
-            if !can_measure(&provider) {
-                let template = template_of(subject, names, metric);
-                let detail = format!(
-                    "AnalysisTemplate {template} has metric {} whose provider {provider} is not supported yet",
-                    metric.name
-                );
-                problems.push(Problem::invalid(path, &json!(template), &detail));
-            }
-        }
-    }
-}
-
-/// The template a resolved metric stems from; one the analysis names goes before one that those include.
-fn template_of<'a>(subject: &'a Subject<'_>, names: &[&'a str], metric: &Metric) -> &'a str {
-    let observed = subject.observed;
-    let own = observed.templates.values().flatten().map(|found| (&found.metadata, &found.spec));
-    let cluster =
-        observed.cluster_templates.values().flatten().map(|found| (&found.metadata, &found.spec));
-    let wanted = provider_names(&metric.provider);
-    let has =
-        |other: &Metric| other.name == metric.name && provider_names(&other.provider) == wanted;
-    own.chain(cluster)
-        .filter(|(_, spec)| spec.metrics.iter().any(has))
-        .filter_map(|(metadata, _)| metadata.name.as_deref())
-        .max_by_key(|name| names.contains(name))
-        .unwrap_or_else(|| names.first().copied().unwrap_or_default())
-}
-
-/// An analysis that something waits for must come to an end.
-fn check_ends(
-    path: &str,
-    analysis: &RolloutAnalysis,
-    metrics: &[Metric],
-    problems: &mut Vec<Problem>,
-) {
-    let name = analysis.templates.first().map_or("", |template| &template.template_name);
-    for metric in metrics {
-        let none = match &metric.count {
-            None => true,
-            Some(IntOrString::Int(count)) => *count == 0,
-            Some(IntOrString::String(text)) => text == "0",
-        };
-        if none && metric.interval.is_some() {
-            let metric = &metric.name;
-            let detail = format!(
-                "AnalysisTemplate {name} has metric {metric} which runs indefinitely. Invalid value for count: <nil>"
-            );
-            problems.push(Problem::invalid(path, &json!(name), &detail));
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a model that lacks what a story needs is a broken test")]
 
+mod analyses;
 mod blue_green;
 mod changes;
 mod combined;
