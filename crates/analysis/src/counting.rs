@@ -96,7 +96,8 @@ pub struct Breach {
     pub message: String,
 }
 
-/// The limit a metric has passed, if any; errors outweigh inconclusive, and that failures.
+/// The limit a metric has passed, if any; errors outweigh inconclusive, and that failures. Measurements
+/// that all say nothing are one too.
 pub fn breach(limits: Limits, result: &MetricResult) -> Option<Breach> {
     let breach = |phase, message| Some(Breach { phase, message });
     if result.consecutive_error > limits.consecutive_error {
@@ -117,7 +118,22 @@ pub fn breach(limits: Limits, result: &MetricResult) -> Option<Breach> {
         let (count, limit) = (result.failed, limits.failure);
         return breach(AnalysisPhase::Failed, format!("failed ({count}) > failureLimit ({limit})"));
     }
+    if says_nothing(limits, result) {
+        let count = result.inconclusive;
+        let message = format!("no measurement being conclusive: inconclusive ({count}) of {count}");
+        return breach(AnalysisPhase::Inconclusive, message);
+    }
     None
+}
+
+/// Whether all measurements were taken and none of them said anything: what was never measured has not
+/// passed, whatever `inconclusiveLimit` allows.
+fn says_nothing(limits: Limits, result: &MetricResult) -> bool {
+    limits.consecutive_success == 0
+        && limits.count.is_some_and(|count| result.count >= count)
+        && result.inconclusive > 0
+        && result.successful == 0
+        && result.failed == 0
 }
 
 /// What a metric is after its latest measurement.
@@ -242,6 +258,11 @@ mod tests {
         check(&limited, &[Failed, Failed], Failed);
         check(&limited, &[Inconclusive, Inconclusive], Running);
         check(&limited, &[Inconclusive, Inconclusive, Inconclusive], Inconclusive);
+        let lenient = json!({"interval": "1s", "count": 3, "inconclusiveLimit": 3});
+        check(&lenient, &[Inconclusive, Inconclusive], Running);
+        check(&lenient, &[Inconclusive, Inconclusive, Inconclusive], Inconclusive);
+        check(&lenient, &[Inconclusive, Error, Inconclusive, Inconclusive], Inconclusive);
+        check(&lenient, &[Inconclusive, Successful, Inconclusive], Successful);
         check(&json!({"consecutiveErrorLimit": 0}), &[Error], Error);
         check(
             &json!({"interval": "1s", "consecutiveErrorLimit": 1}),
@@ -289,5 +310,8 @@ mod tests {
             Some("consecutiveErrors (5) > consecutiveErrorLimit (4)")
         );
         assert_eq!(message(&[Failed]), None);
+        let limits = Limits::of(&metric(&json!({"count": 2, "inconclusiveLimit": 2})));
+        let found = breach(limits, &after(&[Inconclusive, Inconclusive])).unwrap();
+        assert_eq!(found.message, "no measurement being conclusive: inconclusive (2) of 2");
     }
 }

@@ -51,6 +51,11 @@ pub enum FieldRefError {
     },
 }
 
+/// Whether a path below `metadata` is one that the downward API has.
+pub fn is_metadata(path: &str) -> bool {
+    metadata(&Value::Null, path).is_ok()
+}
+
 /// Works out the values of a rollout's arguments.
 ///
 /// # Errors

@@ -60,6 +60,45 @@ pub enum TemplateError {
     },
 }
 
+/// A reference that leads nowhere, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// `AnalysisTemplate` or `ClusterAnalysisTemplate`.
+    pub kind: &'static str,
+    /// The name referred to.
+    pub name: String,
+    /// Who refers to it.
+    pub by: Referrer,
+}
+
+/// Who refers to a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referrer {
+    /// The analysis itself.
+    Analysis,
+    /// Another template, by its `spec.templates`.
+    Template,
+}
+
+impl From<Missing> for TemplateError {
+    fn from(missing: Missing) -> Self {
+        Self::NotFound { kind: missing.kind, name: missing.name }
+    }
+}
+
+/// Every template that is referred to, directly or by another template, and is not there.
+pub fn missing<A, C>(
+    refs: &[AnalysisTemplateRef],
+    templates: &[A],
+    cluster_templates: &[C],
+) -> Vec<Missing>
+where
+    A: Borrow<AnalysisTemplate>,
+    C: Borrow<ClusterAnalysisTemplate>,
+{
+    Gathered::default().add(refs, &Library::new(templates, cluster_templates))
+}
+
 /// Merges the templates that are referred to, and those they refer to, into one spec.
 ///
 /// `templates` are those of the rollout's namespace.
@@ -78,7 +117,7 @@ where
     let library = Library::new(templates, cluster_templates);
     let mut gathered = Gathered::default();
     match gathered.add(refs, &library).into_iter().next() {
-        Some(missing) => Err(missing),
+        Some(missing) => Err(missing.into()),
         None => flatten(&gathered.all()),
     }
 }
@@ -98,7 +137,8 @@ where
 {
     let library = Library::new(templates, cluster_templates);
     let mut gathered = Gathered::default();
-    let mut problems = gathered.add(&analysis.templates, &library);
+    let missing = gathered.add(&analysis.templates, &library);
+    let mut problems: Vec<TemplateError> = missing.into_iter().map(TemplateError::from).collect();
     let is_whole = problems.is_empty();
     let specs: Vec<&AnalysisTemplateSpec> = gathered.all().iter().map(|(_, spec)| *spec).collect();
     problems.extend(clashes(&specs, analysis));
@@ -216,14 +256,10 @@ struct Gathered<'a> {
 impl<'a> Gathered<'a> {
     /// Adds each template once with all it refers to, and tells those that are missing; a template that
     /// refers to itself does no harm.
-    fn add(
-        &mut self,
-        refs: &'a [AnalysisTemplateRef],
-        library: &Library<'a>,
-    ) -> Vec<TemplateError> {
+    fn add(&mut self, refs: &'a [AnalysisTemplateRef], library: &Library<'a>) -> Vec<Missing> {
         let mut missing = Vec::new();
-        let mut pending: Vec<&'a AnalysisTemplateRef> = refs.iter().rev().collect();
-        while let Some(wanted) = pending.pop() {
+        let mut pending: Vec<_> = refs.iter().rev().map(|it| (it, Referrer::Analysis)).collect();
+        while let Some((wanted, by)) = pending.pop() {
             let (known, gathered, kind) = if wanted.cluster_scope.unwrap_or(false) {
                 (&library.cluster_templates, &mut self.cluster, "ClusterAnalysisTemplate")
             } else {
@@ -234,11 +270,12 @@ impl<'a> Gathered<'a> {
             }
             let found = known.iter().find(|(name, _)| *name == wanted.template_name);
             let Some(found) = found else {
-                missing.push(TemplateError::NotFound { kind, name: wanted.template_name.clone() });
+                missing.push(Missing { kind, name: wanted.template_name.clone(), by });
                 continue;
             };
             gathered.push(*found);
-            pending.extend(found.1.templates.iter().rev());
+            let nested = found.1.templates.iter().rev();
+            pending.extend(nested.map(|it| (it, Referrer::Template)));
         }
         missing
     }

@@ -20,11 +20,11 @@ use crate::{
     interest::Interests,
     job::{Done, Measuring, Subject, Worker},
     key::Key,
-    metrics::Metrics,
+    metrics::{self, Metrics},
     queue::Queue,
     release,
 };
-use api::argo::{AnalysisRun, Rollout, RolloutDurationStatus};
+use api::argo::AnalysisRun;
 use clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -238,12 +238,10 @@ impl Engine {
     fn time_update(&self, before: Option<&Entry>, kept: &Kept) {
         let before = before.map(|entry| &entry.object);
         let (Some(Kept::Rollout(before)), Kept::Rollout(rollout)) = (before, kept) else { return };
-        let Some(times) = times_of(rollout).filter(|times| times.finished_at.is_some()) else {
-            return;
-        };
-        let known = times_of(before).and_then(|times| times.finished_at.as_ref());
-        if self.authority.is_leader() && known != times.finished_at.as_ref() {
-            self.metrics.time_update(times);
+        if self.authority.is_leader()
+            && let Some(times) = metrics::ended(before, rollout)
+        {
+            self.metrics.time_update(&times);
         }
     }
 
@@ -425,10 +423,6 @@ impl Engine {
         self.status_at.remove(key);
         self.settled.remove(key);
     }
-}
-
-fn times_of(rollout: &Rollout) -> Option<&RolloutDurationStatus> {
-    rollout.status.as_ref()?.duration.as_ref()
 }
 
 fn later(at: Timestamp, wait: SignedDuration) -> Timestamp {

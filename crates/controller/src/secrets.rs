@@ -36,11 +36,21 @@ async fn of_arguments(
 ) -> Result<BTreeMap<SecretRef, SecretRead>, RequestFailed> {
     let mut found = BTreeMap::new();
     for wanted in reads(&observed.run) {
-        let secret = secrets.get(namespace, &wanted.name).await?;
-        let value = secret.map_or(SecretRead::NoSecret, |secret| value(secret, &wanted.key));
-        found.insert(wanted, value);
+        let read = argument(secrets.get(namespace, &wanted.name).await, &wanted.key)?;
+        found.insert(wanted, read);
     }
     Ok(found)
+}
+
+/// A Secret that we may not read ends its run; it holds up nothing.
+fn argument(
+    read: Result<Option<&Secret>, RequestFailed>,
+    key: &str,
+) -> Result<SecretRead, RequestFailed> {
+    match read {
+        Ok(secret) => Ok(secret.map_or(SecretRead::NoSecret, |secret| value(secret, key))),
+        Err(failed) => refusal(&failed).map(SecretRead::Refused).ok_or(failed),
+    }
 }
 
 async fn of_providers(
@@ -86,6 +96,7 @@ async fn of_secret(
 fn credential(secret: Option<&Secret>, key: &str) -> CredentialRead {
     match secret.map(|secret| value(secret, key)) {
         Some(SecretRead::Value(value)) => CredentialRead::Value(value),
+        Some(SecretRead::Refused(why)) => CredentialRead::Refused(why),
         Some(SecretRead::NoSecret | SecretRead::NoKey) => CredentialRead::NoKey,
         None => CredentialRead::Nothing,
     }
@@ -172,6 +183,10 @@ mod tests {
         let forbidden = Cause::Forbidden("no".to_owned());
         assert_eq!(refusal(&failed(forbidden)).as_deref(), Some("no"));
         assert_eq!(refusal(&failed(Cause::Throttled)), None);
+        let refused = argument(Err(failed(Cause::Forbidden("no".to_owned()))), "key").unwrap();
+        assert!(refused == SecretRead::Refused("no".to_owned()));
+        assert!(argument(Err(failed(Cause::Throttled)), "key").is_err());
+        assert!(argument(Ok(None), "key").unwrap() == SecretRead::NoSecret);
         assert_eq!(credential(None, "key"), CredentialRead::Nothing);
         assert_eq!(credential(Some(&secret()), "other"), CredentialRead::NoKey);
     }

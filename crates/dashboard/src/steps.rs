@@ -33,7 +33,7 @@ fn label(step: &CanaryStep) -> String {
 
 /// What a step asks for beside routes.
 fn main_label(step: &CanaryStep) -> Option<String> {
-    let label = match step.kind() {
+    let label = match step.title_kind() {
         StepKind::SetWeight(weight) => format!("{weight} %"),
         StepKind::Pause(pause) => match &pause.duration {
             Some(duration) => format!("pause {}", text(duration)),

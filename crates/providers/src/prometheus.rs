@@ -1,6 +1,7 @@
 //! `prometheus`: a PromQL query, at an instant or over a range.
 //!
-//! Asks by POST and, where a server does not take that, by GET. The result is a number for a scalar
+//! Asks by POST and, where a server does not take that, by GET; what the address asks for after `?` goes
+//! along. The result is a number for a scalar
 //! and a list of numbers for a vector or a matrix; an empty list means that there was no data.
 //!
 //! | setting | default | meaning |
@@ -171,7 +172,7 @@ fn go_on(metric: &PrometheusMetric, step: &Step, reply: &Reply, now: Timestamp) 
                 ask(metric, &Step::Ask { token: Some(token.clone()) }, Some(&token), now)
             })
         }
-        Step::Ask { token } if matches!(reply.status, 405 | 501) => {
+        Step::Ask { token } if matches!(reply.status, 403 | 405 | 501) => {
             ask(metric, &Step::AskByGet, token.as_deref(), now)
         }
         _ => done(answer(reply)),
@@ -205,21 +206,29 @@ fn question_call(
     let question = question(metric, now)?;
     let address = metric.address.as_deref().unwrap_or_default();
     let path = if metric.range_query.is_some() { "query_range" } else { "query" };
-    let url = format!("{}/api/v1/{path}", without_query(address).trim_end_matches('/'));
+    let (server, kept) = parts(address);
+    let url = format!("{}/api/v1/{path}", server.trim_end_matches('/'));
     let mut headers = headers(&metric.headers, &metric.authentication, token);
     if method == Method::Post {
         set(&mut headers, "Content-Type", "application/x-www-form-urlencoded".to_owned());
     }
     let (method, url, body) = match method {
-        Method::Get => ("GET", format!("{url}?{question}"), None),
-        Method::Post => ("POST", url, Some(question.into_bytes())),
+        Method::Get => ("GET", with_query(url, &[kept, &question]), None),
+        Method::Post => ("POST", with_query(url, &[kept]), Some(question.into_bytes())),
     };
     let (timeout, insecure) = (timeout(metric), metric.insecure);
     Ok(Call { method: method.to_owned(), url, headers, body, timeout, insecure })
 }
 
-fn without_query(address: &str) -> &str {
-    address.split(['?', '#']).next().unwrap_or_default()
+/// The server of an address, and what it asks for after `?`.
+fn parts(address: &str) -> (&str, &str) {
+    let address = address.split('#').next().unwrap_or_default();
+    address.split_once('?').unwrap_or((address, ""))
+}
+
+fn with_query(url: String, parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { url } else { format!("{url}?{}", parts.join("&")) }
 }
 
 fn question(metric: &PrometheusMetric, now: Timestamp) -> Result<String, MeasureError> {

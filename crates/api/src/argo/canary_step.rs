@@ -1,4 +1,4 @@
-//! A canary step as the one thing it asks for, beside which it may make routes.
+//! A canary step as what decides when it is done, beside which it may scale and make routes.
 //!
 //! Start at [`CanaryStep::kind`]. Nothing here carries a step out.
 
@@ -30,30 +30,55 @@ pub enum StepKind<'a> {
     Plugin(&'a PluginStep),
     /// Nothing at all, which no valid step asks for.
     Empty,
-    /// Several things at once, which no valid step asks for.
+    /// Several of weight, pause, experiment and analysis, which no valid step asks for.
     Ambiguous,
 }
 
 impl CanaryStep {
-    /// The one thing this step asks for; a route counts where nothing else is asked for.
+    /// What decides when this step is done.
+    ///
+    /// A scale and routes may stand beside another kind. Where several are there upstream's order decides:
+    /// pause, scale, weight, experiment, analysis, header route, mirror, plugin.
     pub fn kind(&self) -> StepKind<'_> {
-        let header = self.set_header_route.as_ref().map(StepKind::SetHeaderRoute);
-        let mirror = self.set_mirror_route.as_ref().map(StepKind::SetMirrorRoute);
+        if self.exclusive().into_iter().filter(|is_there| *is_there).count() > 1 {
+            return StepKind::Ambiguous;
+        }
         let mut kinds = [
-            self.set_weight.map(StepKind::SetWeight),
             self.pause.as_ref().map(StepKind::Pause),
+            self.set_canary_scale.as_ref().map(StepKind::SetCanaryScale),
+            self.set_weight.map(StepKind::SetWeight),
             self.experiment.as_ref().map(StepKind::Experiment),
             self.analysis.as_ref().map(StepKind::Analysis),
-            self.set_canary_scale.as_ref().map(StepKind::SetCanaryScale),
+            self.set_header_route.as_ref().map(StepKind::SetHeaderRoute),
+            self.set_mirror_route.as_ref().map(StepKind::SetMirrorRoute),
             self.plugin.as_ref().map(StepKind::Plugin),
         ]
         .into_iter()
         .flatten();
-        match (kinds.next(), kinds.next()) {
-            (None, _) => header.or(mirror).unwrap_or(StepKind::Empty),
-            (Some(kind), None) => kind,
-            (Some(_), Some(_)) => StepKind::Ambiguous,
+        kinds.next().unwrap_or(StepKind::Empty)
+    }
+
+    /// The kind by which people are told of this step: what it asks for beside a scale goes first.
+    pub fn title_kind(&self) -> StepKind<'_> {
+        match (self.kind(), self.set_weight) {
+            (StepKind::SetCanaryScale(_), Some(weight)) => StepKind::SetWeight(weight),
+            (kind @ StepKind::SetCanaryScale(_), None) => {
+                let experiment = self.experiment.as_ref().map(StepKind::Experiment);
+                let analysis = self.analysis.as_ref().map(StepKind::Analysis);
+                experiment.or(analysis).unwrap_or(kind)
+            }
+            (kind, _) => kind,
         }
+    }
+
+    /// Which of the kinds that exclude each other are there.
+    fn exclusive(&self) -> [bool; 4] {
+        [
+            self.set_weight.is_some(),
+            self.pause.is_some(),
+            self.experiment.is_some(),
+            self.analysis.is_some(),
+        ]
     }
 }
 
@@ -100,6 +125,22 @@ mod tests {
         let beside =
             step(json!({ "setCanaryScale": { "replicas": 1 }, "setHeaderRoute": route() }));
         assert!(matches!(beside.kind(), StepKind::SetCanaryScale(_)));
+    }
+
+    #[test]
+    fn a_scale_stands_beside_any_kind_and_only_a_pause_outlasts_it() {
+        let scaled = |field: &str, value: Value| {
+            step(json!({ "setCanaryScale": { "replicas": 1 }, field: value }))
+        };
+        let pause = scaled("pause", json!({}));
+        assert!(matches!(pause.kind(), StepKind::Pause(_)));
+        assert!(matches!(pause.title_kind(), StepKind::Pause(_)));
+        let weight = scaled("setWeight", json!(20));
+        assert!(matches!(weight.kind(), StepKind::SetCanaryScale(_)));
+        assert_eq!(weight.title_kind(), StepKind::SetWeight(20));
+        let analysis = scaled("analysis", json!({}));
+        assert!(matches!(analysis.kind(), StepKind::SetCanaryScale(_)));
+        assert!(matches!(analysis.title_kind(), StepKind::Analysis(_)));
     }
 
     #[test]

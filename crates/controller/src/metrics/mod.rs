@@ -9,6 +9,7 @@
 mod families;
 mod info;
 mod text;
+mod updates;
 
 use crate::{
     asked::{Asked, Verb},
@@ -22,6 +23,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use text::{Histogram, as_f64, line};
+pub(crate) use updates::ended;
 use vocab::{EventType, ObjectRef};
 
 /// How requests are counted that are not about objects.

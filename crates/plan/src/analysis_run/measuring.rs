@@ -54,11 +54,9 @@ pub(super) fn finished(
         Err(error) => failed(error.message),
     };
     measurement.finished_at = Some(seconds(now));
-    let clean = |text: Option<String>| {
-        text.map(|text| shortened(redactor.clean(&text))).filter(|text| !text.is_empty())
-    };
-    measurement.message = clean(measurement.message);
-    measurement.value = clean(measurement.value);
+    let kept = |text: String| Some(shortened(text)).filter(|text| !text.is_empty());
+    measurement.message = measurement.message.and_then(|text| kept(redactor.clean(&text)));
+    measurement.value = measurement.value.and_then(|text| kept(redactor.clean_value(&text)));
     for value in measurement.metadata.values_mut() {
         *value = shortened(redactor.clean(value));
     }

@@ -61,6 +61,8 @@ pub enum SecretRead {
     NoSecret,
     /// The Secret has no such key.
     NoKey,
+    /// The API server does not let us read it; its own words.
+    Refused(String),
 }
 
 /// A secret's value shall not end in a log.
@@ -70,6 +72,7 @@ impl std::fmt::Debug for SecretRead {
             Self::Value(_) => "Value(*****)",
             Self::NoSecret => "NoSecret",
             Self::NoKey => "NoKey",
+            Self::Refused(_) => "Refused",
         })
     }
 }

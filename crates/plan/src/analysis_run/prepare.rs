@@ -51,7 +51,7 @@ pub(super) fn with_secrets(observed: &Observed) -> Result<Vec<Metric>, String> {
 pub(super) fn redactor(observed: &Observed) -> Redactor {
     let secrets = observed.secrets.values().filter_map(|read| match read {
         SecretRead::Value(value) => Some(value.as_str()),
-        SecretRead::NoSecret | SecretRead::NoKey => None,
+        SecretRead::NoSecret | SecretRead::NoKey | SecretRead::Refused(_) => None,
     });
     Redactor::new(secrets.chain(observed.credentials.hidden()))
 }
@@ -86,6 +86,7 @@ fn revealed(arg: &Argument, observed: &Observed) -> Result<Argument, String> {
         Some(SecretRead::NoKey) => {
             failed(format!("key '{}' does not exist in secret '{}'", wanted.key, wanted.name))
         }
+        Some(SecretRead::Refused(why)) => failed(why.clone()),
         Some(SecretRead::NoSecret) | None => {
             failed(format!("secrets \"{}\" not found", wanted.name))
         }

@@ -6,6 +6,9 @@ use std::fmt::Write;
 /// What stands where a secret stood.
 pub(super) const REDACTED: &str = "*****";
 
+/// The bytes from which on a secret is hidden within a measured value wherever it stands.
+const LEAST_BYTES: usize = 4;
+
 /// Replaces the values of secrets, also as they look within an address or within JSON.
 #[derive(Clone, Default)]
 pub(super) struct Redactor {
@@ -28,6 +31,18 @@ impl Redactor {
         self.hidden.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
     }
 
+    /// A measured value without secrets. One of few characters may stand within any number by chance; it is
+    /// hidden where it stands alone.
+    pub(super) fn clean_value(&self, text: &str) -> String {
+        self.hidden.iter().fold(text.to_owned(), |text, secret| {
+            if secret.len() < LEAST_BYTES {
+                replace_words(&text, secret)
+            } else {
+                text.replace(secret, REDACTED)
+            }
+        })
+    }
+
     /// The JSON with no secret in its texts; keys and numbers stay as they are.
     pub(super) fn clean_texts(&self, json: &Value) -> Value {
         match json {
@@ -39,6 +54,22 @@ impl Redactor {
             other => other.clone(),
         }
     }
+}
+
+/// Replaces `secret` where it is no part of a longer number or word.
+fn replace_words(text: &str, secret: &str) -> String {
+    let is_part = |it: char| it.is_alphanumeric() || "_-+.".contains(it);
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(place) = rest.find(secret) {
+        let (before, found) = rest.split_at(place);
+        let after = &found[secret.len()..];
+        out.push_str(before);
+        let alone = !out.ends_with(is_part) && !after.starts_with(is_part);
+        out.push_str(if alone { REDACTED } else { secret });
+        rest = after;
+    }
+    out + rest
 }
 
 fn forms(secret: &str) -> [String; 4] {
@@ -75,5 +106,15 @@ mod tests {
         );
         assert_eq!(redactor.clean("{\"k\":\"a\\\"b\"}"), "{\"k\":\"*****\"}");
         assert_eq!(redactor.clean("plain"), "plain");
+    }
+
+    #[test]
+    fn a_short_secret_does_not_rewrite_the_numbers_that_were_measured() {
+        let redactor = Redactor::new(["5", "hunter2"].into_iter());
+        assert_eq!(redactor.clean_value("[0.95,55,-5,1.5]"), "[0.95,55,-5,1.5]");
+        assert_eq!(redactor.clean_value("[5,0.5]"), "[*****,0.5]");
+        assert_eq!(redactor.clean_value("{\"pin\":\"5\"}"), "{\"pin\":\"*****\"}");
+        assert_eq!(redactor.clean_value("xhunter2x"), "x*****x");
+        assert_eq!(redactor.clean("error 5, line 15"), "error *****, line 1*****");
     }
 }

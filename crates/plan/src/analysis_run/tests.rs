@@ -383,6 +383,18 @@ fn a_run_that_makes_no_sense_ends_with_the_time_of_it() {
 }
 
 #[test]
+fn a_secret_that_may_not_be_read_ends_the_run_with_the_servers_words() {
+    let args = json!([{"name": "token", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
+    let mut stage = Stage::new(&json!({"metrics": [metric("m", &json!({}))], "args": args}));
+    let secret = SecretRef { name: "s".to_owned(), key: "k".to_owned() };
+    let why = "secrets \"s\" is forbidden: User \"rollouts\" cannot get resource \"secrets\"";
+    stage.observed.secrets.insert(secret, SecretRead::Refused(why.to_owned()));
+    stage.plan();
+    let expected = format!("Unable to resolve metric arguments: {why}");
+    stage.check(AnalysisPhase::Error, &expected);
+}
+
+#[test]
 fn a_provider_that_is_not_there_is_named_at_once() {
     let plugin = json!({"name": "m", "provider": {"plugin": {"a/b": {}}}});
     let mut stage = Stage::new(&json!({"metrics": [plugin]}));

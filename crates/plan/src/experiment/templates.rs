@@ -10,6 +10,9 @@ use vocab::EventType;
 /// How long after its deadline a template is looked at.
 const DEADLINE_SLACK: SignedDuration = SignedDuration::from_secs(1);
 
+/// How long nothing moves before a template's message says what is waited for.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
 /// Brings a template to what it should be and says how it stands.
 pub(super) fn reconcile(subject: &Subject<'_>, template: &TemplateSpec, draft: &mut Draft) {
     let before = subject.template_status(&template.name).cloned().unwrap_or_else(|| {
@@ -55,6 +58,8 @@ fn assess(
     if status.status.is_some_and(TemplateStatusCode::completed) {
         return;
     }
+    // Only what ended a template stays; what it waited for is said anew.
+    status.message = None;
     let code = if subject.is_terminating() {
         TemplateStatusCode::Successful
     } else if wanted == status.available_replicas {
@@ -96,12 +101,19 @@ fn progressing(
     }
     draft.wake_at(deadline + DEADLINE_SLACK);
     let why = set.map(|set| pods::why_not_ready(&subject.observed.pods, set, subject.now));
-    draft.wait(Wait::Pods {
+    let wait = Wait::Pods {
         replica_set: format!("{}-{}", subject.name(), status.name),
         available: status.available_replicas,
         wanted,
         why: why.unwrap_or_default(),
-    });
+    };
+    let due = since + PATIENCE;
+    if due <= subject.now {
+        status.message = Some(wait.reason().message);
+    } else {
+        draft.wake_at(due);
+    }
+    draft.wait(wait);
     TemplateStatusCode::Progressing
 }
 

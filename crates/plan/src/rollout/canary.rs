@@ -116,10 +116,12 @@ fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -
     let in_force = || view.map_or_else(InForce::default, |view| view.in_force(subject));
     match step.kind() {
         StepKind::Pause(pause) => pause::is_step_over(subject, pause),
-        StepKind::SetCanaryScale(_) => at_desired_counts(subject, in_force()),
-        StepKind::SetWeight(_) => {
+        StepKind::SetCanaryScale(_) | StepKind::SetWeight(_) => {
             let weight = current_set_weight(subject);
-            let split = subject.replicas() == 0 || view.is_none_or(|view| view.is_in_force(weight));
+            // A weight beside a scale is waited for, as any other: the next step may judge the split.
+            let split = step.set_weight.is_none()
+                || subject.replicas() == 0
+                || view.is_none_or(|view| view.is_in_force(weight));
             split && at_desired_counts(subject, in_force())
         }
         StepKind::Analysis(_) => analysis::current(subject, Part::Step)
@@ -170,7 +172,7 @@ fn explain_size(subject: &Subject<'_>, view: Option<&View>, draft: &mut Draft) {
 
 /// A step in the words of events.
 fn describe(step: &CanaryStep) -> String {
-    match step.kind() {
+    match step.title_kind() {
         StepKind::SetWeight(weight) => format!("setWeight: {weight}"),
         StepKind::Pause(pause) => match &pause.duration {
             Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(seconds)) => {

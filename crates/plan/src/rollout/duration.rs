@@ -2,6 +2,7 @@
 
 use super::{conditions, draft::Draft, sets::SetExt, subject::Subject};
 use api::argo::{RolloutDurationStatus, RolloutStatus, keys};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 const PROMOTED: &str = "Promoted";
@@ -30,6 +31,23 @@ pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
         count_pause(subject, &draft.status, running);
     }
     draft.status.duration = duration;
+}
+
+/// The times of an update in whose place another one has begun, ended when that began; none while one and
+/// the same goes on, and none of an update that had ended before.
+pub fn superseded(
+    before: &RolloutDurationStatus,
+    after: &RolloutDurationStatus,
+) -> Option<RolloutDurationStatus> {
+    let began = after.rollout_started_at.clone()?;
+    if !is_running(before) || before.rollout_started_at.as_ref() == Some(&began) {
+        return None;
+    }
+    let mut ended = before.clone();
+    close_pause(began.0, &mut ended);
+    ended.completion_status = Some(SUPERSEDED.to_owned());
+    ended.finished_at = Some(began);
+    Some(ended)
 }
 
 fn is_running(duration: &RolloutDurationStatus) -> bool {
@@ -80,7 +98,7 @@ fn end(subject: &Subject<'_>, draft: &Draft, duration: &mut RolloutDurationStatu
         outcome = outcome.or(Some(ABORTED));
     }
     let Some(outcome) = outcome else { return };
-    close_pause(subject, duration);
+    close_pause(subject.now, duration);
     duration.completion_status.get_or_insert_with(|| outcome.to_owned());
     duration.finished_at = Some(Time(subject.now));
 }
@@ -91,13 +109,13 @@ fn count_pause(subject: &Subject<'_>, after: &RolloutStatus, duration: &mut Roll
     if manual {
         duration.manual_pause_started_at.get_or_insert(Time(subject.now));
     } else {
-        close_pause(subject, duration);
+        close_pause(subject.now, duration);
     }
 }
 
-fn close_pause(subject: &Subject<'_>, duration: &mut RolloutDurationStatus) {
+fn close_pause(now: Timestamp, duration: &mut RolloutDurationStatus) {
     let Some(started) = duration.manual_pause_started_at.take() else { return };
-    let seconds = subject.now.duration_since(started.0).as_secs();
+    let seconds = now.duration_since(started.0).as_secs();
     *duration.total_manual_pause_duration_seconds.get_or_insert(0) += seconds;
 }
 
@@ -112,5 +130,28 @@ fn needs_somebody(subject: &Subject<'_>, reason: &str) -> bool {
             .blue_green()
             .is_some_and(|blue_green| blue_green.auto_promotion_enabled == Some(false)),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn times(times: Value) -> RolloutDurationStatus {
+        serde_json::from_value(times).unwrap()
+    }
+
+    #[test]
+    fn an_update_in_whose_place_another_begins_ends_then_and_there() {
+        let first = times(json!({"rolloutStartedAt": "2026-01-01T00:00:00Z",
+            "manualPauseStartedAt": "2026-01-01T00:00:40Z", "totalManualPauseDurationSeconds": 5}));
+        let second = times(json!({"rolloutStartedAt": "2026-01-01T00:01:00Z"}));
+        let expected = times(json!({"rolloutStartedAt": "2026-01-01T00:00:00Z",
+            "finishedAt": "2026-01-01T00:01:00Z", "completionStatus": "Superseded",
+            "totalManualPauseDurationSeconds": 25}));
+        assert_eq!(superseded(&first, &second), Some(expected.clone()));
+        assert_eq!(superseded(&first, &first), None, "it goes on");
+        assert_eq!(superseded(&expected, &second), None, "it had ended");
     }
 }

@@ -46,12 +46,15 @@ pub(crate) mod targets;
 mod templates_equal;
 pub(crate) mod traffic;
 pub(crate) mod validate;
+mod validate_analyses;
 mod validate_experiment;
 mod validate_routes;
+mod validate_selector;
 mod waits;
 mod weights;
 mod workload;
 
+pub use duration::superseded;
 pub use reads::{Reads, analyses, nested_templates, reads};
 pub use waits::Wait;
 

@@ -3,7 +3,7 @@
 //! Both are upstream's to the letter. When nothing has moved for a while the sentence goes on with what is
 //! waited for.
 
-use super::{conditions, draft::Draft, subject::Subject};
+use super::{conditions, draft::Draft, subject::Subject, waits::Wait};
 use api::argo::{AnalysisPhase, RolloutPhase, RolloutStatus, keys};
 use jiff::SignedDuration;
 
@@ -13,9 +13,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 /// Sets phase and message of the status to be.
 pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
     let (phase, mut message) = calculate(subject, &draft.status);
-    if phase == RolloutPhase::Progressing
-        && let Some(wait) = draft.waits.first()
-        && let Some(progressing) = conditions::get(&draft.status, keys::CONDITION_PROGRESSING)
+    if let Some(progressing) = conditions::get(&draft.status, keys::CONDITION_PROGRESSING)
+        && let Some(wait) = holdup(phase, &progressing.reason, &draft.waits)
     {
         let due = progressing.last_update_time.0 + PATIENCE;
         if due <= subject.now {
@@ -26,6 +25,18 @@ pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
     }
     draft.status.phase = Some(phase);
     draft.status.message = Some(message).filter(|message| !message.is_empty());
+}
+
+/// What keeps a rollout that should get on: on the way out whatever comes first, on the way back what
+/// keeps users from where they were.
+fn holdup<'a>(phase: RolloutPhase, reason: &str, waits: &'a [Wait]) -> Option<&'a Wait> {
+    match phase {
+        RolloutPhase::Progressing => waits.first(),
+        RolloutPhase::Degraded if reason == conditions::ABORTED => {
+            waits.iter().find(|wait| wait.is_obstacle())
+        }
+        _ => None,
+    }
 }
 
 fn calculate(subject: &Subject<'_>, status: &RolloutStatus) -> (RolloutPhase, String) {

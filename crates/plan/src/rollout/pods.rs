@@ -3,7 +3,7 @@
 use super::sets::{self, SetExt};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
-    apps::v1::ReplicaSet,
+    apps::v1::{ReplicaSet, ReplicaSetCondition},
     core::v1::{ContainerStatus, Pod},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,7 +13,8 @@ const CRASHES_FORGOTTEN: SignedDuration = SignedDuration::from_mins(10);
 /// Pods named as evidence; more would only repeat themselves.
 const NAMED_PODS: usize = 10;
 
-/// The pods of `set` that are not ready, each with its cause.
+/// Why `set` has too few pods: `pod/NAME` of those that are not ready, each with its cause, and
+/// `replicaSet/NAME` when some cannot even be made.
 pub(crate) fn why_not_ready(
     pods: &[Arc<Pod>],
     set: &ReplicaSet,
@@ -25,8 +26,23 @@ pub(crate) fn why_not_ready(
             || sets::label(&pod.metadata, api::argo::keys::POD_TEMPLATE_HASH)
                 .is_some_and(|hash| hash == set.hash())
     };
-    let named = |pod: &Pod| Some((pod.metadata.name.clone()?, cause(pod, now)?));
-    pods.iter().map(Arc::as_ref).filter(of_set).filter_map(named).take(NAMED_PODS).collect()
+    let named = |pod: &Pod| {
+        let name = pod.metadata.name.as_deref()?;
+        Some((format!("pod/{name}"), cause(pod, now)?))
+    };
+    let named = pods.iter().map(Arc::as_ref).filter(of_set).filter_map(named).take(NAMED_PODS);
+    let unmade = why_not_made(set).map(|why| (format!("replicaSet/{}", set.name()), why));
+    named.chain(unmade).collect()
+}
+
+/// Why no more pods can be made, as a quota or an admission webhook has it; `None` when all are there.
+fn why_not_made(set: &ReplicaSet) -> Option<String> {
+    let conditions = set.status.as_ref()?.conditions.as_ref()?;
+    let is_failure = |condition: &&ReplicaSetCondition| {
+        condition.type_ == api::argo::keys::CONDITION_REPLICA_FAILURE && condition.status == "True"
+    };
+    let failure = conditions.iter().find(is_failure).filter(|_| set.actual() < set.wanted())?;
+    failure.message.clone().filter(|why| !why.is_empty())
 }
 
 /// Why a pod is not ready; `None` when it is.
@@ -83,6 +99,22 @@ mod tests {
         let container = serde_json::from_value(container).unwrap();
         let found = container_cause(&container, now.parse().unwrap());
         assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn a_set_whose_pods_cannot_be_made_says_why() {
+        let check = |there: i32, status: &str, expected: Option<&str>| {
+            let failure = json!({"type": "ReplicaFailure", "status": status, "reason": "FailedCreate",
+                "message": "pods \"web-1\" is forbidden: exceeded quota"});
+            let set = json!({"metadata": {"name": "web"}, "spec": {"replicas": 2, "selector": {}},
+                "status": {"replicas": there, "conditions": [failure]}});
+            let set: ReplicaSet = serde_json::from_value(set).unwrap();
+            let found = why_not_ready(&[], &set, "2026-01-05T09:05:01Z".parse().unwrap());
+            assert_eq!(found.get("replicaSet/web").map(String::as_str), expected);
+        };
+        check(1, "True", Some("pods \"web-1\" is forbidden: exceeded quota"));
+        check(2, "True", None);
+        check(1, "False", None);
     }
 
     #[test]

@@ -33,7 +33,10 @@ pub(crate) fn abort_when_stuck(subject: &Subject<'_>, draft: &mut Draft) {
                 .into()
         };
         let evidence = subject.new_set().map(counts).unwrap_or_default();
-        draft.pause.abort(timeout_message(subject), evidence);
+        let message = timeout_message(subject);
+        let told = (conditions::ABORTED, message.clone());
+        draft.event(subject, EventType::Warning, told, evidence.clone());
+        draft.pause.abort(message, evidence);
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
+use std::collections::BTreeMap;
 
 /// Resolves the rollout under plan.
 ///
@@ -46,15 +47,12 @@ fn from_workload(
     Ok((deployment.template.clone(), selector.unwrap_or_else(|| deployment.selector.clone())))
 }
 
-/// Whether the rollout leaves the template to its workload.
+/// Whether the rollout leaves the template to its workload: upstream looks for labels and annotations alone.
 pub(crate) fn is_template_empty(rollout: &Rollout) -> bool {
-    let Some(template) = &rollout.spec.template else {
-        return true;
-    };
-    let metadata = template.metadata.as_ref();
-    let no_labels = metadata
-        .and_then(|metadata| metadata.labels.as_ref())
-        .is_none_or(std::collections::BTreeMap::is_empty);
-    let no_pods = template.spec.as_ref().is_none_or(|spec| spec.containers.is_empty());
-    no_labels && no_pods
+    let template = rollout.spec.template.as_ref();
+    template.and_then(|template| template.metadata.as_ref()).is_none_or(|metadata| {
+        let is_empty =
+            |map: &Option<BTreeMap<String, String>>| map.as_ref().is_none_or(BTreeMap::is_empty);
+        is_empty(&metadata.labels) && is_empty(&metadata.annotations)
+    })
 }

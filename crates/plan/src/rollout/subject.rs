@@ -449,7 +449,9 @@ pub(crate) fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String,
                 "In" => value(&expression.key).is_some_and(listed),
                 "NotIn" => !value(&expression.key).is_some_and(listed),
                 "Exists" => value(&expression.key).is_some(),
-                _ => value(&expression.key).is_none(),
+                "DoesNotExist" => value(&expression.key).is_none(),
+                // Validation refuses it; until it is mended nothing is selected.
+                _ => false,
             }
         })
 }

@@ -4,23 +4,21 @@
 //! passed over in silence.
 
 use super::{
-    analysis_run::{self, Hashes},
-    reads, release,
+    reads,
     resolve::is_template_empty,
     sets,
     subject::{Subject, int_or_percent, selects},
-    validate_experiment, validate_routes,
+    validate_analyses, validate_experiment, validate_routes, validate_selector,
 };
-use crate::analysis_run::can_measure;
-use analysis::validate::provider_names;
 use api::argo::{
-    AntiAffinity, CanaryStep, CanaryStrategy, Metric, RolloutAnalysis, StepKind, keys,
+    AntiAffinity, CanaryStep, CanaryStrategy, RolloutPause, RolloutSpec, StepKind, keys,
 };
 use k8s_openapi::{
     api::core::v1::{Container, Service},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use vocab::Reason;
 
 const UNSUPPORTED: &str = "Forbidden: not supported yet";
@@ -104,7 +102,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
         services(subject, &mut problems);
         let found = reads::object_problems(subject.rollout, &subject.observed.objects);
         problems.extend(found.iter().map(Problem::of_router));
-        analyses(subject, &mut problems);
+        validate_analyses::check(subject, &mut problems);
         validate_experiment::check_analyses(subject, &mut problems);
     }
     problems
@@ -113,7 +111,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
 /// Everything that is wrong with the analysis that the specification asks for.
 pub(crate) fn of_analyses(subject: &Subject<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    analyses(subject, &mut problems);
+    validate_analyses::check(subject, &mut problems);
     problems
 }
 
@@ -126,23 +124,7 @@ fn not_negative(path: &str, value: i32, problems: &mut Vec<Problem>) {
 fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     let spec = &subject.rollout.spec;
     not_negative("spec.replicas", subject.replicas(), problems);
-    if spec.workload_ref.is_none() {
-        match &spec.selector {
-            None => problems.push(Problem::required(
-                "spec.selector",
-                "Rollout has missing field '.spec.selector'",
-            )),
-            Some(selector) => {
-                let empty =
-                    selector.match_labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty)
-                        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
-                if empty {
-                    let detail = "empty selector is invalid for deployment";
-                    problems.push(Problem::invalid("spec.selector", &json!({}), detail));
-                }
-            }
-        }
-    }
+    check_selector(spec, problems);
     not_negative("spec.minReadySeconds", spec.min_ready_seconds, problems);
     not_negative("spec.revisionHistoryLimit", spec.revision_history_limit.unwrap_or(0), problems);
     let deadline = i32::try_from(subject.progress_deadline().as_secs()).unwrap_or(i32::MAX);
@@ -153,7 +135,34 @@ fn general(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
+fn check_selector(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
+    const PATH: &str = "spec.selector";
+    match (&spec.selector, &spec.workload_ref) {
+        (None, Some(_)) => {}
+        (Some(selector), Some(_)) if validate_selector::is_valid(selector) => {}
+        (Some(selector), Some(_)) => {
+            problems.push(Problem::invalid(PATH, &json!(selector), "invalid label selector"));
+        }
+        (None, None) => {
+            let detail = "Rollout has missing field '.spec.selector'";
+            problems.push(Problem::required(PATH, detail));
+        }
+        (Some(selector), None) => {
+            validate_selector::check(selector, PATH, problems);
+            let empty = selector.match_labels.as_ref().is_none_or(BTreeMap::is_empty)
+                && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
+            if empty {
+                let detail = "empty selector is invalid for deployment";
+                problems.push(Problem::invalid(PATH, &json!({}), detail));
+            }
+        }
+    }
+}
+
 fn template(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
+    if !validate_selector::is_valid(&subject.selector) {
+        return;
+    }
     let labels = subject.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
     if !selects(&subject.selector, labels) {
         let detail = "`selector` does not match template `labels`";
@@ -253,6 +262,7 @@ fn canary(subject: &Subject<'_>, canary: &CanaryStrategy, problems: &mut Vec<Pro
         check_step(subject, step, &format!("{PATH}.steps[{index}]"), problems);
         validate_experiment::check(subject, canary, (index, step), problems);
         validate_routes::check(subject, canary, (index, step), problems);
+        validate_analyses::check_arguments((index, step), problems);
         if step.plugin.is_some() {
             problems.push(Problem::unsupported(format!("{PATH}.canary.steps[{index}].plugin")));
         }
@@ -327,41 +337,25 @@ fn unsupported_routers(config: &Value, problems: &mut Vec<Problem>) {
 }
 
 fn check_step(subject: &Subject<'_>, step: &CanaryStep, path: &str, problems: &mut Vec<Problem>) {
-    match step.kind() {
-        StepKind::SetWeight(weight) => {
-            let max = subject.max_weight();
-            if !(0..=max).contains(&weight) {
-                let detail = format!("SetWeight needs to be between 0 and {max}");
-                problems.push(Problem::invalid(
-                    format!("{path}.setWeight"),
-                    &json!(weight),
-                    &detail,
-                ));
-            }
-        }
-        StepKind::Pause(pause)
-            if pause.seconds().is_ok_and(|seconds| seconds.is_none_or(|seconds| seconds >= 0)) => {}
-        StepKind::Pause(pause) => {
-            let value = json!(pause.duration);
-            problems.push(Problem::invalid(
-                format!("{path}.pause.duration"),
-                &value,
-                "Duration needs to be greater than 0",
-            ));
-        }
-        StepKind::SetCanaryScale(_) if !subject.is_routed() => {
-            let detail = "SetCanaryScale requires TrafficRouting to be set";
-            problems.push(Problem::required("spec.strategy.trafficRouting", detail));
-        }
-        StepKind::Empty | StepKind::Ambiguous => {
-            problems.push(Problem::invalid(path, &json!(asked(step)), STEP_MESSAGE));
-        }
-        StepKind::SetCanaryScale(_)
-        | StepKind::Analysis(_)
-        | StepKind::Experiment(_)
-        | StepKind::SetHeaderRoute(_)
-        | StepKind::SetMirrorRoute(_)
-        | StepKind::Plugin(_) => {}
+    if matches!(step.kind(), StepKind::Empty | StepKind::Ambiguous) {
+        problems.push(Problem::invalid(path, &json!(asked(step)), STEP_MESSAGE));
+    }
+    let max = subject.max_weight();
+    if let Some(weight) = step.set_weight.filter(|weight| !(0..=max).contains(weight)) {
+        let detail = format!("SetWeight needs to be between 0 and {max}");
+        problems.push(Problem::invalid(format!("{path}.setWeight"), &json!(weight), &detail));
+    }
+    let lasts = |pause: &&RolloutPause| {
+        pause.seconds().is_ok_and(|seconds| seconds.is_none_or(|seconds| seconds >= 0))
+    };
+    if let Some(pause) = step.pause.as_ref().filter(|pause| !lasts(pause)) {
+        let detail = "Duration needs to be greater than 0";
+        let path = format!("{path}.pause.duration");
+        problems.push(Problem::invalid(path, &json!(pause.duration), detail));
+    }
+    if step.set_canary_scale.is_some() && !subject.is_routed() {
+        let detail = "SetCanaryScale requires TrafficRouting to be set";
+        problems.push(Problem::required("spec.strategy.trafficRouting", detail));
     }
 }
 
@@ -386,9 +380,14 @@ fn anti_affinity(rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {
     let preferred = rule.preferred_during_scheduling_ignored_during_execution.as_ref();
     let required = rule.required_during_scheduling_ignored_during_execution.as_ref();
     if preferred.is_some() == required.is_some() {
+        let asked = format!(
+            "antiAffinity.PreferredDuringSchedulingIgnoredDuringExecution: {} antiAffinity.RequiredDuringSchedulingIgnoredDuringExecution: {}",
+            preferred.is_some(),
+            required.is_some()
+        );
         problems.push(Problem::invalid(
             PATH,
-            &json!(rule),
+            &json!(asked),
             "AntiAffinity must have exactly one strategy listed",
         ));
     }
@@ -429,87 +428,5 @@ fn check_service(
     if manager.is_some_and(|manager| manager != subject.name()) {
         let detail = format!("Service {name:?} is managed by another Rollout");
         problems.push(Problem::invalid(path, &json!(name), &detail));
-    }
-}
-
-fn analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
-    for (path, analysis) in reads::analyses(subject.rollout) {
-        let names: Vec<&str> =
-            analysis.templates.iter().map(|template| template.template_name.as_str()).collect();
-        match analysis_run::foreseen(subject, analysis, Hashes::UNKNOWN) {
-            Err(detail) => {
-                let value = json!(format!("templateNames: [{}]", names.join(" ")));
-                problems.push(Problem::invalid(path, &value, &detail));
-            }
-            Ok(spec) => {
-                check_providers(subject, (&path, &names), &spec.metrics, problems);
-                if path != "spec.strategy.canary.analysis.templates" {
-                    check_ends(&path, analysis, &spec.metrics, problems);
-                }
-            }
-        }
-    }
-    let of_budget = release::problems(subject).into_iter();
-    problems.extend(of_budget.map(|(path, value, detail)| Problem::invalid(path, &value, &detail)));
-}
-
-/// A metric that nobody can measure would only abort the release later.
-fn check_providers(
-    subject: &Subject<'_>,
-    (path, names): (&str, &[&str]),
-    metrics: &[Metric],
-    problems: &mut Vec<Problem>,
-) {
-    for metric in metrics {
-        for provider in provider_names(&metric.provider) {
-            if !can_measure(&provider) {
-                let template = template_of(subject, names, metric);
-                let detail = format!(
-                    "AnalysisTemplate {template} has metric {} whose provider {provider} is not supported yet",
-                    metric.name
-                );
-                problems.push(Problem::invalid(path, &json!(template), &detail));
-            }
-        }
-    }
-}
-
-/// The template a resolved metric stems from; one the analysis names goes before one that those include.
-fn template_of<'a>(subject: &'a Subject<'_>, names: &[&'a str], metric: &Metric) -> &'a str {
-    let observed = subject.observed;
-    let own = observed.templates.values().flatten().map(|found| (&found.metadata, &found.spec));
-    let cluster =
-        observed.cluster_templates.values().flatten().map(|found| (&found.metadata, &found.spec));
-    let wanted = provider_names(&metric.provider);
-    let has =
-        |other: &Metric| other.name == metric.name && provider_names(&other.provider) == wanted;
-    own.chain(cluster)
-        .filter(|(_, spec)| spec.metrics.iter().any(has))
-        .filter_map(|(metadata, _)| metadata.name.as_deref())
-        .max_by_key(|name| names.contains(name))
-        .unwrap_or_else(|| names.first().copied().unwrap_or_default())
-}
-
-/// An analysis that something waits for must come to an end.
-fn check_ends(
-    path: &str,
-    analysis: &RolloutAnalysis,
-    metrics: &[Metric],
-    problems: &mut Vec<Problem>,
-) {
-    let name = analysis.templates.first().map_or("", |template| &template.template_name);
-    for metric in metrics {
-        let none = match &metric.count {
-            None => true,
-            Some(IntOrString::Int(count)) => *count == 0,
-            Some(IntOrString::String(text)) => text == "0",
-        };
-        if none && metric.interval.is_some() {
-            let metric = &metric.name;
-            let detail = format!(
-                "AnalysisTemplate {name} has metric {metric} which runs indefinitely. Invalid value for count: <nil>"
-            );
-            problems.push(Problem::invalid(path, &json!(name), &detail));
-        }
     }
 }

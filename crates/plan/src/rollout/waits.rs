@@ -20,7 +20,8 @@ pub enum Wait {
         available: i32,
         /// Pods wanted.
         wanted: i32,
-        /// Why, per pod: `ImagePullBackOff`, `Unschedulable` and the like.
+        /// Why, per object: `ImagePullBackOff`, `Unschedulable` and the like for `pod/NAME`, and for
+        /// `replicaSet/NAME` why no pod can be made.
         why: BTreeMap<String, String>,
     },
     /// A service does not show the pods as endpoints yet.
@@ -150,9 +151,7 @@ impl Wait {
                         ("wanted", wanted.to_string()),
                     ],
                 );
-                reason
-                    .evidence
-                    .extend(why.iter().map(|(pod, cause)| (format!("pod/{pod}"), cause.clone())));
+                reason.evidence.extend(why.clone());
                 reason
             }
             Self::Endpoints { service, hash, visible, needed } => Reason::new(
@@ -207,6 +206,20 @@ impl Wait {
             Self::Weight { .. } | Self::OldPods { .. } | Self::Duration { .. } => 6,
             Self::Traffic { .. } | Self::ScaleDownDelay { .. } => 7,
         }
+    }
+
+    /// Whether it is for pods or traffic to get where they should be, and not for a time or a decision.
+    pub(crate) fn is_obstacle(&self) -> bool {
+        matches!(
+            self,
+            Self::Pods { .. }
+                | Self::Stable { .. }
+                | Self::Router(_)
+                | Self::Endpoints { .. }
+                | Self::Service { .. }
+                | Self::Weight { .. }
+                | Self::Traffic { .. }
+        )
     }
 
     /// Waits for pods that must stay a while longer.

@@ -88,12 +88,34 @@ fn pods_that_do_not_come_fail_the_experiment_at_the_deadline() {
     world.pass(60);
     assert_eq!(world.status()["phase"], "Pending");
     assert_eq!(world.waits, ["WaitingForPods"]);
+    let why = "try-b has 0 of 1 pods available";
+    assert_eq!(world.status()["templateStatuses"][1]["message"], why);
+    assert_eq!(world.status()["message"], why);
     world.pass(1);
     assert_eq!(world.status()["phase"], "Failed");
     assert_eq!(world.status()["message"], "Template 'b' exceeded its progressDeadlineSeconds (60)");
     world.pass(30);
     assert_eq!((world.size("try-a"), world.size("try-b")), (Some(0), Some(0)));
     assert_eq!(world.status()["templateStatuses"][0]["status"], "Successful");
+}
+
+#[test]
+fn what_a_template_waits_for_is_said_after_a_while_and_no_longer_than_it_waits() {
+    let mut world = World::new(&json!({"templates": [template("a")], "duration": "5m"}));
+    world.stuck.push("try-a".to_owned());
+    world.pass(29);
+    assert_eq!(world.status()["message"], Value::Null);
+    assert_eq!(world.status()["templateStatuses"][0]["message"], Value::Null);
+    world.pass(1);
+    let why = "try-a has 0 of 1 pods available";
+    assert_eq!(world.status()["message"], why);
+    assert_eq!(world.status()["templateStatuses"][0]["message"], why);
+    world.stuck.clear();
+    world.settle();
+    assert_eq!(world.status()["phase"], "Running");
+    assert_eq!(world.status()["message"], Value::Null);
+    assert_eq!(world.status()["templateStatuses"][0]["message"], Value::Null);
+    assert!(world.events.iter().all(|(_, message)| !message.contains(why)), "{:?}", world.events);
 }
 
 #[test]

@@ -218,6 +218,63 @@ fn routes_that_no_router_asked_for_can_make_are_refused_in_the_words_users_know(
 }
 
 #[test]
+fn kinds_that_exclude_each_other_are_refused_and_fields_are_checked_wherever_they_stand() {
+    check(
+        &routed(&json!([
+            {"setWeight": 10, "pause": {}, "setCanaryScale": {"replicas": 1}},
+            {"setWeight": 120, "setCanaryScale": {"weight": 5}},
+            {"setCanaryScale": {"weight": 5}, "pause": {"duration": -1}},
+        ])),
+        "spec.strategy.steps[0]: Invalid value: \"step.Experiment: false step.Pause: true step.SetWeight: true step.Analysis: false\": \
+         Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause; \
+         spec.strategy.steps[1].setWeight: Invalid value: 120: SetWeight needs to be between 0 and 100; \
+         spec.strategy.steps[2].pause.duration: Invalid value: -1: Duration needs to be greater than 0",
+    );
+}
+
+#[test]
+fn anti_affinity_of_no_kind_or_two_is_shown_as_what_is_there() {
+    let check_rule = |rule: Value, preferred: bool, required: bool| {
+        check(
+            &json!({"canary": {"antiAffinity": rule}}),
+            &format!(
+                "spec.strategy.antiAffinity: Invalid value: \"antiAffinity.PreferredDuringSchedulingIgnoredDuringExecution: {preferred} \
+                 antiAffinity.RequiredDuringSchedulingIgnoredDuringExecution: {required}\": AntiAffinity must have exactly one strategy listed"
+            ),
+        );
+    };
+    check_rule(json!({}), false, false);
+    let both = json!({
+        "preferredDuringSchedulingIgnoredDuringExecution": {"weight": 1},
+        "requiredDuringSchedulingIgnoredDuringExecution": {},
+    });
+    check_rule(both, true, true);
+}
+
+#[test]
+fn a_selector_is_refused_in_the_api_servers_words() {
+    let mut object = rollout(2, &json!({"canary": {}}));
+    object["spec"]["selector"] = json!({"matchLabels": {"app": "a b"}, "matchExpressions": [
+        {"key": "app", "operator": "Sounds", "values": ["shop"]},
+        {"key": "app", "operator": "In"},
+        {"key": "a/b/c", "operator": "Exists", "values": ["x"]},
+    ]});
+    let found = problems(object);
+    let found: Vec<&str> = found.split("; ").collect();
+    let expected = [
+        "spec.selector.matchLabels: Invalid value: \"a b\": a valid label must be an empty string",
+        "spec.selector.matchExpressions[0].operator: Invalid value: \"Sounds\": not a valid selector operator",
+        "spec.selector.matchExpressions[1].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        "spec.selector.matchExpressions[2].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        "spec.selector.matchExpressions[2].key: Invalid value: \"a/b/c\": a qualified name must consist of",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}");
+    }
+}
+
+#[test]
 fn numbers_and_templates_are_checked() {
     let mut object = rollout(2, &json!({"canary": {}}));
     object["spec"]["minReadySeconds"] = json!(700);

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a model that lacks what a story needs is a broken test")]
 
+mod analyses;
 mod blue_green;
 mod changes;
+mod combined;
 mod experiments;
 mod invalid;
 mod laws;
@@ -14,6 +16,7 @@ mod releases;
 mod restarts;
 mod routes;
 mod stories;
+mod stuck;
 mod takeover;
 mod turns;
 mod users;

@@ -82,3 +82,23 @@ fn a_deployment_that_is_scaled_after_the_first_update_is_left_alone() {
     world.settle();
     assert_eq!(deployed(&world), 1);
 }
+
+#[test]
+fn a_template_beside_a_workload_is_empty_without_labels_and_annotations() {
+    let template = |metadata: Value| json!({"spec": {"template": {"metadata": metadata, "spec": {"containers": [{"name": "app", "image": "of-nobody"}]}}}});
+    let mut world = migration("never");
+    world.edit(&template(json!({})));
+    world.settle();
+    assert_eq!(world.outcome().phase, "Healthy", "{:#?}", world.status());
+    assert_eq!(world.pods("v1"), 3);
+    for field in ["labels", "annotations"] {
+        let mut world = migration("never");
+        world.edit(&template(json!({field: {"a": "b"}})));
+        world.run_for(1);
+        let message = world.outcome().message;
+        assert!(
+            message.contains("template must be empty for workload reference rollout"),
+            "{message}"
+        );
+    }
+}

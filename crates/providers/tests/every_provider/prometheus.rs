@@ -65,6 +65,31 @@ fn prometheus_asks_by_post_and_then_by_get() {
 }
 
 #[test]
+fn a_proxy_that_forbids_post_is_asked_by_get() {
+    let config = json!({"address": "http://prom", "query": "up"});
+    for status in [403, 405, 501] {
+        let scalar =
+            reply(200, r#"{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}"#);
+        let (calls, outcome) = play("prometheus", &config, &[reply(status, ""), scalar]);
+        assert_eq!(outcome.unwrap().value, "1", "{status}");
+        assert_eq!(calls[1].method, "GET");
+    }
+    let (_, outcome) = play("prometheus", &config, &[reply(403, ""), reply(403, "")]);
+    assert_eq!(outcome.unwrap_err(), "client_error: client error: 403");
+}
+
+#[test]
+fn what_the_address_asks_for_goes_along() {
+    let config = json!({"address": "http://prom/prefix/?tenant=a&dedup=true#top", "query": "up"});
+    let scalar =
+        reply(200, r#"{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}"#);
+    let (calls, _) = play("prometheus", &config, &[reply(405, ""), scalar]);
+    assert_eq!(calls[0].url, "http://prom/prefix/api/v1/query?tenant=a&dedup=true");
+    assert_eq!(body(&calls[0]), "query=up");
+    assert_eq!(calls[1].url, "http://prom/prefix/api/v1/query?tenant=a&dedup=true&query=up");
+}
+
+#[test]
 fn prometheus_asks_for_ranges() {
     let config = json!({"address": "http://prom", "query": "up", "rangeQuery":
         {"start": "now() - duration('1h')", "end": "now()", "step": "30s"}});

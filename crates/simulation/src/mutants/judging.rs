@@ -61,7 +61,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         |seen, answers, now| {
             let secret = seen.secrets.values().find_map(|found| match found {
                 SecretRead::Value(value) => Some(value.clone()),
-                SecretRead::NoSecret | SecretRead::NoKey => None,
+                SecretRead::NoSecret | SecretRead::NoKey | SecretRead::Refused(_) => None,
             });
             let mut planned = judge(seen, answers, now);
             planned.plan = match secret {
