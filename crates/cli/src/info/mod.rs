@@ -16,7 +16,7 @@ pub use pod::PodInfo;
 pub use replica_set::{ReplicaSetInfo, Tag};
 pub use runs::{JobInfo, RunInfo};
 
-use api::argo::{AnalysisRun, Experiment, Rollout, StepKind, keys};
+use api::argo::{AnalysisRun, Experiment, Rollout, keys};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{apps::v1::ReplicaSet, core::v1::Pod},
@@ -167,11 +167,8 @@ pub fn set_weight(rollout: &Rollout) -> i32 {
     }
     let Some(canary) = &rollout.spec.strategy.canary else { return 0 };
     let Some(index) = current_step(rollout) else { return weight_max(rollout) };
-    let weight = |step: &api::argo::CanaryStep| match step.kind() {
-        StepKind::SetWeight(weight) => Some(weight),
-        _ => None,
-    };
-    canary.steps[..=index].iter().rev().find_map(weight).unwrap_or(0)
+    // Upstream's client counts a step that is wrong because it has more than its weight.
+    canary.steps[..=index].iter().rev().find_map(|step| step.set_weight).unwrap_or(0)
 }
 
 fn actual_weight(rollout: &Rollout, sets: &[ReplicaSetInfo]) -> i32 {
