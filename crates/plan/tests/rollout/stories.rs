@@ -223,31 +223,6 @@ fn a_pause_begun_by_a_clock_ahead_ends_in_its_own_time() {
 }
 
 #[test]
-fn a_step_that_is_promoted_while_somebody_pauses_everything_is_over_afterwards() {
-    let steps = json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]);
-    let mut world = routed_world(4, &routed(&steps));
-    world.set_image("v2");
-    world.settle();
-    world.edit(&json!({"spec": {"paused": true}}));
-    world.settle();
-    world.edit(&json!({"status": {"pauseConditions": null}}));
-    world.settle();
-    assert_eq!((world.outcome().index, world.weight()), (Some(1), Some(25)));
-    world.edit(&json!({"spec": {"paused": false}}));
-    world.settle();
-    assert_eq!((world.outcome().index, world.weight()), (Some(3), Some(50)));
-    // A new version is asked about anew.
-    world.edit(&json!({"spec": {"paused": true}}));
-    world.edit(&json!({"status": {"pauseConditions": null}}));
-    world.settle();
-    world.set_image("v3");
-    world.settle();
-    world.edit(&json!({"spec": {"paused": false}}));
-    world.settle();
-    assert_eq!((world.outcome().index, world.weight()), (Some(1), Some(25)));
-}
-
-#[test]
 fn a_user_pause_holds_everything() {
     let mut world = routed_world(4, &routed(&json!([{"setWeight": 50}])));
     world.edit(&json!({"spec": {"paused": true}}));
