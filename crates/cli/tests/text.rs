@@ -215,6 +215,39 @@ fn colours_are_written_only_when_asked_for() {
     assert!(print::rollout(&info, Colour::Always).contains("\u{1b}[31m✖\u{1b}[0m Degraded"));
 }
 
+/// As upstream's client writes it to a terminal: the name is coloured once for each part that it plays, and
+/// what has no colour has an empty code.
+#[test]
+fn colours_are_upstreams_code_by_code() {
+    let mut objects = canary();
+    let status = json!({ "phase": "Paused", "blueGreen": { "activeSelector": "aaa" } });
+    objects.rollout = rollout(&json!({ "blueGreen": { "activeService": "web" } }), &status);
+    objects.replica_sets = vec![replica_set("aaa", "1", 5, 5), replica_set("ccc", "0", 0, 0)];
+    let text = print::rollout(&RolloutInfo::new(&objects, now()), Colour::Always);
+    for words in [
+        "Status:          \u{1b}[0m॥\u{1b}[0m Paused\n",
+        "⧉ \u{1b}[32m\u{1b}[32mweb-aaa\u{1b}[0m\u{1b}[0m ",
+        " \u{1b}[32mstable\u{1b}[0m,\u{1b}[32mactive\u{1b}[0m\n",
+        "⧉ web-ccc ",
+        " \u{1b}[0m•\u{1b}[0m ScaledDown ",
+        "α \u{1b}[0mweb-bbb-2\u{1b}[0m ",
+    ] {
+        assert!(text.contains(words), "{words:?} in {text:?}");
+    }
+}
+
+#[test]
+fn a_step_that_is_wrong_still_has_its_weight() {
+    let strategy = json!({ "canary": { "steps": [{ "setWeight": 25, "pause": {} }] } });
+    let status = json!({ "phase": "Degraded", "message": "InvalidSpec: it is wrong" });
+    let row = print::row(&rollout(&strategy, &status));
+    expect![[r"
+        NAME        STRATEGY   STATUS        STEP  SET-WEIGHT  READY  DESIRED  UP-TO-DATE  AVAILABLE
+        web         Canary     Degraded      -     25          5/6    5        1           5        
+    "]]
+    .assert_eq(&print::list(&[row], Extra::default()));
+}
+
 #[test]
 fn the_list_has_a_line_for_each_rollout() {
     let rows = [print::row(&canary().rollout)];
@@ -341,7 +374,7 @@ fn only_names_of_what_is_under_way_are_coloured() {
     assert!(colour("Running").contains("\u{1b}[94mweb-bbb-2-0\u{1b}[0m"));
     assert!(colour("Pending").contains("\u{1b}[33m◷\u{1b}[0m Pending"));
     for phase in ["Successful", "Failed", "Error", "Inconclusive"] {
-        assert!(colour(phase).contains("Σ web-bbb-2-0 "), "{phase}");
+        assert!(colour(phase).contains("Σ \u{1b}[0mweb-bbb-2-0\u{1b}[0m "), "{phase}");
     }
 }
 

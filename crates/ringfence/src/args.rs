@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Progressive delivery for Kubernetes: a drop-in for Argo Rollouts, with a cluster to rehearse on.
 #[derive(Debug, Parser)]
-#[command(name = "ringfence", version, propagate_version = true)]
+#[command(name = "ringfence", version, propagate_version = true, args_override_self = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -149,7 +149,7 @@ fn root_path(text: &str) -> Result<String, String> {
 
 /// Manage Argo Rollouts.
 #[derive(Debug, Parser)]
-#[command(name = "kubectl-argo-rollouts", version)]
+#[command(name = "kubectl-argo-rollouts", version, args_override_self = true)]
 pub(crate) struct Plugin {
     #[command(subcommand)]
     pub(crate) command: ClientCommand,

@@ -99,6 +99,7 @@ fn refine(schema: &mut Value) {
     if let Some(Value::Object(properties)) = keywords.get_mut("properties") {
         merge_lists_by_key(properties);
         add_defaults(properties);
+        take_any_amount(properties);
         if is_atomic(properties) {
             keywords.insert("x-kubernetes-map-type".to_owned(), json!("atomic"));
         }
@@ -125,6 +126,18 @@ fn merge_lists_by_key(properties: &mut Map<String, Value>) {
         if keys.iter().all(|key| items[*key].is_object()) {
             list["x-kubernetes-list-type"] = json!("map");
             list["x-kubernetes-list-map-keys"] = json!(keys);
+        }
+    }
+}
+
+/// Takes the amounts of a container as upstream's definitions do: `cpu: 0.5` is neither an integer nor text.
+fn take_any_amount(properties: &mut Map<String, Value>) {
+    if !properties.contains_key("claims") {
+        return;
+    }
+    for amounts in ["limits", "requests"] {
+        if let Some(schema) = properties.get_mut(amounts) {
+            *schema = json!({ "x-kubernetes-preserve-unknown-fields": true });
         }
     }
 }
@@ -198,6 +211,15 @@ mod tests {
             }
         }
         check(&pod());
+    }
+
+    #[test]
+    fn the_amounts_of_containers_are_taken_in_any_form() {
+        let any = json!({ "x-kubernetes-preserve-unknown-fields": true });
+        for list in ["containers", "initContainers", "ephemeralContainers"] {
+            let amounts = &pod()[list]["items"]["properties"]["resources"]["properties"];
+            assert_eq!((&amounts["limits"], &amounts["requests"]), (&any, &any), "{list}");
+        }
     }
 
     #[test]

@@ -256,7 +256,7 @@ pub struct RestartArguments {
     /// Name of the rollout
     pub name: String,
     /// How long from now the restart begins, such as 10s
-    #[arg(short, long = "in", value_name = "TIME", default_value = "0s", value_parser = delay)]
+    #[arg(short = 'i', long = "in", value_name = "TIME", default_value = "0s", value_parser = delay)]
     pub delay: Delay,
     #[command(flatten)]
     pub connect: ConnectArguments,

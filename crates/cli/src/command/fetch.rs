@@ -1,7 +1,7 @@
 //! Reading the objects that a rollout is shown from: the rollout first, then what carries its labels.
 
 use crate::{
-    Failure,
+    Exit, Failure,
     connect::Connection,
     info::{ExperimentObjects, Objects},
 };
@@ -22,7 +22,8 @@ impl Connection {
     }
 
     pub(crate) async fn rollout(&self, name: &str) -> Result<Rollout, Failure> {
-        Ok(self.api::<Rollout>().get(name).await?)
+        let answer = self.api::<Rollout>().get(name).await;
+        answer.map_err(|error| as_looked_up(error, "rollout"))
     }
 
     /// The rollout with its ReplicaSets, their pods, its experiments and its runs.
@@ -59,12 +60,10 @@ impl Connection {
         let (sets, pods, runs) =
             (self.api::<ReplicaSet>(), self.api::<Pod>(), self.api::<AnalysisRun>());
         let experiments = self.api::<Experiment>();
-        let (experiment, sets, pods, runs) = futures::try_join!(
-            experiments.get(name),
-            sets.list(&every),
-            pods.list(&every),
-            runs.list(&every)
-        )?;
+        let experiment = experiments.get(name).await;
+        let experiment = experiment.map_err(|error| as_looked_up(error, "experiment"))?;
+        let (sets, pods, runs) =
+            futures::try_join!(sets.list(&every), pods.list(&every), runs.list(&every))?;
         Ok(ExperimentObjects {
             experiment,
             replica_sets: sets.items,
@@ -101,6 +100,18 @@ impl Connection {
             watcher(self.api::<AnalysisRun>(), every).map(|_| ()).boxed(),
         ];
         futures::stream::select_all(ticks).boxed()
+    }
+}
+
+/// What upstream's client shows it looks up in a cache, whose words for what is missing name a single object.
+fn as_looked_up(error: kube::Error, kind: &str) -> Failure {
+    match Failure::from(error) {
+        Failure::Refused(words, Exit::NotFound) => {
+            let all = format!("{kind}s.argoproj.io ");
+            let one = words.strip_prefix(&all).map(|rest| format!("{kind}.argoproj.io {rest}"));
+            Failure::Refused(one.unwrap_or(words), Exit::NotFound)
+        }
+        other => other,
     }
 }
 

@@ -182,10 +182,9 @@ fn set_rows(table: &mut Table, set: &ReplicaSetInfo, branch: &Branch, colour: Co
     let mut facts: Vec<_> =
         set.tags.iter().map(|tag| colour.paint(tag.as_str(), tag.as_str())).collect();
     facts.extend(set.delay.as_ref().map(|delay| format!("delay:{delay}")));
-    let name = set
-        .tags
-        .last()
-        .map_or_else(|| set.name.clone(), |tag| colour.paint(&set.name, tag.as_str()));
+    // Each part that it plays colours what the one before has coloured.
+    let name =
+        set.tags.iter().fold(set.name.clone(), |name, tag| colour.paint(&name, tag.as_str()));
     table.row([
         format!("{}{REPLICA_SET} {name}", branch.own),
         "ReplicaSet".to_owned(),

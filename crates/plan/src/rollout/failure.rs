@@ -42,14 +42,14 @@ pub fn told(
     target: ObjectRef,
     live: &Value,
     failed: &Failed<'_>,
-    (form, now): (GenerationForm, Timestamp),
+    as_of: (GenerationForm, Timestamp),
 ) -> Write {
     let metadata: ObjectMeta = from_value(live["metadata"].clone()).unwrap_or_default();
     let mut status = json!({ "reasons": [failed.reason] });
-    if let Some(condition) = condition(&target.name, failed, now) {
+    if let Some(condition) = condition(&target.name, failed, as_of.1) {
         let generation = metadata.generation;
-        let observed = generation.map(|generation| ObservedGeneration::of(generation, form));
-        let RolloutStatus { phase, message, conditions, .. } = stopped(live, condition, now);
+        let observed = generation.map(|generation| ObservedGeneration::of(generation, as_of.0));
+        let RolloutStatus { phase, message, conditions, .. } = stopped(live, condition, as_of);
         status["phase"] = json!(phase);
         status["message"] = json!(message);
         status["conditions"] = json!(conditions);
@@ -102,7 +102,11 @@ fn template_problems(why: &str) -> Option<&str> {
 }
 
 /// What is stored, stopped by `condition`.
-fn stopped(live: &Value, condition: RolloutCondition, now: Timestamp) -> RolloutStatus {
+fn stopped(
+    live: &Value,
+    condition: RolloutCondition,
+    as_of: (GenerationForm, Timestamp),
+) -> RolloutStatus {
     let mut status = RolloutStatus {
         phase: Some(RolloutPhase::Degraded),
         message: Some(format!("{}: {}", condition.reason, condition.message)),
@@ -113,7 +117,7 @@ fn stopped(live: &Value, condition: RolloutCondition, now: Timestamp) -> Rollout
     let condition = conditions::in_place_of(before, condition);
     conditions::remove(&mut status, &condition.type_);
     conditions::set(&mut status, condition);
-    readiness::set(&mut status, now);
+    readiness::set(&mut status, as_of);
     status
 }
 
@@ -153,7 +157,7 @@ mod tests {
         let reason = Reason::new("Forbidden", "could not do it: no".to_owned(), []);
         let failed = Failed { reason, kind };
         let target = ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "shop", "web");
-        let as_of = (GenerationForm::Text, Timestamp::UNIX_EPOCH);
+        let as_of = (GenerationForm::Number, Timestamp::UNIX_EPOCH);
         let Write::Patch { mut body, precondition, .. } = told(target, live, &failed, as_of) else {
             panic!("no patch")
         };
@@ -185,7 +189,7 @@ mod tests {
             json!({
                 "phase": "Degraded",
                 "message": message,
-                "observedGeneration": "4",
+                "observedGeneration": 4,
                 "conditions": [
                     ["Progressing", "False", "ReplicaSetCreateError"],
                     ["Ready", "False", "Degraded"],
@@ -215,7 +219,7 @@ mod tests {
             json!({
                 "phase": "Degraded",
                 "message": "InvalidSpec: The Rollout \"web\" is invalid: could not do it: no",
-                "observedGeneration": "4",
+                "observedGeneration": 4,
                 "conditions": [
                     ["InvalidSpec", "True", "InvalidSpec"],
                     ["Ready", "False", "Degraded"],

@@ -259,7 +259,7 @@ fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Plan {
     draft.status.observed_generation = subject.noted(subject.rollout.metadata.generation);
     draft.wake_at(subject.now + INVALID_AGAIN);
     phase::set(subject, &mut draft);
-    readiness::set(&mut draft.status, subject.now);
+    readiness::set(&mut draft.status, (subject.observed.generation_form, subject.now));
     status::into_plan(subject, draft)
 }
 

@@ -1,7 +1,7 @@
 //! Pauses: beginning, ending, and saying so.
 
 use super::{conditions, draft::Draft, subject::Subject, waits::Wait};
-use api::argo::{PauseCondition, RolloutCondition, RolloutPause, keys};
+use api::argo::{AnalysisPhase, PauseCondition, RolloutCondition, RolloutPause, keys};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -96,9 +96,26 @@ pub(crate) fn apply(subject: &Subject<'_>, draft: &mut Draft) {
         pauses.push(PauseCondition { reason: (*reason).to_owned(), start_time: Time(subject.now) });
         controller_pause = true;
     }
-    draft.status.controller_pause =
-        controller_pause && (!pauses.is_empty() || draft.pause.is_left());
+    let is_kept = draft.pause.is_left() || is_promoted_before_resumed(subject);
+    draft.status.controller_pause = controller_pause && (!pauses.is_empty() || is_kept);
     draft.status.pause_conditions = pauses;
+}
+
+/// Whether a pause may have been ended while `spec.paused` still stands: a promotion writes one after the other.
+/// Seen in between nothing goes on yet, and what was ended must not begin anew. What was inconclusive does.
+fn is_promoted_before_resumed(subject: &Subject<'_>) -> bool {
+    let (canary, blue_green) = (&subject.status.canary, &subject.status.blue_green);
+    let judged = [
+        &canary.current_step_analysis_run_status,
+        &canary.current_background_analysis_run_status,
+        &blue_green.pre_promotion_analysis_run_status,
+        &blue_green.post_promotion_analysis_run_status,
+    ];
+    let is_inconclusive =
+        judged.into_iter().flatten().any(|run| run.status == AnalysisPhase::Inconclusive);
+    let pauses = subject.blue_green().is_some()
+        || subject.current_step().is_some_and(|step| step.pause.is_some());
+    subject.rollout.spec.paused && pauses && !is_inconclusive
 }
 
 /// Shows at once that a pause is over; that one has begun is shown once it was written down.

@@ -1,25 +1,28 @@
 //! Ready, Reconciling and Stalled, which tools ask for that know nothing of rollouts: `kubectl wait`, Flux,
 //! Helm (kstatus, <https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>).
 //!
-//! They say what the phase says. The latter two are there only while they are true.
+//! They say what the phase says. The latter two are there only while they are true. Where generations are text,
+//! which kstatus cannot read, a degraded rollout has none of them: upstream's clients count its conditions.
 
 use super::conditions;
-use api::argo::{RolloutCondition, RolloutPhase, RolloutStatus, keys};
+use api::argo::{GenerationForm, RolloutCondition, RolloutPhase, RolloutStatus, keys};
 use jiff::Timestamp;
 
 /// Sets the three from the phase and the message of the status to be.
-pub(crate) fn set(after: &mut RolloutStatus, now: Timestamp) {
+pub(crate) fn set(after: &mut RolloutStatus, (form, now): (GenerationForm, Timestamp)) {
     let phase = after.phase.unwrap_or(RolloutPhase::Progressing);
     let ready = phase == RolloutPhase::Healthy;
     let stalled = phase == RolloutPhase::Degraded;
+    let is_told = !stalled || form == GenerationForm::Number;
     let told = |name: &str, status: &str| {
         let message = after.message.clone().unwrap_or_default();
         conditions::condition(name, status, (&phase.to_string(), message), now)
     };
+    let readiness = if ready { conditions::TRUE } else { conditions::FALSE };
     let wanted = [
-        Some(told(keys::CONDITION_READY, if ready { conditions::TRUE } else { conditions::FALSE })),
+        is_told.then(|| told(keys::CONDITION_READY, readiness)),
         (!ready && !stalled).then(|| told(keys::CONDITION_RECONCILING, conditions::TRUE)),
-        stalled.then(|| told(keys::CONDITION_STALLED, conditions::TRUE)),
+        (stalled && is_told).then(|| told(keys::CONDITION_STALLED, conditions::TRUE)),
     ];
     let names = [keys::CONDITION_READY, keys::CONDITION_RECONCILING, keys::CONDITION_STALLED];
     for (name, wanted) in names.into_iter().zip(wanted) {

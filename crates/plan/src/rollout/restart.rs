@@ -156,13 +156,17 @@ fn due<'a>(
 }
 
 /// How many ready pods a ReplicaSet can do without, by its uid, if it has several or is used: a service may
-/// lead users to that version alone, however many pods there are of others.
+/// lead users to that version alone, however many pods there are of others. Where every pod may be unavailable
+/// and no router splits, nobody has asked for one to stay.
 fn spare(
     subject: &Subject<'_>,
     pods: &[&Pod],
     is_used: impl Fn(&ReplicaSet) -> bool,
 ) -> BTreeMap<String, usize> {
-    let kept = subject.sets().filter(|set| set.wanted() > 1 || is_used(set));
+    let may_all_go = subject.canary().is_some()
+        && !subject.is_routed()
+        && subject.size().max_unavailable >= subject.replicas();
+    let kept = subject.sets().filter(|set| (set.wanted() > 1 && !may_all_go) || is_used(set));
     let uids = kept.filter_map(|set| set.metadata.uid.clone());
     uids.map(|uid| {
         let of_set = |pod: &&&Pod| sets::controller_uid(&pod.metadata) == Some(uid.as_str());
@@ -289,12 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn a_version_of_several_pods_keeps_one_that_is_ready() {
+    fn all_pods_go_at_once_where_every_one_may_be_unavailable() {
         let old = "2026-01-01T00:00:00Z";
         let mut observed = observed("2026-01-01T00:30:00Z", &[(old, true), (old, true)]);
         let canary = observed.rollout.spec.strategy.canary.as_mut().unwrap();
         canary.max_unavailable = Some(IntOrString::String("100%".to_owned()));
-        assert_eq!(evicted(observed).0, ["p0"]);
+        assert_eq!(evicted(observed).0, ["p0", "p1"]);
     }
 
     #[test]

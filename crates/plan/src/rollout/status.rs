@@ -109,7 +109,7 @@ pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     progress::set_conditions(subject, &mut draft);
     draft.waits.sort_by_key(super::Wait::rank);
     phase::set(subject, &mut draft);
-    readiness::set(&mut draft.status, subject.now);
+    readiness::set(&mut draft.status, (subject.observed.generation_form, subject.now));
     workload::scale_down(subject, &mut draft);
     duration::set(subject, &mut draft);
     tell_pauses(subject, &mut draft);

@@ -35,6 +35,24 @@ fn blue_green_switches_users_when_the_new_version_is_whole() {
 }
 
 #[test]
+fn a_promotion_that_is_seen_before_the_pause_is_taken_back_is_not_forgotten() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false}});
+    let mut world = World::new(rollout(2, &strategy)).with_service("active");
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"spec": {"paused": true}}));
+    world.settle();
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!(world.outcome().stable, "v1", "{:#?}", world.status());
+    world.edit(&json!({"spec": {"paused": false}}));
+    world.settle();
+    assert_eq!((world.outcome().phase.as_str(), world.pods("v2")), ("Healthy", 2));
+    assert_eq!(world.outcome().stable, "v2", "{:#?}", world.status());
+}
+
+#[test]
 fn blue_green_that_somebody_paused_still_follows_the_number_of_pods_wanted() {
     let strategy = json!({"blueGreen": {"activeService": "active"}});
     let mut world = World::new(rollout(1, &strategy)).with_service("active");

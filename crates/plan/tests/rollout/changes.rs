@@ -119,6 +119,21 @@ fn an_amount_that_is_none_is_taken_out_and_told() {
 }
 
 #[test]
+fn an_amount_makes_one_version_however_it_is_written() {
+    let world = |cpu: serde_json::Value| {
+        let mut object = rollout(2, &json!({"canary": {}}));
+        let amounts = json!({"requests": {"cpu": cpu}});
+        object["spec"]["template"]["spec"]["containers"][0]["resources"] = amounts;
+        let mut world = World::new(object);
+        world.settle();
+        assert_eq!(world.outcome().phase, "Healthy");
+        world.hash_of("v1")
+    };
+    let hash = world(json!("1m"));
+    assert_eq!([world(json!(0.001)), world(json!("0.001"))], [hash.clone(), hash]);
+}
+
+#[test]
 fn a_stable_version_that_somebody_deletes_leaves_the_new_one_to_be_it() {
     let steps = json!([{"setWeight": 50}, {"pause": {}}]);
     let mut world = World::new(rollout(2, &json!({"canary": {"steps": steps}})));

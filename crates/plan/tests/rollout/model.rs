@@ -1,7 +1,7 @@
 //! A cluster in one value: enough of an API server, a ReplicaSet controller, endpoints and a route to walk
 //! a whole update through without a clock.
 
-use api::argo::{AnalysisTemplate, Rollout, keys};
+use api::argo::{AnalysisTemplate, GenerationForm, Rollout, keys};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Service;
 use plan::{laws, rollout::Observed};
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) weights: Vec<i64>,
     /// Verdict of analysis runs, by name.
     pub(crate) verdicts: BTreeMap<String, &'static str>,
+    pub(crate) generation_form: GenerationForm,
     version: u64,
     serving: bool,
 }
@@ -52,6 +53,7 @@ impl World {
             events: Vec::new(),
             weights: Vec::new(),
             verdicts: BTreeMap::new(),
+            generation_form: GenerationForm::Text,
             version: 0,
             serving: false,
         };
@@ -188,6 +190,7 @@ impl World {
             workload: find("Deployment", "shop")
                 .map(|object| serde_json::from_value(object).unwrap()),
             rollout,
+            generation_form: self.generation_form,
             ..Observed::default()
         }
     }

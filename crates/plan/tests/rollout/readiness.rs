@@ -19,6 +19,7 @@ fn readiness(world: &World) -> Vec<String> {
 #[test]
 fn a_rollout_says_how_it_stands_in_the_words_of_every_tool() {
     let mut world = World::new(rollout(2, &json!({"canary": {"steps": [{"pause": {}}]}})));
+    world.generation_form = GenerationForm::Number;
     world.settle();
     assert_eq!(readiness(&world), ["Ready True Healthy"]);
     world.set_image("v2");
@@ -37,9 +38,29 @@ fn a_rollout_says_how_it_stands_in_the_words_of_every_tool() {
 #[test]
 fn what_is_invalid_is_stalled() {
     let mut world = World::new(rollout(2, &json!({})));
+    world.generation_form = GenerationForm::Number;
     world.run_for(1);
     let found = readiness(&world);
     assert!(found[1].starts_with("Stalled True Degraded InvalidSpec: "), "{found:?}");
+}
+
+#[test]
+fn a_degraded_rollout_has_upstreams_conditions_alone_where_generations_are_text() {
+    let mut world = World::new(rollout(2, &json!({"canary": {"steps": [{"pause": {}}]}})));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!(readiness(&world).len(), 2, "{:#?}", world.status());
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!(world.outcome().phase, "Degraded");
+    assert_eq!(readiness(&world), [""; 0]);
+    world.set_image("v1");
+    world.settle();
+    assert_eq!(readiness(&world), ["Ready True Healthy"]);
+    let mut invalid = World::new(rollout(2, &json!({})));
+    invalid.run_for(1);
+    assert_eq!(invalid.status()["conditions"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Restarts in the middle of a release: users are led away before their only pod goes.
 
-use crate::model::{World, routed, routed_world};
+use crate::model::{World, rollout, routed, routed_world};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
 use plan::{
@@ -105,6 +105,22 @@ fn users_stay_with_a_canary_while_stable_is_restarted() {
     let all = [pods(&world, "v1", OLD), pods(&world, "v2", OLD)].concat();
     assert_eq!(look(&mut world, &all).0, ["v1-0"]);
     assert_eq!(world.weight(), Some(20));
+}
+
+#[test]
+fn a_version_of_several_pods_keeps_one_that_is_ready() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let mut world =
+        World::new(rollout(4, &json!({"canary": {"maxUnavailable": 2, "steps": steps}})));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    assert_eq!((world.pods("v1"), world.pods("v2")), (2, 2));
+    let now = world.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    world.edit(&json!({"spec": {"restartAt": now}}));
+    world.now += SignedDuration::from_secs(60);
+    let all = [pods(&world, "v1", OLD), pods(&world, "v2", OLD)].concat();
+    assert_eq!(look(&mut world, &all).0, ["v1-0", "v2-0"]);
 }
 
 #[test]

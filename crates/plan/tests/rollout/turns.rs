@@ -1,4 +1,5 @@
-//! Turns that a release takes on the way: another version, another strategy, another size, another attempt.
+//! Turns that a release takes on the way: another version, another strategy, another size, another attempt,
+//! a promotion.
 
 use crate::{
     model::{World, rollout, routed, routed_world},
@@ -228,4 +229,29 @@ fn a_promotion_that_comes_with_another_size_is_not_lost() {
     world.edit(&json!({"spec": {"replicas": 6}, "status": {"pauseConditions": null}}));
     world.settle();
     assert_eq!((world.pods("v1"), world.pods("v2")), (0, 6), "{:#?}", world.status());
+}
+
+#[test]
+fn a_step_that_is_promoted_while_somebody_pauses_everything_is_over_afterwards() {
+    let steps = json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]);
+    let mut world = routed_world(4, &routed(&steps));
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"spec": {"paused": true}}));
+    world.settle();
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    assert_eq!((world.outcome().index, world.weight()), (Some(1), Some(25)));
+    world.edit(&json!({"spec": {"paused": false}}));
+    world.settle();
+    assert_eq!((world.outcome().index, world.weight()), (Some(3), Some(50)));
+    // A new version is asked about anew.
+    world.edit(&json!({"spec": {"paused": true}}));
+    world.edit(&json!({"status": {"pauseConditions": null}}));
+    world.settle();
+    world.set_image("v3");
+    world.settle();
+    world.edit(&json!({"spec": {"paused": false}}));
+    world.settle();
+    assert_eq!((world.outcome().index, world.weight()), (Some(1), Some(25)));
 }

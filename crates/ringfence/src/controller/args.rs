@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 /// Runs the controller of `Rollout` and `AnalysisRun` objects.
 #[derive(Debug, Parser)]
-#[command(name = "rollouts-controller", version)]
+#[command(name = "rollouts-controller", version, args_override_self = true)]
 pub(crate) struct RolloutsController {
     #[command(flatten)]
     pub(crate) arguments: ControllerArguments,

@@ -122,15 +122,17 @@ fn an_exit_code_tells_what_went_wrong_and_the_plugin_knows_only_one() {
     let cluster =
         Cluster::start(&folder, &["--with-controller", "--token", "secret"]).with_canary();
     let missing = "Error: rollouts.argoproj.io \"nope\" not found\n";
+    let unseen = "Error: rollout.argoproj.io \"nope\" not found\n";
     cluster.ringfence("set image web *=argoproj/rollouts-demo:green").ok();
     cluster.await_phase("web", "Paused");
     for (arguments, code, words) in [
-        ("get rollout nope", 7, missing),
-        ("-n default get rollout nope", 7, missing),
-        ("status nope", 7, missing),
+        ("get rollout nope", 7, unseen),
+        ("-n default get rollout nope", 7, unseen),
+        ("status nope", 7, unseen),
+        ("get experiment nope", 7, "Error: experiment.argoproj.io \"nope\" not found\n"),
         ("promote nope", 7, missing),
         ("undo nope", 7, missing),
-        ("why nope", 7, missing),
+        ("why nope", 7, unseen),
         ("get rollout", 2, "<NAME>"),
         ("status web --timeout soon", 2, "`soon` is not a length of time"),
         ("set image web nope=x", 2, "Error: unable to find container named \"nope\"\n"),
@@ -148,6 +150,7 @@ fn an_exit_code_tells_what_went_wrong_and_the_plugin_knows_only_one() {
     }
     plugin(&folder, &cluster, "--version").ok();
     plugin(&folder, &cluster, "-n default get rollout web").ok();
+    plugin(&folder, &cluster, "-n nowhere get rollout web --namespace default").ok();
 }
 
 /// The program under the name of upstream's plugin.

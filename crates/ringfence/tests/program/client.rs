@@ -186,7 +186,7 @@ fn experiments_and_runs_are_shown_ended_and_begun_again() {
                 "create ar --from-file template.json -a foo=b --name run",
                 Ok("analysisrun.argoproj.io/run created"),
             ),
-            ("get experiment none", Err("Error: experiments.argoproj.io \"none\" not found")),
+            ("get experiment none", Err("Error: experiment.argoproj.io \"none\" not found")),
             ("terminate experiment none", Err("Error: experiments.argoproj.io \"none\" not found")),
             ("terminate ar none", Err("Error: analysisruns.argoproj.io \"none\" not found")),
             ("retry exp none", Err("Error: experiments.argoproj.io \"none\" not found")),
@@ -267,4 +267,6 @@ fn former_options_of_promote_still_work_and_say_what_to_use() {
     assert_eq!(said.output, "rollout 'web' promoted\n");
     let restarted = plugin(&folder, &cluster, "restart web --in 90s").ok();
     assert_eq!(restarted, "rollout 'web' restarts in 90s\n");
+    let restarted = plugin(&folder, &cluster, "restart web -i 2m").ok();
+    assert_eq!(restarted, "rollout 'web' restarts in 2m\n");
 }
