@@ -66,7 +66,6 @@ use k8s_openapi::api::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use revision::Prepared;
-use sets::SetExt;
 use std::{collections::BTreeMap, sync::Arc};
 use subject::Subject;
 use vocab::{Event, Plan, Write};
@@ -204,16 +203,7 @@ fn is_rescaled(subject: &Subject<'_>) -> bool {
         None => subject.template_or_steps_changed(),
     };
     let first = subject.status.current_pod_hash.is_none();
-    let stale = |set: &ReplicaSet| {
-        set.wanted() > 0
-            && set.desired_replicas().is_some_and(|desired| desired != subject.replicas())
-    };
-    let sets = subject.new_set().into_iter().chain(subject.distinct_stable());
-    !first
-        && !changed
-        && !subject.status.abort
-        && !subject.is_halted()
-        && sets.into_iter().any(stale)
+    !first && !changed && !subject.status.abort && !subject.is_halted() && subject.has_stale_size()
 }
 
 /// A plan that only puts something in place; the rollout's own object is written once, be it here or there.

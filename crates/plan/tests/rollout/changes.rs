@@ -1,6 +1,6 @@
 //! A rollout that is seen for the first time, or that asks for something else than before.
 
-use crate::model::{World, rollout};
+use crate::model::{World, rollout, routed, routed_world};
 use serde_json::json;
 
 fn reasons(world: &World) -> Vec<&str> {
@@ -132,4 +132,29 @@ fn a_stable_version_that_somebody_deletes_leaves_the_new_one_to_be_it() {
     let outcome = world.outcome();
     assert_eq!((outcome.phase.as_str(), outcome.stable.as_str()), ("Healthy", "v2"));
     assert_eq!(world.pods("v2"), 2);
+}
+
+/// What is told of the end of an update back to `v1`, whose two pods are kept, when so many are wanted by then.
+fn told_of_going_back(replicas: i32) -> serde_json::Value {
+    let mut strategy = routed(&json!([{"setWeight": 50}, {"pause": {}}]));
+    strategy["canary"]["scaleDownDelaySeconds"] = json!(600);
+    let mut world = routed_world(2, &strategy);
+    world.set_image("v2");
+    world.run_for(10);
+    world.edit(&json!({"status": {"promoteFull": true}}));
+    world.run_for(10);
+    world.edit(&json!({"spec": {"replicas": replicas}}));
+    world.run_for(10);
+    assert_eq!(world.status()["duration"]["completionStatus"], "FastPromoted");
+    assert_eq!((world.outcome().stable.as_str(), world.pods("v1")), ("v2", 2));
+    world.set_image("v1");
+    world.run_for(10);
+    assert_eq!(world.outcome().phase, "Paused");
+    world.status()["duration"]["completionStatus"].clone()
+}
+
+#[test]
+fn going_back_is_noted_where_the_kept_pods_are_of_another_size() {
+    assert_eq!(told_of_going_back(5), "RolledBack");
+    assert_eq!(told_of_going_back(2), json!(null));
 }
