@@ -9,6 +9,7 @@
 
 pub(crate) mod analysis;
 mod analysis_run;
+mod anti_affinity;
 mod blue_green;
 mod canary;
 pub(crate) mod conditions;

@@ -158,3 +158,28 @@ fn going_back_is_noted_where_the_kept_pods_are_of_another_size() {
     assert_eq!(told_of_going_back(5), "RolledBack");
     assert_eq!(told_of_going_back(2), json!(null));
 }
+
+/// Goes back as an undo does, which copies the template of a ReplicaSet, defaults and all.
+fn undo(world: &mut World, image: &str) {
+    let set = world.get("ReplicaSet", &format!("shop-{}", world.hash_of(image)));
+    let mut template = set["spec"]["template"].clone();
+    template["metadata"]["labels"]["rollouts-pod-template-hash"] = json!(null);
+    template["spec"]["dnsPolicy"] = json!("ClusterFirst");
+    world.edit(&json!({"spec": {"template": template}}));
+}
+
+#[test]
+fn an_undo_makes_no_version_of_the_rule_that_keeps_versions_apart() {
+    let rule = json!({"requiredDuringSchedulingIgnoredDuringExecution": {}});
+    let mut world = World::new(rollout(2, &json!({"canary": {"antiAffinity": rule}})));
+    for image in ["v1", "v2", "v3"] {
+        world.set_image(image);
+        world.settle();
+    }
+    for image in ["v1", "v2", "v3"] {
+        undo(&mut world, image);
+        world.settle();
+        let sets = world.objects.keys().filter(|(kind, _)| kind == "ReplicaSet").count();
+        assert_eq!((sets, world.outcome().stable.as_str()), (3, image));
+    }
+}
