@@ -82,3 +82,12 @@ fn a_deployment_that_is_scaled_after_the_first_update_is_left_alone() {
     world.settle();
     assert_eq!(deployed(&world), 1);
 }
+
+#[test]
+fn a_rollout_of_a_deployment_is_told_of_once() {
+    let mut world = migration("never");
+    world.settle();
+    let told = world.events.iter().filter(|(reason, _)| reason == "RolloutAddedToInformer");
+    assert_eq!(told.count(), 1, "{:#?}", world.events);
+    assert_eq!(world.events[0].0, "RolloutAddedToInformer");
+}
