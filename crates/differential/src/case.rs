@@ -8,9 +8,13 @@ use crate::{
 use actions::Action;
 use chance::Chance;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The first seed with everything that is drawn; those before mean what they meant when less was.
 pub const EVERYTHING_FROM: u64 = 1_000;
+
+/// The image that every case begins with.
+const FIRST_IMAGE: &str = "demo:1";
 
 /// What is applied and done to both controllers.
 #[derive(Clone, Debug)]
@@ -79,6 +83,24 @@ impl Case {
         self.acts.iter().any(|act| matches!(act, Act::Press(Action::Undo { .. })))
     }
 
+    /// Whether somebody asks for a version that there was before.
+    pub(crate) fn asks_for_a_former_version(&self) -> bool {
+        let image = |act: &Act| match act {
+            Act::Press(Action::SetImage { image, .. }) => Some(image.clone()),
+            Act::Apply | Act::Press(_) | Act::Restart | Act::Edit(_) | Act::Amend { .. } => None,
+        };
+        let mut asked = BTreeSet::from([FIRST_IMAGE.to_owned()]);
+        let mut images = self.acts.iter().filter_map(image);
+        self.goes_back() || images.any(|image| !asked.insert(image))
+    }
+
+    /// Whether somebody names an object that there is not.
+    pub(crate) fn names_what_is_missing(&self) -> bool {
+        let names =
+            |act: &Act| matches!(act, Act::Edit(patch) if patch.to_string().contains("-missing"));
+        self.acts.iter().any(names)
+    }
+
     /// The Rollout.
     pub fn rollout(&self) -> &Value {
         self.objects.last().unwrap_or(&Value::Null)
@@ -93,7 +115,6 @@ fn choices(seed: u64) -> Chance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn a_seed_always_makes_the_same_case() {

@@ -2,10 +2,12 @@
 
 use clap::{Parser, ValueEnum};
 use differential::{
-    Binary, Case, Controllers, Handover, Outcome, Report, Side, Stage, StageError, play, takeover,
+    Binary, Case, Controllers, DELIBERATE, Handover, Meant, Outcome, Report, Side, Stage,
+    StageError, play, takeover,
 };
 use futures::{StreamExt, stream};
 use std::{
+    collections::BTreeSet,
     env::current_exe,
     io::{self, Write, stderr, stdout},
     ops::Range,
@@ -27,21 +29,35 @@ struct Args {
     /// Which seeds: numbers and ranges without their ends, with commas between them.
     #[arg(long, value_name = "A..B", default_value = "0..500,1000..1500", value_delimiter = ',', value_parser = seeds)]
     seeds: Vec<Range<u64>>,
+    #[command(flatten)]
+    mode: Mode,
+    /// Print what differs on purpose, too.
+    #[arg(long)]
+    meant: bool,
     /// How many cases are played at the same time.
     #[arg(long, default_value_t = 24)]
     parallel: usize,
     /// Where the controllers' logs go.
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
+    /// How the result is written.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+/// What is done with the cases, if they are not just played.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+struct Mode {
+    /// Play the seed of each difference that is meant, which must still show it.
+    #[arg(long, conflicts_with = "seeds")]
+    rows: bool,
     /// Play half of each case with the peer, hand it over to ours, and back.
     #[arg(long)]
     takeover: bool,
     /// Print the cases and play nothing.
     #[arg(long)]
     list: bool,
-    /// How the result is written.
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
 }
 
 /// A controller that does not understand its arguments has ended by then.
@@ -72,11 +88,11 @@ async fn main() -> ExitCode {
     // Two TLS providers in one process make rustls refuse to choose, so the one we use is named first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let args = Args::parse();
-    if args.list {
+    if args.mode.list {
         args.seeds.into_iter().flatten().for_each(list);
         return ExitCode::SUCCESS;
     }
-    let ended = if args.takeover { hand_over(&args).await } else { run(&args).await };
+    let ended = if args.mode.takeover { hand_over(&args).await } else { run(&args).await };
     match ended {
         Ok((text, true)) => {
             let _ = writeln!(stdout(), "{text}");
@@ -120,23 +136,40 @@ async fn run(args: &Args) -> Result<(String, bool), StageError> {
     {
         return Err(StageError::Ended(side));
     }
-    let seeds: Vec<u64> = args.seeds.clone().into_iter().flatten().collect();
-    let mut outcomes = play_all(&stage, &seeds, args.parallel).await;
+    let seeds = wanted(args);
+    let mut outcomes = play_all(&stage, args, &seeds, args.parallel).await;
     let differing = outcomes.iter().filter(|outcome| !outcome.differences.is_empty());
-    let again: Vec<u64> = differing.map(|outcome| outcome.seed).collect();
+    let again: BTreeSet<u64> = differing.map(|outcome| outcome.seed).collect();
     // What a busy machine made differ does not differ twice.
-    let second = play_all(&stage, &again, args.parallel / BUSY_TO_CALM).await;
+    let second = play_all(&stage, args, &again, args.parallel / BUSY_TO_CALM).await;
     outcomes.retain(|outcome| !again.contains(&outcome.seed));
     outcomes.extend(second);
     let report = Report::of(outcomes);
     let text = if args.output == Output::Json { report.json().to_string() } else { report.text() };
-    Ok((text, report.differing() == 0))
+    let shows_all = !args.mode.rows || report.unshown().is_empty();
+    Ok((text, report.differing() == 0 && shows_all))
 }
 
-async fn play_all(stage: &Stage, seeds: &[u64], parallel: usize) -> Vec<Outcome> {
+/// The seeds that are asked for, each once.
+fn wanted(args: &Args) -> BTreeSet<u64> {
+    if args.mode.rows {
+        return DELIBERATE.iter().map(|row| row.seed).collect();
+    }
+    args.seeds.iter().cloned().flatten().collect()
+}
+
+async fn play_all(
+    stage: &Stage,
+    args: &Args,
+    seeds: &BTreeSet<u64>,
+    parallel: usize,
+) -> Vec<Outcome> {
     let played = stream::iter(seeds).map(|seed| async move {
         let outcome = play(stage, &Case::of_seed(*seed)).await;
         tell(&outcome);
+        if args.meant {
+            tell_meant(&outcome);
+        }
         outcome
     });
     played.buffer_unordered(parallel.max(1)).collect().await
@@ -179,4 +212,10 @@ fn tell(outcome: &Outcome) {
     };
     lines.extend(differences.iter().map(|difference| format!("  {difference}")));
     let _ = writeln!(stderr(), "{}", lines.join("\n"));
+}
+
+fn tell_meant(outcome: &Outcome) {
+    for Meant { row, difference } in &outcome.meant {
+        let _ = writeln!(stderr(), "  seed {} means {row}: {difference}", outcome.seed);
+    }
 }

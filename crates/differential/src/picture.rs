@@ -125,6 +125,8 @@ fn rollout(object: &Value) -> Value {
         status.shift_remove("reasons");
         // How long things took is never the same twice.
         if let Some(lasted) = status.get_mut("duration").and_then(Value::as_object_mut) {
+            // A pause of no time is none.
+            lasted.retain(|_, lasted| *lasted != json!(0));
             let spans = lasted.iter_mut().filter(|(field, _)| *field != "completionStatus");
             spans.for_each(|(_, lasted)| *lasted = json!("<time>"));
         }

@@ -14,7 +14,7 @@ use api::argo::keys::CONTROLLER_INSTANCE_ID;
 use effects::Actor;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::{Instant, sleep};
 use vocab::{ObjectRef, PatchType, Precondition, Propagation, Subresource, Write};
 
@@ -44,10 +44,42 @@ pub struct Outcome {
     pub after: Option<String>,
     /// What differed that should not; the case ends there.
     pub differences: Vec<Difference>,
-    /// What differed on purpose, by name.
-    pub deliberate: Vec<&'static str>,
+    /// What differed on purpose, each place once.
+    pub meant: Vec<Meant>,
     /// Whether a side did not become quiet.
     pub restless: bool,
+}
+
+impl Outcome {
+    /// The names of the entries of [`DELIBERATE`](crate::DELIBERATE) that were needed, in order.
+    pub fn rows(&self) -> BTreeSet<&'static str> {
+        self.meant.iter().map(|meant| meant.row).collect()
+    }
+
+    fn note(&mut self, meant: Vec<Meant>) {
+        for one in meant {
+            let known = |meant: &Meant| meant.difference.place == one.difference.place;
+            if !self.meant.iter().any(known) {
+                self.meant.push(one);
+            }
+        }
+    }
+}
+
+/// A difference that is meant.
+#[derive(Clone, Debug)]
+pub struct Meant {
+    /// The name of the entry that says so.
+    pub row: &'static str,
+    /// What differs.
+    pub difference: Difference,
+}
+
+/// What differs at one time.
+#[derive(Default)]
+struct Look {
+    found: Vec<Difference>,
+    meant: Vec<Meant>,
 }
 
 /// Plays a case and clears up behind it.
@@ -65,7 +97,8 @@ pub async fn play(stage: &Stage, case: &Case) -> Outcome {
         said.extend([peer.err(), ours.err()]);
         outcome.restless |= !settle(stage, &case.name, &Side::BOTH, begin).await;
         outcome.acts = place + 1;
-        let found = lasting(stage, case, &said, &mut outcome.deliberate).await;
+        let Look { found, meant } = lasting(stage, case, &said).await;
+        outcome.note(meant);
         if !found.is_empty() {
             outcome.after = Some(format!("{place}: {act}"));
             outcome.differences = found;
@@ -78,50 +111,39 @@ pub async fn play(stage: &Stage, case: &Case) -> Outcome {
     outcome
 }
 
-/// What differs and should not, and still does after a while: a controller may tell its events late.
-async fn lasting(
-    stage: &Stage,
-    case: &Case,
-    said: &[Option<String>],
-    known: &mut Vec<&'static str>,
-) -> Vec<Difference> {
+/// What differs and, if it should not, still does after a while: a controller may tell its events late.
+async fn lasting(stage: &Stage, case: &Case, said: &[Option<String>]) -> Look {
     let begin = Instant::now();
     loop {
-        let found = differences(stage, case, said, known);
-        let late = found.iter().all(Difference::is_of_events);
-        if found.is_empty() || begin.elapsed() > if late { EVENT_GRACE } else { GRACE } {
-            return found;
+        let look = look(stage, case, said);
+        let late = look.found.iter().all(Difference::is_of_events);
+        let grace = if late { EVENT_GRACE } else { GRACE };
+        if look.found.is_empty() || begin.elapsed() > grace {
+            return look;
         }
         sleep(LOOK_EVERY * 5).await;
     }
 }
 
-/// What differs and should not.
-fn differences(
-    stage: &Stage,
-    case: &Case,
-    said: &[Option<String>],
-    known: &mut Vec<&'static str>,
-) -> Vec<Difference> {
+/// What differs now.
+fn look(stage: &Stage, case: &Case, said: &[Option<String>]) -> Look {
     let [peer, ours] =
         Side::BOTH.map(|side| picture(&stage.sight.objects(side.name(), &case.name)));
-    let mut found = compare(&peer, &ours);
+    let mut all = compare(&peer, &ours);
     if let [peer, ours] = said
         && peer != ours
     {
         let [peer, ours] = [peer, ours].map(|said| said.as_ref().map(|said| json!(said)));
-        found.push(Difference { place: "act".to_owned(), peer, ours });
+        all.push(Difference { place: "act".to_owned(), peer, ours });
     }
-    found.retain(|difference| match deliberate::find(case, difference, (&peer, &ours)) {
-        None => true,
-        Some(Deliberate { name, .. }) => {
-            if !known.contains(name) {
-                known.push(name);
-            }
-            false
+    let mut look = Look::default();
+    for difference in all {
+        match deliberate::find(case, &difference, (&peer, &ours)) {
+            None => look.found.push(difference),
+            Some(Deliberate { name, .. }) => look.meant.push(Meant { row: name, difference }),
         }
-    });
-    found
+    }
+    look
 }
 
 /// Does one thing on one side.

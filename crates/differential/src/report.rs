@@ -1,6 +1,9 @@
 //! Many outcomes, put together.
 
-use crate::play::Outcome;
+use crate::{
+    deliberate::{DELIBERATE, Deliberate},
+    play::Outcome,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,14 +28,24 @@ impl Report {
         self.outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).count()
     }
 
+    /// The entries of what is meant whose own seed was played through and needs them no more.
+    pub fn unshown(&self) -> Vec<&'static Deliberate> {
+        let silent = |row: &&Deliberate| {
+            let own = self.outcomes.iter().find(|outcome| outcome.seed == row.seed);
+            own.is_some_and(|own| own.differences.is_empty() && !own.rows().contains(row.name))
+        };
+        DELIBERATE.iter().filter(silent).collect()
+    }
+
     /// For programs.
     pub fn json(&self) -> Value {
         let mut deliberate: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
         for outcome in &self.outcomes {
-            for name in &outcome.deliberate {
+            for name in outcome.rows() {
                 deliberate.entry(name).or_default().push(outcome.seed);
             }
         }
+        let unshown: Vec<&str> = self.unshown().into_iter().map(|row| row.name).collect();
         json!({
             "seeds": self.outcomes.len(),
             "acts": self.outcomes.iter().map(|outcome| outcome.acts).sum::<usize>(),
@@ -40,6 +53,7 @@ impl Report {
             "differing": self.differing(),
             "restless": self.outcomes.iter().filter(|outcome| outcome.restless).map(|outcome| outcome.seed).collect::<Vec<_>>(),
             "deliberate": deliberate,
+            "unshown": unshown,
             "classes": self.classes().into_iter().map(|(class, seeds)| json!({ "class": class, "seeds": seeds })).collect::<Vec<_>>(),
         })
     }
@@ -51,6 +65,9 @@ impl Report {
             let named: Vec<String> = seeds.iter().take(NAMED).map(u64::to_string).collect();
             lines.push(format!("{:5} × {class}\n        seeds {}", seeds.len(), named.join(" ")));
         }
+        let told =
+            |row: &Deliberate| format!("seed {} does not show `{}` any more", row.seed, row.name);
+        lines.extend(self.unshown().into_iter().map(told));
         lines.join("\n")
     }
 
@@ -74,7 +91,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Difference;
+    use crate::{compare::Difference, play::Meant};
 
     fn outcome(seed: u64, places: &[&str]) -> Outcome {
         let difference =
@@ -98,5 +115,21 @@ mod tests {
         let json = report.json();
         assert_eq!((json["equal"].clone(), json["differing"].clone()), (json!(1), json!(3)));
         assert_eq!(json["classes"][0]["seeds"], json!([2, 3]));
+    }
+
+    #[test]
+    fn a_row_whose_seed_needs_it_no_more_is_told() {
+        let row = &DELIBERATE[0];
+        let difference = Difference { place: "a".to_owned(), peer: None, ours: None };
+        let mut shown = outcome(row.seed, &[]);
+        shown.meant = vec![Meant { row: row.name, difference }];
+        let names = |outcomes| {
+            let unshown = Report::of(outcomes).unshown();
+            unshown.into_iter().map(|row| row.name).collect::<Vec<_>>()
+        };
+        assert!(names(vec![outcome(row.seed, &[])]).contains(&row.name));
+        assert!(!names(vec![shown]).contains(&row.name));
+        assert!(names(vec![outcome(row.seed, &["b"])]).is_empty());
+        assert!(names(Vec::new()).is_empty());
     }
 }

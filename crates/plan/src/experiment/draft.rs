@@ -84,6 +84,16 @@ impl Draft {
         self.event_about(subject.target(), event_type, reason, message);
     }
 
+    /// Tells people of the write that was added last, which stays true whatever becomes of those after it.
+    pub(super) fn event_of_write(&mut self, subject: &Subject<'_>, reason: &str, message: String) {
+        self.event(subject, EventType::Normal, reason, message);
+        // Analysis runs are made last, whatever their place here.
+        let before = self.writes.iter().filter(|write| !write.creates("AnalysisRun")).count();
+        if let Some(event) = self.events.last_mut() {
+            event.after = Some(before);
+        }
+    }
+
     /// Tells people something about another object.
     pub(super) fn event_about(
         &mut self,

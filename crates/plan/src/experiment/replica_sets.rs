@@ -16,7 +16,7 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use vocab::{EventType, ObjectRef};
+use vocab::ObjectRef;
 
 /// When to look again at a route that still leads to pods that are to go.
 const ROUTE_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -169,7 +169,7 @@ pub(super) fn resize(
     let (name, before) = (set.name(), set.wanted());
     let direction = if before < wanted { "up" } else { "down" };
     let message = format!("Scaled {direction} ReplicaSet {name} from {before} to {wanted}");
-    draft.event(subject, EventType::Normal, "ScalingReplicaSet", message);
+    draft.event_of_write(subject, "ScalingReplicaSet", message);
     Resized::Yes
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn set(subject: &Subject<'_>, draft: &mut Draft) {
     if ended && !reached && begins(subject, draft) {
         duration = Some(RolloutDurationStatus {
             rollout_started_at: Some(now),
+            completion_status: foreseen(subject).map(str::to_owned),
             ..RolloutDurationStatus::default()
         });
     }
@@ -77,12 +78,26 @@ fn begins(subject: &Subject<'_>, draft: &Draft) -> bool {
     is_new_version(subject) || (was_aborted && !draft.status.abort)
 }
 
+/// How an update that begins now will be told to have ended, where that is known beforehand.
+///
+/// Upstream makes pods the right number before it takes notice of another version, so that it begins to
+/// count, finds a version of the past wanted in the middle of that, and notes a rollback. One from rest
+/// whose pods need no such thing counts as a promotion.
+fn foreseen(subject: &Subject<'_>) -> Option<&'static str> {
+    let goes_back = subject.distinct_stable().is_some() && subject.is_rollback();
+    let sized_first = goes_back && subject.template_changed() && subject.has_stale_size();
+    sized_first.then(|| rollback(subject))
+}
+
+fn rollback(subject: &Subject<'_>) -> &'static str {
+    if subject.is_fast_rollback() { FAST_ROLLED_BACK } else { ROLLED_BACK }
+}
+
 fn end(subject: &Subject<'_>, draft: &Draft, duration: &mut RolloutDurationStatus, reached: bool) {
     let mut outcome = None;
     if is_new_version(subject) {
         if subject.is_rollback() {
-            let word = if subject.is_fast_rollback() { FAST_ROLLED_BACK } else { ROLLED_BACK };
-            duration.completion_status = Some(word.to_owned());
+            duration.completion_status = Some(rollback(subject).to_owned());
         } else {
             outcome = Some(SUPERSEDED);
         }

@@ -9,6 +9,7 @@
 
 pub(crate) mod analysis;
 mod analysis_run;
+mod anti_affinity;
 mod blue_green;
 mod canary;
 pub(crate) mod conditions;
@@ -70,10 +71,9 @@ use k8s_openapi::api::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use revision::Prepared;
-use sets::SetExt;
 use std::{collections::BTreeMap, sync::Arc};
 use subject::Subject;
-use vocab::{Event, Plan, Write};
+use vocab::{Event, Plan, Subresource, Write};
 
 /// Everything a plan for one rollout rests on. What was not gathered counts as missing, and the plan holds.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +120,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let first = plan_existing(observed, now);
     let mut plan = onward::onward(observed, first, |ahead| plan_existing(ahead, now));
     let target = reads::rollout_ref(&observed.rollout);
-    let known_by =
-        plan.writes.iter().chain(&plan.status).position(|write| write.target() == target);
+    let makes_known = |write: &Write| write.target() == target && leaves_a_mark(write);
+    let known_by = plan.writes.iter().chain(&plan.status).position(makes_known);
     if let Some(place) = known_by.filter(|_| is_unknown(&observed.rollout)) {
         let after = Some(place + 1);
         plan.events.insert(0, Event { after, ..revision::added(&observed.rollout) });
@@ -151,6 +151,15 @@ fn is_unknown(rollout: &Rollout) -> bool {
     let has_status =
         rollout.status.as_ref().is_some_and(|status| *status != RolloutStatus::default());
     !has_status && sets::annotation(&rollout.metadata, keys::REVISION).is_none()
+}
+
+/// Whether a rollout is known once this is written to it: it has a status then, or a number.
+fn leaves_a_mark(write: &Write) -> bool {
+    match write {
+        Write::Patch { subresource: Subresource::Status, .. } => true,
+        Write::Patch { body, .. } => !body["metadata"]["annotations"][keys::REVISION].is_null(),
+        Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => false,
+    }
 }
 
 fn plan_existing(observed: &Observed, now: Timestamp) -> Plan {
@@ -208,16 +217,7 @@ fn is_rescaled(subject: &Subject<'_>) -> bool {
         None => subject.template_or_steps_changed(),
     };
     let first = subject.status.current_pod_hash.is_none();
-    let stale = |set: &ReplicaSet| {
-        set.wanted() > 0
-            && set.desired_replicas().is_some_and(|desired| desired != subject.replicas())
-    };
-    let sets = subject.new_set().into_iter().chain(subject.distinct_stable());
-    !first
-        && !changed
-        && !subject.status.abort
-        && !subject.is_halted()
-        && sets.into_iter().any(stale)
+    !first && !changed && !subject.status.abort && !subject.is_halted() && subject.has_stale_size()
 }
 
 /// A plan that only puts something in place; the rollout's own object is written once, be it here or there.

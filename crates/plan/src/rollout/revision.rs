@@ -4,6 +4,7 @@
 //! sees the result.
 
 use super::{
+    anti_affinity::without_injected,
     conditions,
     draft::Draft,
     hash, reads,
@@ -160,7 +161,7 @@ fn next_revision(subject: &Subject<'_>) -> i64 {
 }
 
 fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> ReplicaSet {
-    let mut template = subject.template.clone();
+    let mut template = without_injected(&subject.template);
     add_anti_affinity(subject, &mut template);
     let metadata = template.metadata.get_or_insert_default();
     metadata
@@ -322,7 +323,7 @@ fn number(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
 /// The rules for nodes of a version that is wanted again, where they are not what they are by now: other
 /// pods are stable than when it was made.
 fn other_affinity(subject: &Subject<'_>, set: &ReplicaSet) -> Option<(String, Value)> {
-    let mut template = subject.template.clone();
+    let mut template = without_injected(&subject.template);
     if set.hash() != subject.stable_hash() {
         add_anti_affinity(subject, &mut template);
     }

@@ -15,9 +15,11 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 use vocab::ObjectRef;
 
-/// Gives every ReplicaSet with pods the metadata of its role.
+/// Gives every ReplicaSet the metadata of its role, before it has pods if it has a role.
 pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
-    for set in subject.sets().filter(|set| set.wanted() > 0 || set.has_role()) {
+    let plays =
+        |set: &&ReplicaSet| set.wanted() > 0 || set.has_role() || role_of(subject, set).is_some();
+    for set in subject.sets().filter(plays) {
         let role = role_of(subject, set).cloned().unwrap_or_default();
         let before = set.role();
         let own = own_metadata(subject, set, &before);

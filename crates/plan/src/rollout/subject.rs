@@ -203,6 +203,15 @@ impl<'a> Subject<'a> {
         self.position(hash).map(|index| self.sets[index])
     }
 
+    /// Whether the new or the stable version has pods of a time when another number was wanted.
+    pub(crate) fn has_stale_size(&self) -> bool {
+        let stale = |set: &ReplicaSet| {
+            set.wanted() > 0
+                && set.desired_replicas().is_some_and(|desired| desired != self.replicas())
+        };
+        self.new_set().into_iter().chain(self.distinct_stable()).any(stale)
+    }
+
     /// The wanted template's hash: the label of its ReplicaSet, or the one it would get.
     pub(crate) fn new_hash(&self) -> String {
         self.new_set().map_or_else(

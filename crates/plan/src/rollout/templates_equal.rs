@@ -1,9 +1,9 @@
 //! Whether a live ReplicaSet runs the wanted pod template.
 //!
-//! The live one carries defaults that the API server filled in, the hash label, and perhaps metadata put
-//! there for a role. Only those may be extra; anything else is another template.
+//! The live one carries defaults that the API server filled in, the hash label, perhaps metadata put
+//! there for a role, and perhaps a rule for nodes. Only those may be extra; anything else is another template.
 
-use super::sets::SetExt;
+use super::{anti_affinity::without_injected, sets::SetExt};
 use api::argo::{PodTemplateMetadata, keys};
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::PodTemplateSpec};
 use serde_json::{Map, Value, json};
@@ -13,9 +13,8 @@ pub(crate) fn runs_template(set: &ReplicaSet, wanted: &PodTemplateSpec) -> bool 
     let Some(template) = set.spec.as_ref().and_then(|spec| spec.template.as_ref()) else {
         return false;
     };
-    let (Ok(mut live), Ok(mut wanted)) =
-        (serde_json::to_value(template), serde_json::to_value(wanted))
-    else {
+    let [live, wanted] = [template, wanted].map(without_injected).map(serde_json::to_value);
+    let (Ok(mut live), Ok(mut wanted)) = (live, wanted) else {
         return false;
     };
     remove_role_metadata(set, &mut live);

@@ -1,6 +1,6 @@
 //! A rollout that is seen for the first time, or that asks for something else than before.
 
-use crate::model::{World, rollout};
+use crate::model::{World, rollout, routed, routed_world};
 use serde_json::json;
 
 fn reasons(world: &World) -> Vec<&str> {
@@ -147,4 +147,54 @@ fn a_stable_version_that_somebody_deletes_leaves_the_new_one_to_be_it() {
     let outcome = world.outcome();
     assert_eq!((outcome.phase.as_str(), outcome.stable.as_str()), ("Healthy", "v2"));
     assert_eq!(world.pods("v2"), 2);
+}
+
+/// What is told of the end of an update back to `v1`, whose two pods are kept, when so many are wanted by then.
+fn told_of_going_back(replicas: i32) -> serde_json::Value {
+    let mut strategy = routed(&json!([{"setWeight": 50}, {"pause": {}}]));
+    strategy["canary"]["scaleDownDelaySeconds"] = json!(600);
+    let mut world = routed_world(2, &strategy);
+    world.set_image("v2");
+    world.run_for(10);
+    world.edit(&json!({"status": {"promoteFull": true}}));
+    world.run_for(10);
+    world.edit(&json!({"spec": {"replicas": replicas}}));
+    world.run_for(10);
+    assert_eq!(world.status()["duration"]["completionStatus"], "FastPromoted");
+    assert_eq!((world.outcome().stable.as_str(), world.pods("v1")), ("v2", 2));
+    world.set_image("v1");
+    world.run_for(10);
+    assert_eq!(world.outcome().phase, "Paused");
+    world.status()["duration"]["completionStatus"].clone()
+}
+
+#[test]
+fn going_back_is_noted_where_the_kept_pods_are_of_another_size() {
+    assert_eq!(told_of_going_back(5), "RolledBack");
+    assert_eq!(told_of_going_back(2), json!(null));
+}
+
+/// Goes back as an undo does, which copies the template of a ReplicaSet, defaults and all.
+fn undo(world: &mut World, image: &str) {
+    let set = world.get("ReplicaSet", &format!("shop-{}", world.hash_of(image)));
+    let mut template = set["spec"]["template"].clone();
+    template["metadata"]["labels"]["rollouts-pod-template-hash"] = json!(null);
+    template["spec"]["dnsPolicy"] = json!("ClusterFirst");
+    world.edit(&json!({"spec": {"template": template}}));
+}
+
+#[test]
+fn an_undo_makes_no_version_of_the_rule_that_keeps_versions_apart() {
+    let rule = json!({"requiredDuringSchedulingIgnoredDuringExecution": {}});
+    let mut world = World::new(rollout(2, &json!({"canary": {"antiAffinity": rule}})));
+    for image in ["v1", "v2", "v3"] {
+        world.set_image(image);
+        world.settle();
+    }
+    for image in ["v1", "v2", "v3"] {
+        undo(&mut world, image);
+        world.settle();
+        let sets = world.objects.keys().filter(|(kind, _)| kind == "ReplicaSet").count();
+        assert_eq!((sets, world.outcome().stable.as_str()), (3, image));
+    }
 }

@@ -102,3 +102,12 @@ fn a_template_beside_a_workload_is_empty_without_labels_and_annotations() {
         );
     }
 }
+
+#[test]
+fn a_rollout_of_a_deployment_is_told_of_once() {
+    let mut world = migration("never");
+    world.settle();
+    let told = world.events.iter().filter(|(reason, _)| reason == "RolloutAddedToInformer");
+    assert_eq!(told.count(), 1, "{:#?}", world.events);
+    assert_eq!(world.events[0].0, "RolloutAddedToInformer");
+}

@@ -1,0 +1,409 @@
+//! What is known when a difference is judged: the case, the difference, and what both sides look like.
+
+use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
+use actions::Action;
+use serde_json::Value;
+
+/// How many sentences about one object the peer's library tells before it drops the next.
+const SENTENCES: u64 = 25;
+/// How it begins what it makes of many sentences that are alike.
+const COMBINED: &str = "(combined from similar events)";
+/// What the templates of a step that is an experiment are called.
+const PARTS: [&str; 2] = ["baseline", "candidate"];
+/// How an update to the first version of all is called complete.
+const INITIAL: &str = ": Initial deploy";
+
+/// What is known when a difference is judged.
+pub(crate) struct Situation<'a> {
+    pub(crate) case: &'a Case,
+    pub(crate) difference: &'a Difference,
+    pub(crate) peer: &'a Value,
+    pub(crate) ours: &'a Value,
+}
+
+/// What the difference is about.
+impl Situation<'_> {
+    fn place(&self) -> &str {
+        &self.difference.place
+    }
+
+    pub(crate) fn is_event(&self) -> bool {
+        self.difference.is_of_events()
+    }
+
+    /// Whether it is about an event whose reason begins so.
+    pub(crate) fn tells(&self, reason: &str) -> bool {
+        self.is_event() && self.place().contains(&format!(" {reason}"))
+    }
+
+    /// Whether it is about an event with one of these reasons, or about their order.
+    pub(crate) fn tells_or_orders(&self, reasons: &[&str]) -> bool {
+        self.is_of(&["reasonsInOrder"]) || reasons.iter().any(|reason| self.tells(reason))
+    }
+
+    /// Whether its place has one of these words.
+    pub(crate) fn says(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.place().contains(word))
+    }
+
+    /// Whether its place begins so.
+    pub(crate) fn is_of(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| self.place().starts_with(place))
+    }
+
+    /// Whether only we have it.
+    pub(crate) fn is_ours_alone(&self) -> bool {
+        self.difference.peer.is_none()
+    }
+
+    /// Whether only the peer has it.
+    pub(crate) fn is_the_peers_alone(&self) -> bool {
+        self.difference.ours.is_none()
+    }
+
+    /// Whether an event was told more often by the peer.
+    pub(crate) fn is_told_more_by_peer(&self) -> bool {
+        let (peer, ours) = self.counts();
+        peer > ours
+    }
+
+    /// Whether we told it too, but fewer times.
+    pub(crate) fn is_told_again_by_peer(&self) -> bool {
+        self.counts().1 > 0 && self.is_told_more_by_peer()
+    }
+
+    /// How often an event was told, the peer first.
+    fn counts(&self) -> (u64, u64) {
+        let count = |told: Option<&Value>| told.and_then(Value::as_u64).unwrap_or_default();
+        (count(self.difference.peer.as_ref()), count(self.difference.ours.as_ref()))
+    }
+
+    /// Whether it is about why a metric of an analysis run was judged as it was.
+    pub(crate) fn is_verdict_of_metric(&self) -> bool {
+        self.is_of(&["runs."])
+            && self.says(&["].message"])
+            && self.says(&["metricResults["])
+            && !self.says(&["measurements"])
+    }
+
+    /// Whether it is why a specification is invalid, of which we tell more.
+    pub(crate) fn names_more_problems(&self) -> bool {
+        let (peer, ours) = self.difference.texts();
+        self.place().ends_with("message")
+            && peer.contains(" is invalid: ")
+            && ours.starts_with(&format!("{peer}; "))
+    }
+
+    /// Whether it is the rollout's message, which begins as the peer's does.
+    pub(crate) fn is_longer_message(&self) -> bool {
+        let (peer, ours) = self.difference.texts();
+        self.place() == "rollout.status.message"
+            && !peer.is_empty()
+            && ours.starts_with(&format!("{peer}: "))
+    }
+
+    /// Whether it is about how many pods there are.
+    pub(crate) fn counts_pods(&self) -> bool {
+        self.is_of(&["pods."])
+            || self.place().to_lowercase().ends_with("replicas")
+            || self.says(&[" ScalingReplicaSet: Scaled down"])
+    }
+
+    /// Whether it is about how many pods there are of one of these versions, or of all together.
+    pub(crate) fn counts_pods_of(&self, versions: &[String]) -> bool {
+        let of_one = || versions.iter().any(|version| self.place().contains(version.as_str()));
+        !versions.is_empty() && self.counts_pods() && (self.is_of(&["rollout.status."]) || of_one())
+    }
+
+    /// Whether it is about an experiment, its pods, its analyses or what is told of them.
+    pub(crate) fn is_about_experiments(&self) -> bool {
+        self.is_of(&["experiments.", "runs.", "jobs.", "events.Experiment ", "events.AnalysisRun "])
+            || self.says(&["<trial ", " ExperimentCreated", "status.canary.currentExperiment"])
+            || (self.is_of(&["replicaSets."]) && PARTS.iter().any(|part| self.says(&[part])))
+            || (self.is_of(&["events.Rollout "]) && self.says(&["AnalysisRun '"]))
+    }
+
+    /// Whether it is about analysis runs or what is told of them.
+    pub(crate) fn is_about_runs(&self) -> bool {
+        self.is_of(&["runs.", "jobs.", "events.AnalysisRun "])
+            || (self.is_of(&["events.Rollout "]) && self.says(&[" Analysis Run '"]))
+    }
+
+    /// Whether it is about metadata that pods have for the part they play.
+    pub(crate) fn is_about_roles(&self) -> bool {
+        self.says(&["ephemeral-metadata", "spec.template.metadata"]) || self.is_of(&["pods.<"])
+    }
+
+    /// Whether it is about a ReplicaSet that has no pods on either side.
+    pub(crate) fn is_of_empty_set(&self) -> bool {
+        let name = self.place().split('.').nth(1).unwrap_or_default();
+        [self.peer, self.ours]
+            .iter()
+            .all(|picture| picture["replicaSets"][name]["spec.replicas"] == 0)
+    }
+
+    /// Whether it is about the scaling of a ReplicaSet that both scale in that direction.
+    pub(crate) fn is_scaled_by_both(&self) -> bool {
+        let Some((begin, _)) = self.place().split_once(" from ") else { return false };
+        let begin = begin.trim_start_matches("events.");
+        let scales = |picture: &Value| lines(picture).any(|(line, _)| line.starts_with(begin));
+        self.tells("ScalingReplicaSet") && scales(self.peer) && scales(self.ours)
+    }
+
+    /// Whether it is an event that the peer's library dropped or made one of with others, because so much
+    /// was told of objects of that kind.
+    pub(crate) fn is_dropped_by_peer(&self) -> bool {
+        let Some(line) = self.place().strip_prefix("events.") else { return false };
+        if line.contains(COMBINED) {
+            return self.is_the_peers_alone();
+        }
+        let kind = line.split_inclusive(' ').next().unwrap_or_default();
+        let told = || lines(self.peer).filter(move |(line, _)| line.starts_with(kind));
+        let count: u64 = told().map(|(_, count)| count).sum();
+        let drops = count >= SENTENCES || told().any(|(line, _)| line.contains(COMBINED));
+        drops && !self.is_told_more_by_peer()
+    }
+}
+
+/// What both sides look like.
+impl Situation<'_> {
+    fn both(&self) -> [&Value; 2] {
+        [self.peer, self.ours]
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.both().iter().all(|picture| picture["rollout"]["status"]["abort"] == true)
+    }
+
+    /// Whether both are paused by an inconclusive analysis.
+    pub(crate) fn is_inconclusive(&self) -> bool {
+        self.both().iter().all(|picture| is_paused(picture, "InconclusiveAnalysisRun"))
+    }
+
+    /// Whether the peer is to promote fully and is paused by an inconclusive analysis all the same.
+    pub(crate) fn is_stuck_in_promotion(&self) -> bool {
+        is_paused(self.peer, "InconclusiveAnalysisRun")
+            && self.peer["rollout"]["status"]["promoteFull"] == true
+    }
+
+    /// Whether an inconclusive experiment pauses ours.
+    pub(crate) fn pauses_for_experiment(&self) -> bool {
+        is_paused(self.ours, "InconclusiveExperiment")
+    }
+
+    /// Whether only the peer waits for a switch to be promoted.
+    pub(crate) fn waits_alone(&self) -> bool {
+        is_paused(self.peer, "BlueGreenPause") && !is_paused(self.ours, "BlueGreenPause")
+    }
+
+    /// Whether users are at the wanted version here and not yet at the peer's.
+    pub(crate) fn is_switched_here_alone(&self) -> bool {
+        let [peer, ours] = self.both().map(|picture| {
+            ["/currentPodHash", "/blueGreen/activeSelector"].map(|place| hash(picture, place))
+        });
+        let is_switched = |[wanted, active]: [Option<&str>; 2]| wanted == active;
+        peer[0] == ours[0] && is_switched(ours) && !is_switched(peer)
+    }
+
+    /// Whether the peer did not yet see the specification as it is.
+    pub(crate) fn is_unseen_by_peer(&self) -> bool {
+        self.peer["rollout"]["status"]["observedGeneration"] != "as it is now"
+    }
+
+    /// Whether we alone call the specification invalid, and only for what such paths have.
+    pub(crate) fn is_refused_for(&self, part: &str) -> bool {
+        let Some(problems) = invalid(self.ours) else { return false };
+        invalid(self.peer).is_none() && problems.split("; ").all(|problem| problem.contains(part))
+    }
+
+    /// Whether both call the specification invalid.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.both().iter().all(|picture| invalid(picture).is_some())
+    }
+
+    /// Versions that are kept for a while here and have no such time at the peer's.
+    pub(crate) fn kept_longer(&self) -> Vec<String> {
+        let sets = self.ours["replicaSets"].as_object().into_iter().flatten();
+        let kept = sets.filter(|(name, set)| {
+            let theirs = &self.peer["replicaSets"][name.as_str()];
+            has_deadline(set) && !has_deadline(theirs)
+        });
+        kept.map(|(name, _)| version(name)).collect()
+    }
+
+    /// The version that is wanted, by both.
+    pub(crate) fn wanted(&self) -> Vec<String> {
+        hash(self.ours, "/currentPodHash").map(str::to_owned).into_iter().collect()
+    }
+
+    /// Whether the peer keeps pods of a version that is neither wanted nor stable.
+    pub(crate) fn peer_keeps_others(&self) -> bool {
+        let needed = ["/currentPodHash", "/stableRS"]
+            .map(|place| hash(self.peer, place).unwrap_or_default());
+        let sets = self.peer["replicaSets"].as_object().into_iter().flatten();
+        let mut others = sets.filter(|(name, _)| !needed.contains(&version(name).as_str()));
+        others.any(|(_, set)| has_deadline(set))
+    }
+
+    /// Whether it is about pods of a version that the peer alone still keeps for a while.
+    pub(crate) fn is_about_pods_kept_by_peer(&self) -> bool {
+        self.peer_keeps_others()
+            && ((self.counts_pods() && !self.wanted().iter().any(|wanted| self.says(&[wanted])))
+                || (self.says(&["scale-down-deadline"]) && self.is_the_peers_alone()))
+    }
+
+    /// Whether the peer told that it aborted.
+    pub(crate) fn was_aborted_by_peer(&self) -> bool {
+        lines(self.peer).any(|(line, _)| line.contains(" RolloutAborted: "))
+    }
+
+    /// Whether a run has a rule for dry runs that fits none of its metrics.
+    pub(crate) fn has_rule_for_nothing(&self) -> bool {
+        let text = |picture: &Value| picture["runs"].to_string();
+        self.both().iter().any(|picture| text(picture).contains("didn't match any metric name(s)"))
+    }
+
+    /// Whether it is about an analysis run that ended with an error here.
+    pub(crate) fn is_of_run_in_error(&self) -> bool {
+        let name = self.place().split('.').nth(1).unwrap_or_default();
+        self.ours["runs"][name]["status"]["phase"] == "Error"
+    }
+
+    /// Whether the peer made more versions than we.
+    pub(crate) fn peer_made_more(&self) -> bool {
+        let made = |picture: &Value| -> u64 {
+            let made = lines(picture).filter(|(line, _)| line.contains(" NewReplicaSetCreated: "));
+            made.map(|(_, count)| count).sum()
+        };
+        made(self.peer) > made(self.ours)
+    }
+
+    /// Whether it is about an experiment whose analysis the peer has made again, without need.
+    pub(crate) fn is_of_second_run(&self) -> bool {
+        let again: Vec<&str> = second_runs(self.peer).collect();
+        let of_one = || {
+            let mut parts = self.place().split('.').skip(1);
+            let name = parts.next().unwrap_or_default();
+            again.iter().any(|run| run.starts_with(name))
+        };
+        !again.is_empty()
+            && second_runs(self.ours).next().is_none()
+            && (self.is_of(&["events.Experiment ", "events.AnalysisRun "])
+                || (self.is_of(&["runs.", "experiments."]) && of_one())
+                || (self.is_of(&["jobs."])
+                    && again.iter().any(|run| self.place().contains(&format!("jobs.{run}")))))
+    }
+
+    /// Whether it is about weights that the peer has kept though nothing splits any more, or about the pods of
+    /// versions that they name.
+    pub(crate) fn is_about_kept_weights(&self) -> bool {
+        let kept = weights(self.peer);
+        let named = ["canary", "stable"].map(|side| kept[side]["podTemplateHash"].as_str());
+        let named: Vec<String> = named.into_iter().flatten().map(str::to_owned).collect();
+        let is_deadline = || {
+            self.says(&["scale-down-deadline"]) && named.iter().any(|version| self.says(&[version]))
+        };
+        weights(self.ours).is_null()
+            && !kept.is_null()
+            && (self.is_of(&["rollout.status.canary"])
+                || self.counts_pods_of(&named)
+                || is_deadline())
+    }
+
+    /// Whether the peer called a version stable at once, when the strategy was exchanged under an update.
+    pub(crate) fn is_about_early_promotion(&self) -> bool {
+        let early = lines(self.peer).any(|(line, _)| {
+            line.ends_with(INITIAL) && !lines(self.ours).any(|(ours, _)| ours == line)
+        });
+        let reasons = [
+            "RolloutCompleted",
+            "SwitchService",
+            "ScalingReplicaSet",
+            "RolloutPaused",
+            "RolloutResumed",
+        ];
+        let stable = |picture: &Value| hash(picture, "/stableRS").map(str::to_owned);
+        early && (stable(self.peer) != stable(self.ours) || self.tells_or_orders(&reasons))
+    }
+}
+
+/// What is done in the case.
+impl Situation<'_> {
+    /// Whether the new version gets everything at once.
+    pub(crate) fn is_whole(&self) -> bool {
+        let steps = self.case.of_strategy("steps").as_array().map(Vec::len).unwrap_or_default();
+        steps == 0 || self.is_pressed(&Action::PromoteFull)
+    }
+
+    /// Whether somebody does it.
+    pub(crate) fn is_pressed(&self, action: &Action) -> bool {
+        self.case.acts.contains(&Act::Press(action.clone()))
+    }
+
+    /// Whether somebody asks for another number of pods.
+    pub(crate) fn is_resized(&self) -> bool {
+        let resizes = |act: &Act| matches!(act, Act::Edit(patch) if !patch["replicas"].is_null());
+        self.case.acts.iter().any(resizes)
+    }
+
+    /// Whether blue-green takes the place of a canary.
+    pub(crate) fn becomes_blue_green(&self) -> bool {
+        self.case.kind != Kind::BlueGreen
+            && self.case.is_given("blueGreen")
+            && self
+                .both()
+                .iter()
+                .any(|picture| picture["rollout"]["status"]["blueGreen"].is_object())
+    }
+
+    /// Whether a canary takes the place of blue-green.
+    pub(crate) fn becomes_canary(&self) -> bool {
+        self.case.kind == Kind::BlueGreen && self.case.is_given("canary")
+    }
+}
+
+/// The reasons of a rollout's events in their order, without some.
+pub(crate) fn untold<'a>(picture: &'a Value, reasons: &[&str]) -> Vec<&'a Value> {
+    let told = picture["reasonsInOrder"].as_array().into_iter().flatten();
+    told.filter(|told| !reasons.iter().any(|reason| *told == reason)).collect()
+}
+
+/// The sentences that were told, and how often.
+fn lines(picture: &Value) -> impl Iterator<Item = (&str, u64)> {
+    let told = picture["events"].as_object().into_iter().flatten();
+    told.map(|(line, count)| (line.as_str(), count.as_u64().unwrap_or_default()))
+}
+
+/// The runs of experiments that were made again, by the name they had at first.
+fn second_runs(picture: &Value) -> impl Iterator<Item = &str> {
+    let runs = picture["runs"].as_object().into_iter().flatten();
+    runs.filter_map(|(name, _)| name.strip_suffix(".1"))
+}
+
+fn hash<'a>(picture: &'a Value, place: &str) -> Option<&'a str> {
+    picture["rollout"]["status"].pointer(place)?.as_str()
+}
+
+fn weights(picture: &Value) -> &Value {
+    &picture["rollout"]["status"]["canary"]["weights"]
+}
+
+/// The version in the name of a ReplicaSet.
+fn version(name: &str) -> String {
+    name.rsplit('-').next().unwrap_or_default().to_owned()
+}
+
+fn has_deadline(set: &Value) -> bool {
+    !set["annotations"]["scale-down-deadline"].is_null()
+}
+
+fn is_paused(picture: &Value, reason: &str) -> bool {
+    let pauses = picture["rollout"]["status"]["pauseConditions"].as_array();
+    pauses.into_iter().flatten().any(|pause| pause["reason"] == reason)
+}
+
+/// What is wrong with a specification that is invalid.
+fn invalid(picture: &Value) -> Option<&str> {
+    let message = picture["rollout"]["status"]["message"].as_str()?;
+    message.strip_prefix("InvalidSpec: ")
+}
