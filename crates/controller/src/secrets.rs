@@ -36,21 +36,26 @@ async fn of_arguments(
 ) -> Result<BTreeMap<SecretRef, SecretRead>, RequestFailed> {
     let mut found = BTreeMap::new();
     for wanted in reads(&observed.run) {
-        let read = argument(secrets.get(namespace, &wanted.name).await, &wanted.key)?;
+        let read = of_argument(&mut *secrets, namespace, &wanted).await?;
         found.insert(wanted, read);
     }
     Ok(found)
 }
 
 /// A Secret that we may not read ends its run; it holds up nothing.
-fn argument(
-    read: Result<Option<&Secret>, RequestFailed>,
-    key: &str,
+async fn of_argument(
+    secrets: &mut Secrets<'_>,
+    namespace: &str,
+    wanted: &SecretRef,
 ) -> Result<SecretRead, RequestFailed> {
-    match read {
-        Ok(secret) => Ok(secret.map_or(SecretRead::NoSecret, |secret| value(secret, key))),
-        Err(failed) => refusal(&failed).map(SecretRead::Refused).ok_or(failed),
+    match secrets.get(namespace, &wanted.name).await {
+        Ok(secret) => Ok(secret.map_or(SecretRead::NoSecret, |secret| value(secret, &wanted.key))),
+        Err(failed) => refused(&failed).ok_or(failed),
     }
+}
+
+fn refused(failed: &RequestFailed) -> Option<SecretRead> {
+    refusal(failed).map(SecretRead::Refused)
 }
 
 async fn of_providers(
@@ -183,10 +188,9 @@ mod tests {
         let forbidden = Cause::Forbidden("no".to_owned());
         assert_eq!(refusal(&failed(forbidden)).as_deref(), Some("no"));
         assert_eq!(refusal(&failed(Cause::Throttled)), None);
-        let refused = argument(Err(failed(Cause::Forbidden("no".to_owned()))), "key").unwrap();
+        let refused = refused(&failed(Cause::Forbidden("no".to_owned()))).unwrap();
         assert!(refused == SecretRead::Refused("no".to_owned()));
-        assert!(argument(Err(failed(Cause::Throttled)), "key").is_err());
-        assert!(argument(Ok(None), "key").unwrap() == SecretRead::NoSecret);
+        assert!(super::refused(&failed(Cause::Throttled)).is_none());
         assert_eq!(credential(None, "key"), CredentialRead::Nothing);
         assert_eq!(credential(Some(&secret()), "other"), CredentialRead::NoKey);
     }

@@ -471,7 +471,7 @@ mod tests {
     /// A difference in the number of pods of version 1, which the weights of `peer` may still name.
     fn after_an_exchange(peer: &Value, place: &str) -> Option<&'static str> {
         let exchanged = |case: &Case| case.kind != Kind::BlueGreen && case.is_given("blueGreen");
-        let case = (1000..).map(Case::of_seed).find(exchanged)?;
+        let case = (1000..2000).map(Case::of_seed).find(exchanged)?;
         let ours = json!({ "rollout": { "status": { "blueGreen": { "activeSelector": "<2>" } } } });
         let difference =
             Difference { place: place.to_owned(), peer: Some(json!(1)), ours: Some(json!(0)) };

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn rollout(times: Value) -> Rollout {
+    fn rollout(times: &Value) -> Rollout {
         serde_json::from_value(
             json!({"metadata": {}, "spec": {"strategy": {}}, "status": {"duration": times}}),
         )
@@ -34,8 +34,8 @@ mod tests {
 
     #[test]
     fn an_update_that_another_one_overtakes_is_timed_as_superseded() {
-        let first = rollout(json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
-        let second = rollout(json!({"rolloutStartedAt": "2026-01-01T00:01:00Z"}));
+        let first = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
+        let second = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:01:00Z"}));
         assert_eq!(ended(&first, &first), None);
         let metrics = Metrics::default();
         metrics.time_update(&ended(&first, &second).unwrap());
@@ -46,8 +46,8 @@ mod tests {
 
     #[test]
     fn an_update_is_timed_once_when_it_ends() {
-        let running = rollout(json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
-        let whole = rollout(json!({"rolloutStartedAt": "2026-01-01T00:00:00Z",
+        let running = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
+        let whole = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z",
             "finishedAt": "2026-01-01T00:01:00Z", "completionStatus": "Promoted"}));
         let found = ended(&running, &whole).unwrap();
         assert_eq!(found.completion_status.as_deref(), Some("Promoted"));

@@ -14,6 +14,7 @@ use super::{
 use api::argo::{CanaryStep, RolloutCondition, RolloutStatus, keys};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use std::collections::BTreeMap;
 use vocab::EventType;
 
 /// How long after its deadline a rollout is looked at.
@@ -32,7 +33,7 @@ pub(crate) fn abort_when_stuck(subject: &Subject<'_>, draft: &mut Draft) {
                 .map(|(key, count)| (key.to_owned(), count.to_string()))
                 .into()
         };
-        let evidence = subject.new_set().map(counts).unwrap_or_default();
+        let evidence: BTreeMap<String, String> = subject.new_set().map(counts).unwrap_or_default();
         let message = timeout_message(subject);
         let told = (conditions::ABORTED, message.clone());
         draft.event(subject, EventType::Warning, told, evidence.clone());

@@ -3,13 +3,13 @@
 use crate::model::{World, rollout};
 use serde_json::{Value, json};
 
-fn template(name: &str, spec: Value) -> Value {
+fn template(name: &str, spec: &Value) -> Value {
     json!({"metadata": {"name": name}, "spec": spec})
 }
 
-fn metric(name: &str, fields: Value) -> Value {
+fn metric(name: &str, fields: &Value) -> Value {
     let mut metric = json!({"name": name, "provider": {"prometheus": {"query": "up"}}});
-    json_patch::merge(&mut metric, &fields);
+    json_patch::merge(&mut metric, fields);
     metric
 }
 
@@ -31,10 +31,10 @@ const PATH: &str = "spec.strategy.canary.steps[0].analysis.templates";
 fn templates_that_are_missing_are_named_where_they_are_referred_to() {
     let refs = json!([{"templateName": "a"}, {"templateName": "gone"}, {"templateName": "all", "clusterScope": true}]);
     let nested =
-        json!({"metrics": [metric("m", json!({}))], "templates": [{"templateName": "lost"}]});
+        json!({"metrics": [metric("m", &json!({}))], "templates": [{"templateName": "lost"}]});
     check(
         &json!({ "templates": refs }),
-        &[template("a", nested)],
+        &[template("a", &nested)],
         &format!(
             "spec.templates: Invalid value: \"lost\": AnalysisTemplate 'lost' not found; \
              {PATH}: Invalid value: \"gone\": AnalysisTemplate 'gone' not found; \
@@ -48,9 +48,9 @@ fn an_analysis_without_end_is_blamed_on_its_template_and_shown_with_its_count() 
     let endless = |count: Value| json!({"interval": "1m", "count": count});
     let args = json!([{"name": "n", "value": "3"}]);
     let fine = json!({"args": args, "metrics": [
-        metric("once", json!({})), metric("thrice", endless(json!("{{args.n}}")))]});
+        metric("once", &json!({})), metric("thrice", &endless(json!("{{args.n}}")))]});
     let odd = json!({"metrics": [
-        metric("x", endless(Value::Null)), metric("y", endless(json!(0))), metric("z", endless(json!("0")))]});
+        metric("x", &endless(Value::Null)), metric("y", &endless(json!(0))), metric("z", &endless(json!("0")))]});
     let refused = |metric: &str, count: &str| {
         format!(
             "{PATH}: Invalid value: \"odd\": AnalysisTemplate odd has metric {metric} which runs indefinitely. Invalid value for count: {count}"
@@ -59,7 +59,7 @@ fn an_analysis_without_end_is_blamed_on_its_template_and_shown_with_its_count() 
     let expected = [refused("x", "<nil>"), refused("y", "0"), refused("z", "0")];
     check(
         &json!({"templates": [{"templateName": "fine"}, {"templateName": "odd"}]}),
-        &[template("fine", fine), template("odd", odd)],
+        &[template("fine", &fine), template("odd", &odd)],
         &expected.join("; "),
     );
 }
