@@ -29,6 +29,17 @@ fn the_first_words_come_in_upstreams_order_and_once() {
 }
 
 #[test]
+fn a_rollout_that_does_not_say_how_many_pods_it_wants_is_told_of_once() {
+    let mut object = rollout(1, &json!({"canary": {}}));
+    object["spec"].as_object_mut().unwrap().remove("replicas");
+    let mut world = World::new(object);
+    world.settle();
+    assert_eq!(world.outcome().phase, "Healthy");
+    let added = reasons(&world).into_iter().filter(|reason| *reason == "RolloutAddedToInformer");
+    assert_eq!(added.count(), 1);
+}
+
+#[test]
 fn going_back_to_a_version_tells_its_new_number_and_makes_nothing() {
     let mut world = World::new(rollout(2, &json!({"canary": {}})));
     world.settle();

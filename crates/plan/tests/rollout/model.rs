@@ -3,7 +3,7 @@
 
 use api::argo::{AnalysisTemplate, GenerationForm, Rollout, keys};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::{api::core::v1::Service, serde::de::DeserializeOwned};
 use plan::{laws, rollout::Observed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -137,8 +137,11 @@ impl World {
         &self.rollout()["status"]
     }
 
+    fn read<T: DeserializeOwned>(&self, kind: &str) -> Vec<T> {
+        self.of_kind(kind).map(|found| serde_json::from_value(found.clone()).unwrap()).collect()
+    }
+
     pub(crate) fn observed(&self) -> Observed {
-        let typed = |kind: &str| self.of_kind(kind).cloned().collect::<Vec<_>>();
         let names = |kind: &str| {
             self.of_kind(kind)
                 .map(|object| object["metadata"]["name"].as_str().unwrap().to_owned())
@@ -149,10 +152,7 @@ impl World {
         let find =
             |kind: &str, name: &str| self.objects.get(&(kind.to_owned(), name.to_owned())).cloned();
         Observed {
-            replica_sets: typed("ReplicaSet")
-                .into_iter()
-                .map(|set| serde_json::from_value(set).unwrap())
-                .collect(),
+            replica_sets: self.read("ReplicaSet"),
             services: names("Service")
                 .into_iter()
                 .chain(reads.services.iter().cloned())
@@ -171,14 +171,8 @@ impl World {
                 .iter()
                 .map(|target| (target.clone(), find(&target.kind, &target.name)))
                 .collect(),
-            experiments: typed("Experiment")
-                .into_iter()
-                .map(|found| serde_json::from_value(found).unwrap())
-                .collect(),
-            analysis_runs: typed("AnalysisRun")
-                .into_iter()
-                .map(|run| serde_json::from_value(run).unwrap())
-                .collect(),
+            experiments: self.read("Experiment"),
+            analysis_runs: self.read("AnalysisRun"),
             templates: names("AnalysisTemplate")
                 .into_iter()
                 .map(|name| {
