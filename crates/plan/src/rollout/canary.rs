@@ -122,16 +122,21 @@ fn is_completed(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep) -
             let split = step.set_weight.is_none()
                 || subject.replicas() == 0
                 || view.is_none_or(|view| view.is_in_force(weight));
-            split && at_desired_counts(subject, in_force())
+            split && at_desired_counts(subject, in_force()) && has_succeeded(subject, step)
         }
-        StepKind::Analysis(_) => analysis::current(subject, Part::Step)
-            .filter(|run| is_of_step(subject, run))
-            .is_some_and(|run| analysis::phase(run) == AnalysisPhase::Successful),
-        StepKind::Experiment(_) => experiment::has_succeeded(subject),
+        StepKind::Analysis(_) | StepKind::Experiment(_) => has_succeeded(subject, step),
         StepKind::SetHeaderRoute(_) | StepKind::SetMirrorRoute(_) => true,
         // Validation has refused the others; they never pass in silence.
         _ => false,
     }
+}
+
+/// Whether what tries a step has succeeded, be it the step itself or beside a scale: nothing passes unjudged.
+fn has_succeeded(subject: &Subject<'_>, step: &CanaryStep) -> bool {
+    let run = analysis::current(subject, Part::Step).filter(|run| is_of_step(subject, run));
+    let is_judged = || run.is_some_and(|run| analysis::phase(run) == AnalysisPhase::Successful);
+    (step.analysis.is_none() || is_judged())
+        && (step.experiment.is_none() || experiment::has_succeeded(subject))
 }
 
 fn is_of_step(subject: &Subject<'_>, run: &api::argo::AnalysisRun) -> bool {
@@ -141,13 +146,17 @@ fn is_of_step(subject: &Subject<'_>, run: &api::argo::AnalysisRun) -> bool {
 
 fn explain_step(subject: &Subject<'_>, view: Option<&View>, step: &CanaryStep, draft: &mut Draft) {
     match step.kind() {
-        StepKind::Analysis(_) => analysis::explain(subject, Part::Step, draft),
-        StepKind::Experiment(_) => experiment::explain(subject, draft),
         StepKind::SetWeight(_)
         | StepKind::SetCanaryScale(_)
         | StepKind::SetHeaderRoute(_)
         | StepKind::SetMirrorRoute(_) => explain_size(subject, view, draft),
         _ => {}
+    }
+    if step.analysis.is_some() {
+        analysis::explain(subject, Part::Step, draft);
+    }
+    if step.experiment.is_some() {
+        experiment::explain(subject, draft);
     }
     analysis::explain(subject, Part::Background, draft);
 }

@@ -1,6 +1,9 @@
 //! Steps that ask for a scale beside something else.
 
-use crate::model::{crash_everywhere, routed, routed_world};
+use crate::{
+    model::{crash_everywhere, routed, routed_world},
+    stories::template,
+};
 use serde_json::json;
 
 #[test]
@@ -45,4 +48,23 @@ fn a_weight_beside_a_scale_is_in_force_before_the_next_step_begins() {
     );
     assert_eq!(world.outcome().index, Some(2), "{:#?}", world.status());
     assert_eq!((world.weights.as_slice(), early), ([0, 20, 40].as_slice(), Vec::new()));
+}
+
+#[test]
+fn an_analysis_beside_a_scale_is_waited_for() {
+    let steps = json!([
+        {"setCanaryScale": {"replicas": 1}, "analysis": {"templates": [{"templateName": "ok"}]}},
+        {"pause": {}},
+    ]);
+    for (verdict, phase, index) in [("Successful", "Paused", 1), ("Failed", "Degraded", 0)] {
+        let mut world = routed_world(5, &routed(&steps)).with_template(template());
+        world.settle();
+        world.set_image("v2");
+        world.run_for(60);
+        assert_eq!(world.outcome().index, Some(0), "{:#?}", world.status());
+        world.verdicts.insert(format!("shop-{}-2-0", world.hash_of("v2")), verdict);
+        world.settle();
+        let outcome = world.outcome();
+        assert_eq!((outcome.phase.as_str(), outcome.index), (phase, Some(index)));
+    }
 }
