@@ -14,7 +14,6 @@ use super::{
 use api::argo::{CanaryStep, RolloutCondition, RolloutStatus, keys};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use std::collections::BTreeMap;
 use vocab::EventType;
 
 /// How long after its deadline a rollout is looked at.
@@ -33,11 +32,8 @@ pub(crate) fn abort_when_stuck(subject: &Subject<'_>, draft: &mut Draft) {
                 .map(|(key, count)| (key.to_owned(), count.to_string()))
                 .into()
         };
-        let evidence: BTreeMap<String, String> = subject.new_set().map(counts).unwrap_or_default();
-        let message = timeout_message(subject);
-        let told = (conditions::ABORTED, message.clone());
-        draft.event(subject, EventType::Warning, told, evidence.clone());
-        draft.pause.abort(message, evidence);
+        let evidence = subject.new_set().map(counts).unwrap_or_default();
+        draft.pause.abort(timeout_message(subject), evidence);
     }
 }
 
