@@ -2,7 +2,7 @@
 
 use crate::{
     model::{crash_everywhere, routed, routed_world},
-    stories::template,
+    stories::judged_world,
 };
 use serde_json::json;
 
@@ -57,7 +57,7 @@ fn an_analysis_beside_a_scale_is_waited_for() {
         {"pause": {}},
     ]);
     for (verdict, phase, index) in [("Successful", "Paused", 1), ("Failed", "Degraded", 0)] {
-        let mut world = routed_world(5, &routed(&steps)).with_template(template());
+        let mut world = judged_world(5, &routed(&steps));
         world.settle();
         world.set_image("v2");
         world.run_for(60);

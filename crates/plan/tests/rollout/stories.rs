@@ -336,7 +336,7 @@ fn judged(verdict: &'static str) -> World {
 }
 
 /// A routed world with what its analyses measure.
-fn judged_world(replicas: i32, strategy: &serde_json::Value) -> World {
+pub(crate) fn judged_world(replicas: i32, strategy: &serde_json::Value) -> World {
     let world = World::new(rollout(replicas, strategy));
     world.with_service("stable").with_service("canary").with_route().with_template(template())
 }
