@@ -68,7 +68,10 @@ async fn watch(client: Client, kind: Kind, scope: Scope, sender: Sender, metrics
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                failures = 0;
+                // The beginning of a list is told before the server was asked for it.
+                if !matches!(event, watcher::Event::Init) {
+                    failures = 0;
+                }
                 if sender.send((kind, News::Event(Box::new(event)))).await.is_err() {
                     return;
                 }
