@@ -18,7 +18,7 @@ use crate::{
     gather,
     http_caller::HttpCaller,
     interest::Interests,
-    job::{Done, Measuring, Subject, Worker},
+    job::{Done, Measuring, Settled, Subject, Worker},
     key::Key,
     metrics::{self, Metrics},
     queue::Queue,
@@ -57,13 +57,6 @@ pub(crate) struct Senses {
     pub(crate) leads: watch::Receiver<bool>,
     /// The wish to stop.
     pub(crate) stop: oneshot::Receiver<()>,
-}
-
-/// A look at an object in this version shows nothing new: what was written last came back by the watch.
-struct Settled {
-    version: String,
-    /// When something is due after all.
-    until: Option<Timestamp>,
 }
 
 /// The loop's state.
@@ -310,8 +303,10 @@ impl Engine {
         let settled = self.settled.get(key)?;
         let version = self.cache.find(&key.object())?.version.as_ref()?;
         let is_early = settled.until.is_none_or(|until| self.clock.now() < until);
-        let holds = *version == settled.version && is_early && self.calls.answers(key).is_empty();
-        holds.then_some(settled)
+        // Calls that were forgotten with the lease are made again by a look.
+        let is_awaited =
+            self.calls.answers(key).is_empty() && self.calls.in_flight(key) == settled.awaited;
+        (*version == settled.version && is_early && is_awaited).then_some(settled)
     }
 
     /// A rollout that is gone leaves no service behind that selects its pods.
@@ -389,8 +384,7 @@ impl Engine {
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
         self.status_at.extend(done.status_at.map(|at| (key.clone(), at)));
-        let settled = done.settled.map(|version| Settled { version, until: done.wake });
-        match settled.filter(|_| done.failure.is_none()) {
+        match done.settled.filter(|_| done.failure.is_none()) {
             Some(settled) => drop(self.settled.insert(key.clone(), settled)),
             None => drop(self.settled.remove(&key)),
         }

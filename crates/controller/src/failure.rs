@@ -60,15 +60,24 @@ impl Failure {
         self.target.as_deref().zip(self.not_created.as_deref())
     }
 
-    /// As the plan of a status takes it.
-    pub(crate) fn as_planned(&self) -> Failed<'_> {
+    /// As the plan of a status takes it, where the API server drops `status.reasons` or does not.
+    pub(crate) fn as_planned(&self, drops_reasons: bool) -> Failed<'_> {
         let evidence = [("fault", format!("{:?}", self.fault))];
-        let kind = match self.refusal() {
+        let reason = Reason::new(self.code, self.message.clone(), evidence);
+        Failed { reason, kind: self.kind(), drops_reasons }
+    }
+
+    /// Whether nothing goes on until somebody acts, so that the status has to say so.
+    pub(crate) fn stops(&self) -> bool {
+        self.kind() != Kind::Other
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        match self.refusal() {
             Some((target, why)) => Kind::NotCreated(target, why),
             None if self.target.is_none() && self.code == "InvalidSpec" => Kind::Unreadable,
             None => Kind::Other,
-        };
-        Failed { reason: Reason::new(self.code, self.message.clone(), evidence), kind }
+        }
     }
 
     /// Somebody keeps changing back what we write.

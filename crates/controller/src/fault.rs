@@ -86,7 +86,7 @@ impl Cause {
             (_, "AlreadyExists") => Self::AlreadyExisted,
             (409, _) => Self::Conflicted,
             (404, _) => Self::Missed,
-            (401 | 403, _) => Self::Forbidden(message),
+            (403, _) => Self::Forbidden(message),
             (400 | 413 | 415 | 422, _) => Self::Invalid(message),
             (429, _) => Self::Throttled,
             (code, _) => Self::Failed { code, message },

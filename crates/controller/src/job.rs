@@ -29,7 +29,7 @@ use plan::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
@@ -83,6 +83,17 @@ pub(crate) struct Measuring {
     pub(crate) answers: Answers,
 }
 
+/// A look at an object in this version shows nothing new while these answers are awaited and nothing is due.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// Its version.
+    pub(crate) version: String,
+    /// Metrics whose calls are under way.
+    pub(crate) awaited: BTreeSet<String>,
+    /// When something is due after all.
+    pub(crate) until: Option<Timestamp>,
+}
+
 /// What came of a piece of work.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -98,8 +109,8 @@ pub(crate) struct Done {
     pub(crate) calls: Vec<MeasurementCall>,
     /// Metrics whose answers were used.
     pub(crate) used: Vec<String>,
-    /// The version of the object that nothing is decided about before an answer comes or it is time to wake.
-    pub(crate) settled: Option<String>,
+    /// What the next look would find as it was left.
+    pub(crate) settled: Option<Settled>,
     /// What went wrong, if anything.
     pub(crate) failure: Option<Failure>,
 }
@@ -239,9 +250,16 @@ impl Worker {
                 break planned;
             }
         };
+        let mut awaited = measuring.observed.in_flight;
+        awaited.extend(planned.calls.iter().map(|call| call.metric.clone()));
+        let (version, until) = (subject.version_after(done), done.wake);
+        done.settled = version.filter(|_| planned.is_settled).map(|version| Settled {
+            version,
+            awaited,
+            until,
+        });
         done.calls = planned.calls;
         done.used = used;
-        done.settled = subject.version_after(done).filter(|_| planned.is_settled);
         Ok(())
     }
 
@@ -377,16 +395,30 @@ impl Worker {
         let object = subject.key.object();
         let fault = format!("{:?}", failure.fault);
         self.metrics.count_failure(&object, &fault, failure.code);
-        let before = subject.told.as_ref().map(|told| &told.message);
-        let is_news = before != Some(&failure.message);
-        if !failure.is_telling || !is_news {
+        if !failure.is_telling {
             return;
         }
-        tracing::error!(%object, fault, code = failure.code, "{}", failure.message);
+        let before = subject.told.as_ref().map(|told| &told.message);
+        let is_news = before != Some(&failure.message);
+        if is_news {
+            tracing::error!(%object, fault, code = failure.code, "{}", failure.message);
+            self.tell_by_event(subject, failure, fault);
+        }
+        // The generation may be another one by now, or somebody was in the way of the write last time.
+        let is_due = is_news || failure.stops();
+        if let Key::Rollout(_) = subject.key
+            && is_due
+            && let Err(error) = self.tell_in_status(object, failure).await
+        {
+            tracing::warn!(%error, "the failure is not in the status");
+        }
+    }
+
+    fn tell_by_event(&self, subject: &Subject, failure: &Failure, fault: String) {
         let (reason, message) = failure.as_event();
         let event = Event {
             event_type: EventType::Warning,
-            regarding: object.clone(),
+            regarding: subject.key.object(),
             reason: reason.to_owned(),
             message,
             evidence: [("code".to_owned(), failure.code.to_owned()), ("fault".to_owned(), fault)]
@@ -394,11 +426,6 @@ impl Worker {
             after: None,
         };
         self.recorder.emit(&event, &subject.identity);
-        if let Key::Rollout(_) = subject.key
-            && let Err(error) = self.tell_in_status(object, failure).await
-        {
-            tracing::warn!(%error, "the failure is not in the status");
-        }
     }
 
     async fn tell_in_status(
@@ -408,8 +435,11 @@ impl Worker {
     ) -> Result<(), RequestFailed> {
         let Some(live) = self.writer.get(&object).await? else { return Ok(()) };
         let as_of = (self.generation_form, self.clock.now());
-        let write = failure::told(object, &live, &failure.as_planned(), as_of);
-        self.writer.write(&write).await.map(drop)
+        let failed = failure.as_planned(self.writer.drops_reasons());
+        match failure::told(object, &live, &failed, as_of) {
+            Some(write) => self.writer.write(&write).await.map(drop),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The generation that a status speaks of: text to some clients, a number to others.
 
-use super::{keys, lenient, resource::Rollout};
+use super::{RolloutCondition, keys, lenient, resource::Rollout};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
 
@@ -46,11 +46,14 @@ impl Rollout {
         ObservedGeneration::is_of(noted, self.metadata.generation)
     }
 
-    /// Whether a look at the specification in force got to its end; one that cannot make the ReplicaSet notes
-    /// the generation too.
+    /// Whether a look at the specification in force got to its end; one that finds it invalid or cannot make the
+    /// ReplicaSet notes the generation too.
     pub fn is_taken_in(&self) -> bool {
         let mut conditions = self.status.iter().flat_map(|status| &status.conditions);
-        self.is_observed() && conditions.all(|it| it.reason != keys::SET_CREATE_ERROR)
+        let stops = |it: &RolloutCondition| {
+            it.reason == keys::SET_CREATE_ERROR || it.type_ == keys::CONDITION_INVALID_SPEC
+        };
+        self.is_observed() && !conditions.any(stops)
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Failed<'a> {
     pub reason: Reason,
     /// What kind of failure it is.
     pub kind: Kind<'a>,
+    /// Whether the API server drops `status.reasons`, as it does under upstream's definition.
+    pub drops_reasons: bool,
 }
 
 /// What the rest of the status makes of a failure.
@@ -37,15 +39,19 @@ pub enum Kind<'a> {
     Other,
 }
 
-/// The write that tells a failure in the status of the rollout `live`, which need not be one that we can read.
+/// The write that tells a failure in the status of the rollout `live`, which need not be one that we can read;
+/// `None` where the status says it already.
 pub fn told(
     target: ObjectRef,
     live: &Value,
     failed: &Failed<'_>,
     as_of: (GenerationForm, Timestamp),
-) -> Write {
+) -> Option<Write> {
     let metadata: ObjectMeta = from_value(live["metadata"].clone()).unwrap_or_default();
-    let mut status = json!({ "reasons": [failed.reason] });
+    let mut status = json!({});
+    if !failed.drops_reasons {
+        status["reasons"] = json!([failed.reason]);
+    }
     if let Some(condition) = condition(&target.name, failed, as_of.1) {
         let generation = metadata.generation;
         let observed = generation.map(|generation| ObservedGeneration::of(generation, as_of.0));
@@ -57,13 +63,15 @@ pub fn told(
     } else if let Some(message) = message(live, &failed.reason.message) {
         status["message"] = json!(message);
     }
-    Write::Patch {
+    let mut after = live["status"].clone();
+    json_patch::merge(&mut after, &status);
+    (after != live["status"]).then(|| Write::Patch {
         target,
         subresource: Subresource::Status,
         patch_type: PatchType::Merge,
         body: json!({ "status": status }),
         precondition: sets::precondition(&metadata),
-    }
+    })
 }
 
 /// Upstream's sentence for a ReplicaSet that could not be made.
@@ -114,9 +122,12 @@ fn stopped(
         ..RolloutStatus::default()
     };
     let before = conditions::get(&status, &condition.type_);
-    let condition = conditions::in_place_of(before, condition);
-    conditions::remove(&mut status, &condition.type_);
-    conditions::set(&mut status, condition);
+    let says = |it: &RolloutCondition| [&it.status, &it.reason, &it.message].map(String::clone);
+    if before.map(says) != Some(says(&condition)) {
+        let condition = conditions::in_place_of(before, condition);
+        conditions::remove(&mut status, &condition.type_);
+        conditions::set(&mut status, condition);
+    }
     readiness::set(&mut status, as_of);
     status
 }
@@ -155,12 +166,14 @@ mod tests {
     /// The status that is written, without its reasons; of conditions what they are and why.
     fn told_of(live: &Value, kind: Kind<'_>) -> Value {
         let reason = Reason::new("Forbidden", "could not do it: no".to_owned(), []);
-        let failed = Failed { reason, kind };
+        let failed = Failed { reason, kind, drops_reasons: false };
         let target = ObjectRef::new("argoproj.io/v1alpha1", "Rollout", "shop", "web");
         let as_of = (GenerationForm::Number, Timestamp::UNIX_EPOCH);
-        let Write::Patch { mut body, precondition, .. } = told(target, live, &failed, as_of) else {
-            panic!("no patch")
-        };
+        let write = told(target.clone(), live, &failed, as_of);
+        let Some(Write::Patch { mut body, precondition, .. }) = write else { panic!("no patch") };
+        let mut after = live.clone();
+        json_patch::merge(&mut after, &body);
+        assert_eq!(told(target, &after, &failed, as_of), None, "it is told once");
         assert_eq!(precondition.resource_version.as_deref(), Some("7"));
         assert_eq!(body["status"]["reasons"][0]["code"], "Forbidden");
         body["status"].as_object_mut().unwrap().remove("reasons");
