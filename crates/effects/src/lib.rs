@@ -7,7 +7,9 @@
 
 use http::{Request, header};
 use kube::{Client, core::ApiResource, core::GroupVersionKind};
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use vocab::{ObjectRef, PatchType, Precondition, Propagation, Subresource, Write};
 
 /// In whose name a request is made.
@@ -37,25 +39,28 @@ pub fn request(actor: Actor, write: &Write) -> Result<Request<Vec<u8>>, http::Er
     let (method, path, content, body) = match write {
         Write::Create { object } => {
             let path = format!("{}?fieldManager={manager}", collection(&ObjectRef::of(object)));
-            ("POST", path, JSON, object.clone())
+            ("POST", path, JSON, text(object))
         }
         Write::Patch { target, subresource, patch_type, body, precondition } => {
             let path = patch_path(target, *subresource, *patch_type, manager);
             ("PATCH", path, content_type(*patch_type), guarded(body, *patch_type, precondition))
         }
         Write::Delete { target, propagation, precondition } => {
-            ("DELETE", path(target), JSON, delete_options(Some(*propagation), precondition))
+            ("DELETE", path(target), JSON, text(&delete_options(Some(*propagation), precondition)))
         }
-        Write::Evict { target, precondition } => {
-            ("POST", format!("{}/eviction", path(target)), JSON, eviction(target, precondition))
-        }
+        Write::Evict { target, precondition } => (
+            "POST",
+            format!("{}/eviction", path(target)),
+            JSON,
+            text(&eviction(target, precondition)),
+        ),
     };
     Request::builder()
         .method(method)
         .uri(path)
         .header(header::CONTENT_TYPE, content)
         .header(header::USER_AGENT, actor.user_agent)
-        .body(body.to_string().into_bytes())
+        .body(body)
 }
 
 /// The verb of a write: `create`, `patch`, `delete` or `evict`.
@@ -116,26 +121,37 @@ fn content_type(patch_type: PatchType) -> &'static str {
     }
 }
 
-/// Puts the precondition into the patch itself, where the server checks it.
-fn guarded(body: &Value, patch_type: PatchType, precondition: &Precondition) -> Value {
+/// A body on the wire.
+fn text(body: &impl Serialize) -> Vec<u8> {
+    // JSON in memory can always be written out.
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+/// The patch with the precondition in it, where the server checks it.
+fn guarded(body: &Value, patch_type: PatchType, precondition: &Precondition) -> Vec<u8> {
     let facts = [("uid", &precondition.uid), ("resourceVersion", &precondition.resource_version)];
     let facts = facts.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let mut body = body.clone();
-    match (patch_type, &mut body) {
+    match (patch_type, body) {
         (PatchType::Json, Value::Array(operations)) => {
             let tests = facts.map(|(name, value)| {
                 json!({"op": "test", "path": format!("/metadata/{name}"), "value": value})
             });
-            operations.splice(0..0, tests);
+            text(&tests.chain(operations.iter().cloned()).collect::<Vec<_>>())
         }
-        (_, Value::Object(_)) => {
+        (_, Value::Object(fields)) => {
+            let mut metadata = fields.get("metadata").cloned().unwrap_or_else(|| json!({}));
             for (name, value) in facts {
-                body["metadata"][name] = json!(value);
+                metadata[name] = json!(value);
             }
+            let mut whole: BTreeMap<&str, &Value> =
+                fields.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            if metadata != json!({}) {
+                whole.insert("metadata", &metadata);
+            }
+            text(&whole)
         }
-        _ => {}
+        _ => text(body),
     }
-    body
 }
 
 fn delete_options(propagation: Option<Propagation>, precondition: &Precondition) -> Value {
@@ -201,11 +217,13 @@ mod tests {
 
     #[test]
     fn preconditions_travel_inside_the_patch() {
-        let merged = guarded(&json!({"status": {"phase": "Healthy"}}), PatchType::Merge, &held());
+        let guarded = |body, patch_type| {
+            serde_json::from_slice::<Value>(&super::guarded(body, patch_type, &held())).unwrap()
+        };
+        let merged = guarded(&json!({"status": {"phase": "Healthy"}}), PatchType::Merge);
         let expected = json!({"metadata": {"uid": "u", "resourceVersion": "7"}, "status": {"phase": "Healthy"}});
         assert_eq!(merged, expected);
-        let operations =
-            guarded(&json!([{"op": "remove", "path": "/a"}]), PatchType::Json, &held());
+        let operations = guarded(&json!([{"op": "remove", "path": "/a"}]), PatchType::Json);
         assert_eq!(
             operations[1],
             json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"})

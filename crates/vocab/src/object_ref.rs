@@ -32,14 +32,11 @@ impl ObjectRef {
 
     /// Names the object that `object` is; a part that it does not say is empty.
     pub fn of(object: &Value) -> Self {
-        let text =
-            |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        Self::new(
-            text("/apiVersion"),
-            text("/kind"),
-            text("/metadata/namespace"),
-            text("/metadata/name"),
-        )
+        let metadata = &object["metadata"];
+        let [api_version, kind, namespace, name] =
+            [&object["apiVersion"], &object["kind"], &metadata["namespace"], &metadata["name"]]
+                .map(|part| part.as_str().unwrap_or_default());
+        Self::new(api_version, kind, namespace, name)
     }
 }
 
