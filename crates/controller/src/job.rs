@@ -34,9 +34,9 @@ use std::{
 };
 use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
-/// How often a status is written at most that says nothing new but what is waited for: while pods start,
-/// that changes with each of their steps.
-const REASONS_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// How often a status is written at most that tells nothing but numbers and what is waited for: while pods
+/// start, that changes with each of their steps.
+const LITTLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -299,12 +299,12 @@ impl Worker {
     pub(crate) async fn carry_out(
         &self,
         subject: &Subject,
-        plan: Plan,
+        mut plan: Plan,
         done: &mut Done,
     ) -> Result<(), Failure> {
         if let Some(later) = self.put_off(subject, &plan) {
             done.wake = Some(done.wake.map_or(later, |wake| wake.min(later)));
-            return Ok(());
+            plan.status = None;
         }
         let Plan { writes, status, events, .. } = plan;
         let has_status = status.is_some();
@@ -320,12 +320,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Until when a plan waits that has nothing new to say but what is waited for, soon after the last status.
+    /// Until when a status waits that tells little, soon after the last one.
     fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
-        let later = subject.status_at?.checked_add(REASONS_EVERY).ok()?;
-        let is_all = plan.writes.is_empty() && plan.events.is_empty();
-        let says_little = is_all && plan.status.as_ref().is_some_and(tells_only_reasons);
-        (says_little && later > self.clock.now()).then_some(later)
+        let later = subject.status_at?.checked_add(LITTLE_EVERY).ok()?;
+        (plan.tells_little && plan.status.is_some() && later > self.clock.now()).then_some(later)
     }
 
     fn emit<'a>(&self, subject: &Subject, events: impl Iterator<Item = &'a Event>) {
@@ -486,12 +484,6 @@ fn identity(subject: &Subject, event: &Event) -> Identity {
     } else {
         Identity::default()
     }
-}
-
-fn tells_only_reasons(write: &Write) -> bool {
-    let Write::Patch { subresource: Subresource::Status, body, .. } = write else { return false };
-    let fields = body.get("status").and_then(Value::as_object);
-    fields.is_some_and(|fields| fields.keys().all(|field| field == "reasons"))
 }
 
 fn status_patch(object: &ObjectRef, status: &Value) -> Write {

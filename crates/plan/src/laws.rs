@@ -68,7 +68,7 @@ pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation>
     if plan.writes.is_empty() && plan.status.is_none() {
         return form::check_wake(plan, now).into_iter().collect();
     }
-    let Ok(subject) = resolve::resolve(observed, now) else {
+    let Ok(resolved) = resolve::resolve(observed) else {
         // Without a template nothing but the status may be written.
         let none = plan.writes.is_empty();
         return if none {
@@ -77,7 +77,7 @@ pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation>
             vec![violation(Law::WritesOnlyOwnKinds, "the template is unknown")]
         };
     };
-    let case = Case { subject, plan };
+    let case = Case { subject: Subject::of(observed, &resolved, now), plan };
     let mut violations = Vec::new();
     form::check(&case, &mut violations);
     traffic::check(&case, &mut violations);

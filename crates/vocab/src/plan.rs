@@ -15,6 +15,9 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// The status write, made only after every other write succeeded.
     pub status: Option<Write>,
+    /// Whether the status tells nothing but numbers and what is waited for, so that nobody misses it if it is
+    /// written a little later, together with what follows.
+    pub tells_little: bool,
     /// What happened, for people; emitted after the writes.
     pub events: Vec<Event>,
     /// What is being waited for, most important first; empty when nothing is.
@@ -42,7 +45,7 @@ pub struct Event {
 }
 
 /// The two types of Kubernetes events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventType {
     /// Things went as they should.
     Normal,

@@ -133,6 +133,7 @@ impl<'a> Session<'a> {
         let plan = Plan {
             writes: self.writes,
             status: patch::status(run, &self.status),
+            tells_little: false,
             events: told,
             reasons,
             wake,

@@ -133,6 +133,7 @@ impl Draft {
         self.writes.sort_by_key(|write| write.creates("AnalysisRun"));
         Plan {
             status: status_patch(subject, &self.status),
+            tells_little: false,
             writes: self.writes,
             events: self.events,
             reasons: self.waits.iter().map(Wait::reason).collect(),

@@ -4,8 +4,9 @@ use super::{Case, Law, Violation, violation};
 use crate::rollout::{
     Observed,
     replicas::{pods_before, pods_for},
-    resolve, restart, services,
+    restart, services,
     sets::{self, SetExt},
+    subject::Subject,
     targets,
     traffic::View,
 };
@@ -68,9 +69,11 @@ fn view_after(case: &Case<'_>) -> Option<View> {
             written = true;
         }
     }
+    if !written {
+        return None;
+    }
     let after = Observed { objects, ..observed.clone() };
-    let subject = resolve::resolve(&after, case.subject.now).ok().filter(|_| written)?;
-    View::of(&subject)
+    View::of(&Subject::of(&after, case.subject.resolved, case.subject.now))
 }
 
 /// A destination beside stable and canary gains traffic only while it shows endpoints.

@@ -206,7 +206,7 @@ fn metadata(
         labels.extend(extra.labels.clone());
         annotations.extend(extra.annotations.clone());
     }
-    labels.extend(subject.selector.match_labels.clone().unwrap_or_default());
+    labels.extend(subject.selector().match_labels.clone().unwrap_or_default());
     ObjectMeta {
         name: Some(format!("{}-{hash}-{revision}{}", subject.name(), part.suffix(index))),
         namespace: Some(subject.namespace().to_owned()),

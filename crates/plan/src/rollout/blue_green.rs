@@ -196,7 +196,7 @@ fn count(subject: &Subject<'_>, draft: &mut Draft) {
     } else {
         draft.status.hpa_replicas = total_actual(subject.sets());
         draft.status.available_replicas = total_available(subject.sets());
-        draft.status.selector = Some(status::selector_text(&subject.selector));
+        draft.status.selector = Some(status::selector_text(subject.selector()));
     }
 }
 

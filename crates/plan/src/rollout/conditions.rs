@@ -74,6 +74,17 @@ pub(crate) fn in_place_of(
     RolloutCondition { last_transition_time: since, ..condition }
 }
 
+/// Whether two statuses have the same conditions for the same reasons, whatever their order, words and times.
+pub(crate) fn agree(before: &RolloutStatus, after: &RolloutStatus) -> bool {
+    let says = |condition: &RolloutCondition| {
+        let found = get(before, &condition.type_);
+        found.is_some_and(|found| {
+            found.status == condition.status && found.reason == condition.reason
+        })
+    };
+    before.conditions.len() == after.conditions.len() && after.conditions.iter().all(says)
+}
+
 /// Takes the condition of this type out.
 pub(crate) fn remove(status: &mut RolloutStatus, name: &str) {
     status.conditions.retain(|condition| condition.type_ != name);

@@ -7,6 +7,7 @@ mod ahead;
 
 use super::{
     Observed,
+    resolve::Resolved,
     subject::Subject,
     validate::{self, Problem},
 };
@@ -51,7 +52,8 @@ pub fn lint(rollout: &Rollout, neighbours: &Neighbours) -> Vec<Finding> {
     let spec = rollout.spec.clone();
     let (template, selector) =
         (spec.template.unwrap_or_default(), spec.selector.unwrap_or_default());
-    let subject = Subject::of(&observed, template, selector, Timestamp::UNIX_EPOCH);
+    let resolved = Resolved::of(template, selector);
+    let subject = Subject::of(&observed, &resolved, Timestamp::UNIX_EPOCH);
     let mut problems = validate::problems_by_itself(&subject);
     for problem in ahead::problems(rollout) {
         if !problems.contains(&problem) {

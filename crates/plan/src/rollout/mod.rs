@@ -23,6 +23,7 @@ pub(crate) mod hash;
 pub mod lint;
 mod old_sets;
 pub(crate) mod onward;
+mod outcome;
 pub(crate) mod pause;
 mod phase;
 pub(crate) mod pods;
@@ -67,9 +68,10 @@ use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
-    core::v1::{Pod, PodTemplateSpec, Service},
+    core::v1::{Pod, Service},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use outcome::Outcome;
+use resolve::Resolved;
 use revision::Prepared;
 use std::{collections::BTreeMap, sync::Arc};
 use subject::Subject;
@@ -117,8 +119,10 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     }
     // Kubernetes keeps whole seconds; a finer present would differ from itself once read back.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let first = plan_existing(observed, now);
-    let mut plan = onward::onward(observed, first, |ahead| plan_existing(ahead, now));
+    let resolved = resolve::resolve(observed);
+    let look = |observed: &Observed| look(observed, &resolved, now);
+    let outcome = onward::onward(observed, look(observed), look);
+    let mut plan = outcome.into_plan(&observed.rollout);
     let target = reads::rollout_ref(&observed.rollout);
     let makes_known = |write: &Write| write.target() == target && leaves_a_mark(write);
     let known_by = plan.writes.iter().chain(&plan.status).position(makes_known);
@@ -132,8 +136,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
 /// What a rollout that is going takes along: the rules it has put into routes.
 fn last_plan(observed: &Observed, now: Timestamp) -> Plan {
     let mut draft = Draft::default();
-    if let Ok(subject) = resolve::resolve(observed, now) {
-        traffic::let_go(&subject, &mut draft);
+    if let Ok(resolved) = resolve::resolve(observed) {
+        traffic::let_go(&Subject::of(observed, &resolved, now), &mut draft);
     }
     Plan { writes: draft.writes, ..Plan::default() }
 }
@@ -141,7 +145,8 @@ fn last_plan(observed: &Observed, now: Timestamp) -> Plan {
 /// Everything that is wrong with the analysis a rollout asks for, each as path and sentence; nothing but
 /// the rollout and its templates need be there.
 pub fn analysis_problems(observed: &Observed, now: Timestamp) -> Vec<(String, String)> {
-    let subject = Subject::of(observed, PodTemplateSpec::default(), LabelSelector::default(), now);
+    let unresolved = Resolved::default();
+    let subject = Subject::of(observed, &unresolved, now);
     let told = |problem: validate::Problem| (problem.path, problem.text);
     validate::of_analyses(&subject).into_iter().map(told).collect()
 }
@@ -162,20 +167,21 @@ fn leaves_a_mark(write: &Write) -> bool {
     }
 }
 
-fn plan_existing(observed: &Observed, now: Timestamp) -> Plan {
-    match resolve::resolve(observed, now) {
-        Ok(subject) => plan_resolved(subject),
+/// What there is to do now, and no further.
+fn look(observed: &Observed, resolved: &Result<Resolved, String>, now: Timestamp) -> Outcome {
+    match resolved {
+        Ok(resolved) => look_resolved(Subject::of(observed, resolved, now)),
         Err(problem) => {
-            let subject =
-                Subject::of(observed, PodTemplateSpec::default(), LabelSelector::default(), now);
-            let wait =
-                Wait::InvalidSpec { path: "spec.workloadRef".to_owned(), problem: problem.clone() };
-            invalid(&subject, &problem, vec![wait])
+            let unresolved = Resolved::default();
+            let subject = Subject::of(observed, &unresolved, now);
+            let path = "spec.workloadRef".to_owned();
+            let wait = Wait::InvalidSpec { path, problem: problem.clone() };
+            invalid(&subject, problem, vec![wait])
         }
     }
 }
 
-fn plan_resolved(mut subject: Subject<'_>) -> Plan {
+fn look_resolved(mut subject: Subject<'_>) -> Outcome {
     let problems = validate::problems(&subject);
     if !problems.is_empty() {
         let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -220,25 +226,21 @@ fn is_rescaled(subject: &Subject<'_>) -> bool {
     !first && !changed && !subject.status.abort && !subject.is_halted() && subject.has_stale_size()
 }
 
-/// A plan that only puts something in place; the rollout's own object is written once, be it here or there.
-fn prepared(subject: &Subject<'_>, draft: Draft) -> Plan {
+/// What only puts something in place; the rollout's own object is written once, be it here or there.
+fn prepared(subject: &Subject<'_>, draft: Draft) -> Outcome {
     let target = subject.target();
     let written = draft
         .writes
         .iter()
         .any(|write| matches!(write, Write::Patch { target: found, .. } if *found == target));
-    let status = if written { None } else { status::patch(subject, &draft.status) };
-    Plan {
-        writes: draft.writes,
-        status,
-        events: draft.events,
-        reasons: subject.status.reasons.clone(),
-        wake: draft.wake,
-    }
+    let reasons = subject.status.reasons.clone();
+    let Draft { writes, events, wake, status, .. } = draft;
+    let outcome = Outcome { writes, events, reasons, wake, status: None };
+    if written { outcome } else { outcome.with_status(subject.rollout, status) }
 }
 
 /// Says what is wrong with the specification and changes nothing else.
-fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Plan {
+fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Outcome {
     let mut draft = Draft::of(&subject.status);
     draft.waits = waits;
     let message = format!("The Rollout \"{}\" is invalid: {problem}", subject.name());
@@ -260,7 +262,7 @@ fn invalid(subject: &Subject<'_>, problem: &str, waits: Vec<Wait>) -> Plan {
     draft.wake_at(subject.now + INVALID_AGAIN);
     phase::set(subject, &mut draft);
     readiness::set(&mut draft.status, (subject.observed.generation_form, subject.now));
-    status::into_plan(subject, draft)
+    status::into_outcome(subject, draft)
 }
 
 /// A time as Kubernetes writes it, in whole seconds.

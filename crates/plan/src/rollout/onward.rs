@@ -7,35 +7,36 @@
 //! **Invariant.** What has anything else to write is never drawn in, nor a second step but one that asks
 //! for pods alone: the next look decides about it on what is there then.
 
-use super::{Observed, status};
+use super::{Observed, outcome::Outcome};
 use api::argo::{Rollout, RolloutStatus};
-use vocab::{EventType, Plan};
+use vocab::EventType;
 
 /// How many statuses one may stand for.
 const STATUSES_MAX: usize = 16;
 
-/// Takes `first` as far as statuses alone lead, where `plan` says what comes next.
-pub(super) fn onward(observed: &Observed, first: Plan, plan: impl Fn(&Observed) -> Plan) -> Plan {
+/// Takes `first` as far as statuses alone lead, where `look` says what comes next.
+pub(super) fn onward(
+    observed: &Observed,
+    first: Outcome,
+    look: impl Fn(&Observed) -> Outcome,
+) -> Outcome {
     let mut whole = first;
-    let Some(mut reached) = status_alone(observed, &whole) else { return whole };
+    let Some(mut reached) = whole.status_alone().cloned() else { return whole };
     let mut ahead = observed.clone();
     for _ in 1..STATUSES_MAX {
         ahead.rollout.status = Some(reached);
-        let next = plan(&ahead);
-        let after = status_alone(&ahead, &next);
+        let mut next = look(&ahead);
         if !next.writes.is_empty() {
-            return foretold(observed, whole, &ahead, next);
+            return foretold(whole, next);
         }
-        if leaps(observed, after.as_ref()) {
+        if leaps(observed, next.status.as_ref()) {
             break;
         }
-        let status = match &after {
-            Some(after) => status::patch_to(&observed.rollout, after),
-            None => whole.status,
-        };
-        let events = whole.events.into_iter().chain(next.events).collect();
-        whole = Plan { status, events, ..next };
-        match after.filter(|_| whole.status.is_some()) {
+        let after = next.status.clone();
+        next.status = next.status.or(whole.status);
+        whole.events.append(&mut next.events);
+        whole = Outcome { events: whole.events, ..next };
+        match after.filter(|after| observed.rollout.status.as_ref() != Some(after)) {
             Some(after) => reached = after,
             None => break,
         }
@@ -43,24 +44,16 @@ pub(super) fn onward(observed: &Observed, first: Plan, plan: impl Fn(&Observed) 
     whole
 }
 
-/// A plan whose status says already what the next one waits for, so that this is not written by itself;
+/// An outcome whose status says already what the next one waits for, so that this is not written by itself;
 /// but not what the next one warns of, which it does until the status says so.
-fn foretold(observed: &Observed, whole: Plan, ahead: &Observed, next: Plan) -> Plan {
+fn foretold(mut whole: Outcome, next: Outcome) -> Outcome {
     if next.events.iter().any(|event| event.event_type == EventType::Warning) {
         return whole;
     }
-    let mut reached = ahead.rollout.status.clone().unwrap_or_default();
-    if let Some(written) = &next.status {
-        reached.reasons = status::after(&ahead.rollout, written).reasons;
+    if let Some((reached, after)) = whole.status.as_mut().zip(next.status) {
+        reached.reasons = after.reasons;
     }
-    let status = status::patch_to(&observed.rollout, &reached);
-    Plan { status, reasons: next.reasons, ..whole }
-}
-
-/// The status after a plan that writes nothing else.
-fn status_alone(observed: &Observed, plan: &Plan) -> Option<RolloutStatus> {
-    let written = plan.status.as_ref().filter(|_| plan.writes.is_empty())?;
-    Some(status::after(&observed.rollout, written))
+    Outcome { reasons: next.reasons, ..whole }
 }
 
 /// Whether a status leaves more than one step behind, others than weights that pods alone make up.

@@ -1,18 +1,52 @@
-//! Where the pod template and the selector come from: the rollout itself, or the workload it refers to.
+//! What the specification alone comes to: where the pod template and the selector come from, which is the
+//! rollout itself or the workload it refers to, and the hashes of both halves of a release.
+//!
+//! Start with [`resolve`]. However often one look plans, this is worked out once.
 
-use super::{Observed, quantities, subject::Subject};
-use api::argo::{ObjectRef, Rollout};
-use jiff::Timestamp;
+use super::{Observed, hash, quantities};
+use api::argo::{CanaryStep, ObjectRef, Rollout};
 use k8s_openapi::{
     api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
+
+/// The specification in force.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    /// The pod template, be it the rollout's own or the workload's.
+    pub(crate) template: PodTemplateSpec,
+    /// The selector, be it the rollout's own or the workload's.
+    pub(crate) selector: LabelSelector,
+    /// Where the template has amounts that are none and were left out of it.
+    pub(crate) dropped: Vec<String>,
+    template_hash: OnceCell<(Option<i32>, String)>,
+    steps_hash: OnceCell<String>,
+}
+
+impl Resolved {
+    /// A specification that is as it is written.
+    pub(crate) fn of(template: PodTemplateSpec, selector: LabelSelector) -> Self {
+        Self { template, selector, ..Self::default() }
+    }
+
+    /// Hash of the pod template after so many collisions of names.
+    pub(crate) fn template_hash(&self, collisions: Option<i32>) -> String {
+        let hash = || hash::template_hash(&self.template, collisions);
+        let (known, found) = self.template_hash.get_or_init(|| (collisions, hash()));
+        if *known == collisions { found.clone() } else { hash() }
+    }
+
+    /// Hash of the steps, which are always those of the one rollout.
+    pub(crate) fn steps_hash(&self, steps: &[CanaryStep]) -> &str {
+        self.steps_hash.get_or_init(|| hash::steps_hash(steps))
+    }
+}
 
 /// Resolves the rollout under plan.
 ///
 /// # Errors
 /// The sentence that says why the referenced workload gives no template.
-pub(crate) fn resolve(observed: &Observed, now: Timestamp) -> Result<Subject<'_>, String> {
+pub(crate) fn resolve(observed: &Observed) -> Result<Resolved, String> {
     let spec = &observed.rollout.spec;
     let (mut template, selector) = match &spec.workload_ref {
         None => {
@@ -21,9 +55,7 @@ pub(crate) fn resolve(observed: &Observed, now: Timestamp) -> Result<Subject<'_>
         Some(workload) => from_workload(observed, workload)?,
     };
     let dropped = template.spec.as_mut().map(quantities::drop_broken).unwrap_or_default();
-    let mut subject = Subject::of(observed, template, selector, now);
-    subject.dropped = dropped;
-    Ok(subject)
+    Ok(Resolved { dropped, ..Resolved::of(template, selector) })
 }
 
 fn from_workload(

@@ -7,7 +7,7 @@ use super::{
     anti_affinity::without_injected,
     conditions,
     draft::Draft,
-    hash, reads,
+    reads,
     sets::{self, SetExt},
     subject::{Subject, selects},
 };
@@ -75,7 +75,7 @@ fn claim(subject: &Subject<'_>, draft: &mut Draft) {
     let uid = subject.rollout.metadata.uid.as_deref();
     for set in &subject.observed.replica_sets {
         let controller = sets::controller_uid(&set.metadata);
-        let selected = selects(&subject.selector, set.metadata.labels.as_ref());
+        let selected = selects(subject.selector(), set.metadata.labels.as_ref());
         if set.metadata.deletion_timestamp.is_some() || set.hash().is_empty() {
             continue;
         }
@@ -94,7 +94,7 @@ fn claim(subject: &Subject<'_>, draft: &mut Draft) {
 /// Takes what cannot be read out of the rollout's own template, as upstream does: one such rollout keeps
 /// clients written in Go from listing any in its namespace.
 fn repair(subject: &Subject<'_>, draft: &mut Draft) {
-    if subject.dropped.is_empty() || subject.rollout.spec.workload_ref.is_some() {
+    if subject.resolved.dropped.is_empty() || subject.rollout.spec.workload_ref.is_some() {
         return;
     }
     let remove = |path: &String| json!({"op": "remove", "path": path});
@@ -102,11 +102,12 @@ fn repair(subject: &Subject<'_>, draft: &mut Draft) {
         target: subject.target(),
         subresource: Subresource::Main,
         patch_type: PatchType::Json,
-        body: subject.dropped.iter().map(remove).collect(),
+        body: subject.resolved.dropped.iter().map(remove).collect(),
         precondition: sets::precondition(&subject.rollout.metadata),
     };
     if draft.write(write) {
-        let message = format!("{} is no amount and was taken out", subject.dropped.join(", "));
+        let message =
+            format!("{} is no amount and was taken out", subject.resolved.dropped.join(", "));
         draft.warn(subject, "InvalidQuantity", message);
     }
 }
@@ -136,7 +137,7 @@ fn complete_rollout(subject: &Subject<'_>, draft: &mut Draft) {
 }
 
 fn create(subject: &Subject<'_>, draft: &mut Draft) {
-    let hash = hash::template_hash(&subject.template, subject.status.collision_count);
+    let hash = subject.template_hash();
     let name = format!("{}-{hash}", subject.name());
     if subject.observed.replica_sets.iter().any(|set| set.name() == name) {
         // Another template has taken the name; the count gives the next attempt another hash.
@@ -161,7 +162,7 @@ fn next_revision(subject: &Subject<'_>) -> i64 {
 }
 
 fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> ReplicaSet {
-    let mut template = without_injected(&subject.template);
+    let mut template = without_injected(subject.template());
     add_anti_affinity(subject, &mut template);
     let metadata = template.metadata.get_or_insert_default();
     metadata
@@ -175,7 +176,7 @@ fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> Repl
     if let Some(role) = role_metadata(subject) {
         add_role_metadata(role, &mut template, &mut annotations);
     }
-    let mut selector = subject.selector.clone();
+    let mut selector = subject.selector().clone();
     selector
         .match_labels
         .get_or_insert_default()
@@ -323,7 +324,7 @@ fn number(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
 /// The rules for nodes of a version that is wanted again, where they are not what they are by now: other
 /// pods are stable than when it was made.
 fn other_affinity(subject: &Subject<'_>, set: &ReplicaSet) -> Option<(String, Value)> {
-    let mut template = without_injected(&subject.template);
+    let mut template = without_injected(subject.template());
     if set.hash() != subject.stable_hash() {
         add_anti_affinity(subject, &mut template);
     }

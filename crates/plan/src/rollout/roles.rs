@@ -106,7 +106,7 @@ fn own_metadata(
 ) -> PodTemplateMetadata {
     let is_new = subject.new_set().is_some_and(|new| new.hash() == set.hash());
     let of_set = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-    let template = if is_new { Some(&subject.template) } else { of_set };
+    let template = if is_new { Some(subject.template()) } else { of_set };
     let metadata = template.and_then(|template| template.metadata.clone()).unwrap_or_default();
     let mut own = PodTemplateMetadata {
         labels: metadata.labels.unwrap_or_default(),

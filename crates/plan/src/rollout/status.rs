@@ -1,12 +1,14 @@
 //! The status to be: counts, reset, and writing the difference.
 //!
-//! Start with [`finish`], which turns a draft into a plan. The status is written last and only if it
+//! Start with [`finish`], which turns a draft into an outcome. The status is written last and only if it
 //! changes, as a merge patch computed from what is stored.
 
 use super::{
     conditions,
     draft::Draft,
-    duration, pause, phase, progress, readiness, reads,
+    duration,
+    outcome::Outcome,
+    pause, phase, progress, readiness, reads,
     restart::{self, Restart},
     sets::{self, SetExt, total_actual, total_available},
     subject::Subject,
@@ -16,7 +18,7 @@ use api::argo::{CanaryStatus, Rollout, RolloutStatus, keys};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use serde_json::json;
-use vocab::{PatchType, Plan, Subresource, Write, merge_patch_between};
+use vocab::{PatchType, Subresource, Write, merge_patch_between};
 
 /// Begins the status of a complete pass: what is carried over and what every strategy counts.
 pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
@@ -30,7 +32,7 @@ pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
         conditions: before.conditions.clone(),
         stable_rs: before.stable_rs.clone(),
         current_pod_hash: Some(subject.new_hash()),
-        current_step_hash: subject.canary().map(|_| subject.steps_hash()),
+        current_step_hash: subject.canary().map(|_| subject.steps_hash().to_owned()),
         current_step_index: before.current_step_index.filter(|_| subject.canary().is_some()),
         replicas: total_actual(subject.sets()),
         updated_replicas: subject.new_set().map_or(0, SetExt::actual),
@@ -53,7 +55,7 @@ pub(crate) fn begin(subject: &Subject<'_>, draft: &mut Draft) {
 pub(crate) fn count_canary(subject: &Subject<'_>, draft: &mut Draft) {
     draft.status.available_replicas = total_available(subject.sets());
     draft.status.hpa_replicas = total_actual(subject.sets());
-    draft.status.selector = Some(selector_text(&subject.selector));
+    draft.status.selector = Some(selector_text(subject.selector()));
 }
 
 /// Begins a new update.
@@ -93,8 +95,8 @@ fn expression_text(expression: &LabelSelectorRequirement) -> String {
     }
 }
 
-/// Completes the status and turns the draft into a plan.
-pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
+/// Completes the status and turns the draft into an outcome.
+pub(super) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Outcome {
     draft.status.observed_generation = subject.noted(subject.rollout.metadata.generation);
     conditions::remove(&mut draft.status, keys::CONDITION_INVALID_SPEC);
     let workload =
@@ -113,29 +115,29 @@ pub(crate) fn finish(subject: &Subject<'_>, mut draft: Draft) -> Plan {
     workload::scale_down(subject, &mut draft);
     duration::set(subject, &mut draft);
     tell_pauses(subject, &mut draft);
-    restart(subject, into_plan(subject, draft))
+    restart(subject, into_outcome(subject, draft))
 }
 
-/// Adds what a restart asks for to a plan that has nothing else to do.
-fn restart(subject: &Subject<'_>, mut plan: Plan) -> Plan {
+/// Adds what a restart asks for to an outcome that has nothing else to do.
+fn restart(subject: &Subject<'_>, mut outcome: Outcome) -> Outcome {
     let mut wake_at =
-        |time: Timestamp| plan.wake = Some(plan.wake.map_or(time, |wake| wake.min(time)));
+        |time: Timestamp| outcome.wake = Some(outcome.wake.map_or(time, |wake| wake.min(time)));
     match restart::next(subject) {
         Restart::None => {}
         Restart::At(time) => wake_at(time),
         Restart::Evict(..) | Restart::Done(_)
-            if !plan.writes.is_empty() || plan.status.is_some() => {}
+            if !outcome.writes.is_empty() || outcome.status.is_some() => {}
         Restart::Evict(writes, look_again) => {
             wake_at(look_again);
-            plan.writes = writes;
+            outcome.writes = writes;
         }
         Restart::Done(time) => {
             let mut status = subject.rollout.status.clone().unwrap_or_default();
             status.restarted_at = Some(time);
-            plan.status = patch(subject, &status);
+            return outcome.with_status(subject.rollout, status);
         }
     }
-    plan
+    outcome
 }
 
 fn tell_pauses(subject: &Subject<'_>, draft: &mut Draft) {
@@ -152,22 +154,18 @@ fn tell_pauses(subject: &Subject<'_>, draft: &mut Draft) {
     }
 }
 
-/// The plan of a draft whose status is as it should be written.
-pub(crate) fn into_plan(subject: &Subject<'_>, mut draft: Draft) -> Plan {
+/// The outcome of a draft whose status is as it should be written.
+pub(super) fn into_outcome(subject: &Subject<'_>, mut draft: Draft) -> Outcome {
     let reasons: Vec<_> = draft.waits.iter().map(super::Wait::reason).collect();
     // Written in vain again and again, they would keep the plan from ever having nothing else to do.
     draft.status.reasons =
         if subject.observed.drops_reasons { Vec::new() } else { reasons.clone() };
-    let status = patch(subject, &draft.status);
     // Right before the status that notes them: were a write between the two refused again and again, one run
     // or experiment would be made after the other.
     draft.writes.sort_by_key(|write| write.creates("AnalysisRun") || write.creates("Experiment"));
-    Plan { writes: draft.writes, status, events: draft.events, reasons, wake: draft.wake }
-}
-
-/// The patch from the stored status to `status`; none when they are equal.
-pub(crate) fn patch(subject: &Subject<'_>, status: &RolloutStatus) -> Option<Write> {
-    patch_to(subject.rollout, status)
+    let Draft { writes, events, wake, status, .. } = draft;
+    let outcome = Outcome { writes, events, reasons, wake, status: None };
+    outcome.with_status(subject.rollout, status)
 }
 
 /// The patch from the stored status of `rollout` to `status`; none when they are equal.

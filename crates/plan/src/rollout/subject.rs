@@ -3,8 +3,9 @@
 //! Start with [`Subject::of`]. Nothing here decides what happens next.
 
 use super::{
-    Observed, hash, reads,
+    Observed, reads,
     replicas::{IntOrPercent, Share, Size, Threshold, fenceposts},
+    resolve::Resolved,
     sets::{self, SetExt},
     templates_equal::{covers_template, runs_template},
 };
@@ -48,45 +49,26 @@ pub(crate) struct Subject<'a> {
     pub(crate) now: Timestamp,
     /// The rollout as it is stored.
     pub(crate) rollout: &'a Rollout,
-    /// Its pod template, be it its own or the workload's.
-    pub(crate) template: PodTemplateSpec,
-    /// Its selector, be it its own or the workload's.
-    pub(crate) selector: LabelSelector,
+    /// Its specification: pod template, selector, hashes.
+    pub(crate) resolved: &'a Resolved,
     /// Its status, with pause and resume already noted in the conditions.
     pub(crate) status: RolloutStatus,
-    /// Where the template has amounts that are none and were left out of it.
-    pub(crate) dropped: Vec<String>,
     sets: Vec<&'a ReplicaSet>,
     new: Option<usize>,
     stable: Option<usize>,
 }
 
 impl<'a> Subject<'a> {
-    /// Resolves `observed` with the template and selector in force.
-    pub(crate) fn of(
-        observed: &'a Observed,
-        template: PodTemplateSpec,
-        selector: LabelSelector,
-        now: Timestamp,
-    ) -> Self {
+    /// What `observed` comes to under the specification in force.
+    pub(crate) fn of(observed: &'a Observed, resolved: &'a Resolved, now: Timestamp) -> Self {
         let rollout = &observed.rollout;
         let all = observed.replica_sets.iter().map(Arc::as_ref);
         let mut sets: Vec<&ReplicaSet> =
-            all.filter(|set| is_ours(rollout, &selector, set)).collect();
+            all.filter(|set| is_ours(rollout, &resolved.selector, set)).collect();
         sets.sort_by_key(|set| (set.created(), set.name()));
         let status = rollout.status.clone().unwrap_or_default();
-        let mut subject = Self {
-            observed,
-            now,
-            rollout,
-            template,
-            selector,
-            status,
-            dropped: Vec::new(),
-            sets,
-            new: None,
-            stable: None,
-        };
+        let mut subject =
+            Self { observed, now, rollout, resolved, status, sets, new: None, stable: None };
         subject.new = subject.find_new();
         let stable = subject.status.stable_rs.as_deref();
         subject.stable = stable.and_then(|hash| subject.position(hash));
@@ -98,19 +80,19 @@ impl<'a> Subject<'a> {
     }
 
     fn find_new(&self) -> Option<usize> {
-        let own = hash::template_hash(&self.template, self.status.collision_count);
+        let own = self.template_hash();
         if let Some(found) = self.position(&own) {
             return Some(found);
         }
         let current = self.status.current_pod_hash.as_deref().unwrap_or_default();
-        let runs = |set: &ReplicaSet| runs_template(set, &self.template);
+        let runs = |set: &ReplicaSet| runs_template(set, self.template());
         let recorded = self.position(current);
         let preferred = recorded.filter(|found| runs(self.sets[*found]));
         // Where none is equal something may have been filled in that we do not know. The status alone is not
         // enough: upstream notes the generation, but not the version, of what it finds paused or invalid.
         let filled_in = || {
             recorded.filter(|found| {
-                self.is_observed() && covers_template(self.sets[*found], &self.template)
+                self.is_observed() && covers_template(self.sets[*found], self.template())
             })
         };
         preferred.or_else(|| self.sets.iter().copied().position(runs)).or_else(filled_in)
@@ -136,6 +118,21 @@ impl<'a> Subject<'a> {
     /// One condition of the status.
     pub(crate) fn condition(&self, name: &str) -> Option<&RolloutCondition> {
         self.status.conditions.iter().find(|condition| condition.type_ == name)
+    }
+
+    /// Its pod template, be it its own or the workload's.
+    pub(crate) fn template(&self) -> &'a PodTemplateSpec {
+        &self.resolved.template
+    }
+
+    /// Its selector, be it its own or the workload's.
+    pub(crate) fn selector(&self) -> &'a LabelSelector {
+        &self.resolved.selector
+    }
+
+    /// The hash that the template's ReplicaSet gets, if there is none yet.
+    pub(crate) fn template_hash(&self) -> String {
+        self.resolved.template_hash(self.status.collision_count)
     }
 
     /// The rollout's own reference.
@@ -214,10 +211,7 @@ impl<'a> Subject<'a> {
 
     /// The wanted template's hash: the label of its ReplicaSet, or the one it would get.
     pub(crate) fn new_hash(&self) -> String {
-        self.new_set().map_or_else(
-            || hash::template_hash(&self.template, self.status.collision_count),
-            |set| set.hash().to_owned(),
-        )
+        self.new_set().map_or_else(|| self.template_hash(), |set| set.hash().to_owned())
     }
 
     /// The stable hash in the status, empty before the first promotion.
@@ -237,13 +231,13 @@ impl<'a> Subject<'a> {
 
     /// Whether the template or the canary's steps changed since the last status.
     pub(crate) fn template_or_steps_changed(&self) -> bool {
-        self.status.current_step_hash.as_deref() != Some(&self.steps_hash())
+        self.status.current_step_hash.as_deref() != Some(self.steps_hash())
             || self.template_changed()
     }
 
     /// Hash of the canary's steps.
-    pub(crate) fn steps_hash(&self) -> String {
-        hash::steps_hash(self.steps())
+    pub(crate) fn steps_hash(&self) -> &str {
+        self.resolved.steps_hash(self.steps())
     }
 
     /// Whether the wanted template is that of the stable version or of an older one.

@@ -160,15 +160,15 @@ fn check_selector(spec: &RolloutSpec, problems: &mut Vec<Problem>) {
 }
 
 fn template(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
-    if !validate_selector::is_valid(&subject.selector) {
+    if !validate_selector::is_valid(subject.selector()) {
         return;
     }
-    let labels = subject.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
-    if !selects(&subject.selector, labels) {
+    let labels = subject.template().metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
+    if !selects(subject.selector(), labels) {
         let detail = "`selector` does not match template `labels`";
         problems.push(Problem::invalid("spec.template.metadata.labels", &json!(labels), detail));
     }
-    let Some(pods) = &subject.template.spec else {
+    let Some(pods) = &subject.template().spec else {
         return problems.push(Problem::required("spec.template.spec.containers", ""));
     };
     if pods.containers.is_empty() {
@@ -414,7 +414,7 @@ fn check_service(
     service: &Service,
     problems: &mut Vec<Problem>,
 ) {
-    let labels = subject.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
+    let labels = subject.template().metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
     for (key, value) in
         selector.into_iter().flatten().filter(|(key, _)| *key != keys::POD_TEMPLATE_HASH)

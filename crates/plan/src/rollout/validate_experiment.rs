@@ -87,7 +87,7 @@ fn check_weight(
     let has_port = |container: &Container| container.ports.iter().flatten().next().is_some();
     // A template that is not known here is judged elsewhere.
     let is_closed =
-        subject.template.spec.as_ref().is_some_and(|pods| !pods.containers.iter().any(has_port));
+        subject.template().spec.as_ref().is_some_and(|pods| !pods.containers.iter().any(has_port));
     if weight > 0 && is_closed {
         refuse("no container of the pod template has a port that traffic could go to");
     }
