@@ -2,6 +2,7 @@
 
 use crate::{
     cache::Kind,
+    events::EventLimit,
     lease::{LEASE_NAME, LeaderElection},
     pace::Pace,
     planner::{Planner, Product},
@@ -36,6 +37,8 @@ pub struct ControllerConfig {
     pub workers: usize,
     /// What is worked on.
     pub work: Work,
+    /// How many events each object may have.
+    pub events: EventLimit,
     /// How fast the API server may be written to; without a limit when absent.
     pub pace: Option<Pace>,
     /// What decides.
@@ -66,6 +69,7 @@ impl ControllerConfig {
             surroundings: Surroundings::default(),
             workers: 1,
             work: Work::Everything,
+            events: EventLimit::GENEROUS,
             pace: None,
             planner: Arc::new(Product),
         }

@@ -5,6 +5,8 @@
 //! and they never crowd out what moves a rollout.
 //! The same sentence about the same object within [`AGGREGATION_WINDOW`] raises the count of one event
 //! instead of making another, and each object has an allowance, so that no loop floods the API server.
+//! In a cluster the allowance is that of Kubernetes' own clients, so that the API server gets no more than it
+//! did before; but no long release uses it up so that its end, or what somebody has to act on, goes untold.
 //!
 //! **Invariant.** An event that cannot be written never fails a reconcile.
 
@@ -12,25 +14,24 @@ use crate::{
     authority::Authority,
     fault::{Cause, RequestFailed},
     metrics::Metrics,
+    remembered::Remembered,
     writer::{FIELD_MANAGER, Writer},
 };
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 use tokio::sync::mpsc;
-use vocab::{Event, ObjectRef, PatchType, Precondition, Subresource, Write};
+use vocab::{Event, EventType, ObjectRef, PatchType, Precondition, Subresource, Write};
 
 /// Annotation on an event with the facts behind a decision, as a JSON map.
 pub const EVIDENCE_ANNOTATION: &str = "ringfence.dev/evidence";
 /// How long the same sentence raises a count.
 const AGGREGATION_WINDOW: SignedDuration = SignedDuration::from_mins(10);
-/// How many sentences are remembered for counting.
-const REMEMBERED_MAX: usize = 4096;
-/// How many events one object may have at once.
-const BURST: f64 = 60.0;
-/// How many more each second, in the long run.
-const REFILL_PER_SECOND: f64 = 0.2;
+/// What is kept back for outcomes.
+const RESERVE: EventLimit = EventLimit::GENEROUS;
+/// The reason that tells the good end of a release.
+const COMPLETED: &str = "RolloutCompleted";
 /// How many events may wait to be written; what comes when so many wait is counted and not told.
 const WAITING_MAX: usize = 10_000;
 /// The API server's limit on the message, in bytes.
@@ -57,6 +58,7 @@ pub(crate) struct Recorder {
 /// Writes down what was noted.
 pub(crate) struct Teller {
     writer: Writer,
+    limit: EventLimit,
     noted: mpsc::Receiver<Happened>,
     state: State,
 }
@@ -70,14 +72,16 @@ struct Happened {
 
 #[derive(Default)]
 struct State {
-    told: BTreeMap<Sentence, Told>,
-    allowances: BTreeMap<ObjectRef, Allowance>,
+    told: Remembered<Sentence, Told>,
+    common: Remembered<ObjectRef, Allowance>,
+    reserve: Remembered<ObjectRef, Allowance>,
     last_name: i128,
 }
 
 /// What makes two events the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Sentence {
+    event_type: EventType,
     regarding: ObjectRef,
     uid: Option<String>,
     reason: String,
@@ -96,6 +100,22 @@ struct Allowance {
     at: Timestamp,
 }
 
+/// How many events about one object may be told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EventLimit {
+    /// How many at once.
+    pub burst: f64,
+    /// How many more each second, in the long run.
+    pub refill_per_second: f64,
+}
+
+impl EventLimit {
+    /// The limit of client-go's `EventSourceObjectSpamFilter`, which every Go controller keeps to.
+    pub const OF_CLIENTS: Self = Self { burst: 25.0, refill_per_second: 1.0 / 300.0 };
+    /// Enough for the whole story of a release; for where nobody else needs the API server.
+    pub const GENEROUS: Self = Self { burst: 60.0, refill_per_second: 0.2 };
+}
+
 /// How one event is to be written.
 enum Telling {
     New(String),
@@ -109,9 +129,10 @@ pub(crate) fn recording(
     authority: Authority,
     clock: Clock,
     metrics: Arc<Metrics>,
+    limit: EventLimit,
 ) -> (Recorder, Teller) {
     let (waiting, noted) = mpsc::channel(WAITING_MAX);
-    let teller = Teller { writer, noted, state: State::default() };
+    let teller = Teller { writer, limit, noted, state: State::default() };
     (Recorder { authority, clock, metrics, waiting }, teller)
 }
 
@@ -144,7 +165,7 @@ impl Teller {
 
     /// Writes one event, or raises the count of an earlier one.
     async fn tell(&mut self, happened: &Happened) -> Result<(), RequestFailed> {
-        match self.state.telling(&happened.sentence(), happened.at) {
+        match self.state.telling(&happened.sentence(), self.limit, happened.at) {
             Telling::Silent => Ok(()),
             Telling::New(name) => self.create(happened, &name).await,
             Telling::Again(told) => self.raise(happened, &told).await,
@@ -176,6 +197,7 @@ impl Teller {
 impl Happened {
     fn sentence(&self) -> Sentence {
         Sentence {
+            event_type: self.event.event_type,
             regarding: self.event.regarding.clone(),
             uid: self.identity.uid.clone(),
             reason: self.event.reason.clone(),
@@ -185,8 +207,8 @@ impl Happened {
 }
 
 impl State {
-    fn telling(&mut self, sentence: &Sentence, now: Timestamp) -> Telling {
-        if !self.spend(&sentence.regarding, now) {
+    fn telling(&mut self, sentence: &Sentence, limit: EventLimit, now: Timestamp) -> Telling {
+        if !self.spend(sentence, limit, now) {
             return Telling::Silent;
         }
         match self.told.get_mut(sentence) {
@@ -199,25 +221,13 @@ impl State {
         }
     }
 
-    fn spend(&mut self, object: &ObjectRef, now: Timestamp) -> bool {
-        if self.allowances.len() >= REMEMBERED_MAX {
-            self.allowances.retain(|_, allowance| allowance.at_time(now) < BURST);
-        }
-        let full = Allowance { left: BURST, at: now };
-        let allowance = self.allowances.entry(object.clone()).or_insert(full);
-        *allowance = Allowance { left: allowance.at_time(now), at: now };
-        let allowed = allowance.left >= 1.0;
-        allowance.left -= f64::from(u8::from(allowed));
-        allowed
+    fn spend(&mut self, sentence: &Sentence, limit: EventLimit, now: Timestamp) -> bool {
+        let object = &sentence.regarding;
+        spend_from(&mut self.common, limit, object, now)
+            || sentence.is_outcome() && spend_from(&mut self.reserve, RESERVE, object, now)
     }
 
     fn fresh_name(&mut self, sentence: &Sentence, now: Timestamp) -> String {
-        if self.told.len() >= REMEMBERED_MAX {
-            self.told.retain(|_, told| now.duration_since(told.last) <= AGGREGATION_WINDOW);
-        }
-        if self.told.len() >= REMEMBERED_MAX {
-            self.told.pop_first();
-        }
         self.last_name = now.as_nanosecond().max(self.last_name + 1);
         let name = format!("{}.{:x}", sentence.regarding.name, self.last_name);
         self.told.insert(sentence.clone(), Told { name: name.clone(), count: 1, last: now });
@@ -226,10 +236,31 @@ impl State {
 }
 
 impl Allowance {
-    fn at_time(&self, now: Timestamp) -> f64 {
-        let gained = now.duration_since(self.at).as_secs_f64() * REFILL_PER_SECOND;
-        (self.left + gained).min(BURST)
+    fn at_time(&self, now: Timestamp, limit: EventLimit) -> f64 {
+        let gained = now.duration_since(self.at).as_secs_f64() * limit.refill_per_second;
+        (self.left + gained).min(limit.burst)
     }
+}
+
+impl Sentence {
+    /// Whether it tells how things ended, or that somebody has to act.
+    fn is_outcome(&self) -> bool {
+        self.event_type == EventType::Warning || self.reason == COMPLETED
+    }
+}
+
+fn spend_from(
+    allowances: &mut Remembered<ObjectRef, Allowance>,
+    limit: EventLimit,
+    object: &ObjectRef,
+    now: Timestamp,
+) -> bool {
+    let known = allowances.get_mut(object);
+    let left = known.map_or(limit.burst, |allowance| allowance.at_time(now, limit));
+    let allowed = left >= 1.0;
+    let left = if allowed { left - 1.0 } else { left };
+    allowances.insert(object.clone(), Allowance { left, at: now });
+    allowed
 }
 
 /// Events about cluster-scoped objects live in `default`, as the API server asks.
@@ -293,7 +324,7 @@ fn whole_seconds(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vocab::EventType;
+    use std::collections::BTreeMap;
 
     fn happened(message: &str, identity: Identity) -> Happened {
         let event = Event {
@@ -308,8 +339,21 @@ mod tests {
     }
 
     fn tell(state: &mut State, message: &str, second: i64) -> Option<i64> {
-        let sentence = happened(message, Identity::default()).sentence();
-        match state.telling(&sentence, Timestamp::from_second(second).unwrap()) {
+        tell_as(state, EventType::Normal, message, second)
+    }
+
+    fn tell_as(
+        state: &mut State,
+        event_type: EventType,
+        message: &str,
+        second: i64,
+    ) -> Option<i64> {
+        let sentence = Sentence { event_type, ..happened(message, Identity::default()).sentence() };
+        match state.telling(
+            &sentence,
+            EventLimit::OF_CLIENTS,
+            Timestamp::from_second(second).unwrap(),
+        ) {
             Telling::Silent => None,
             Telling::New(_) => Some(1),
             Telling::Again(told) => Some(told.count),
@@ -329,9 +373,21 @@ mod tests {
     fn a_loop_cannot_flood_the_api_server() {
         let mut state = State::default();
         let told = (0..1000).filter(|_| tell(&mut state, "again", 0).is_some()).count();
-        assert_eq!(told, 60);
-        assert_eq!(tell(&mut state, "again", 4), None);
-        assert!(tell(&mut state, "again", 10).is_some());
+        assert_eq!(told, 25);
+        assert_eq!(tell(&mut state, "again", 299), None);
+        assert!(tell(&mut state, "again", 300).is_some());
+    }
+
+    #[test]
+    fn what_goes_well_never_crowds_out_an_outcome() {
+        let mut state = State::default();
+        for _ in 0..1000 {
+            tell(&mut state, "again", 0);
+        }
+        let warnings = (0..1000)
+            .filter(|_| tell_as(&mut state, EventType::Warning, "aborted", 0).is_some())
+            .count();
+        assert_eq!(warnings, 60);
     }
 
     #[test]

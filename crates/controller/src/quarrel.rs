@@ -4,12 +4,10 @@
 //! **Invariant.** Only the pace of a write depends on what is remembered here, never whether it is made:
 //! a process that begins anew is merely less patient.
 
+use crate::remembered::Remembered;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use vocab::{ObjectRef, Subresource, Write};
 
 /// How often the same is written at once.
@@ -20,15 +18,13 @@ const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// After this time nobody remembers.
 const FORGIVEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// How many objects are remembered.
-const REMEMBERED_MAX: usize = 10_000;
 /// How many fields are named to people.
 const NAMED_MAX: usize = 3;
 
 /// What was written to objects last, and how often in a row.
 #[derive(Debug, Default)]
 pub(crate) struct Quarrels {
-    last: BTreeMap<ObjectRef, Last>,
+    last: Remembered<ObjectRef, Last>,
 }
 
 #[derive(Debug)]
@@ -52,9 +48,9 @@ pub(crate) struct Quarrel {
 
 impl Quarrels {
     /// Whether a write has to wait.
-    pub(crate) fn check(&self, write: &Write, now: Timestamp) -> Option<Quarrel> {
+    pub(crate) fn check(&mut self, write: &Write, now: Timestamp) -> Option<Quarrel> {
         let (target, body) = patched(write)?;
-        let last = self.last.get(target).filter(|last| last.body == digest(body))?;
+        let last = self.last.get_mut(target).filter(|last| last.body == digest(body))?;
         let until = last.at.saturating_add(wait_after(last.times)).unwrap_or(Timestamp::MAX);
         (until > now).then(|| {
             let mut fields = Vec::new();
@@ -68,15 +64,10 @@ impl Quarrels {
     pub(crate) fn note(&mut self, write: &Write, now: Timestamp) {
         let Some((target, body)) = patched(write) else { return };
         let is_recent = |last: &Last| now.duration_since(last.at) <= FORGIVEN_AFTER;
-        if self.last.len() >= REMEMBERED_MAX {
-            self.last.retain(|_, last| is_recent(last));
-        }
         let body = digest(body);
-        let again = self.last.get(target).filter(|last| last.body == body && is_recent(last));
+        let again = self.last.get_mut(target).filter(|last| last.body == body && is_recent(last));
         let times = again.map_or(0, |last| last.times) + 1;
-        if again.is_some() || self.last.len() < REMEMBERED_MAX {
-            self.last.insert(target.clone(), Last { body, times, at: now });
-        }
+        self.last.insert(target.clone(), Last { body, times, at: now });
     }
 }
 

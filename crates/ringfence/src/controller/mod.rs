@@ -16,8 +16,8 @@ use api::argo::GenerationForm;
 use args::{Generations, Part};
 use clock::Clock;
 use controller::{
-    Allowed, Controller, ControllerConfig, Egress, LeaderElection, LeaseConfig, Pace, Surroundings,
-    Work,
+    Allowed, Controller, ControllerConfig, Egress, EventLimit, LeaderElection, LeaseConfig, Pace,
+    Surroundings, Work,
 };
 use http::Uri;
 use kube::Client;
@@ -55,6 +55,7 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
         surroundings: Surroundings::of_process(&pod::own_namespace()),
         workers: arguments.rollout_threads,
         work: if only_analysis { Work::Analysis } else { Work::Everything },
+        events: EventLimit::OF_CLIENTS,
         pace: arguments.qps.and_then(|qps| Pace::new(qps, arguments.burst)),
         ..ControllerConfig::alone()
     }
