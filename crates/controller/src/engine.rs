@@ -46,6 +46,8 @@ const SLEEP_LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a pod's news waits for more: it comes in bursts, and its ReplicaSet tells what matters most.
 const PODS_TOGETHER: SignedDuration = SignedDuration::from_millis(200);
+/// How long a ReplicaSet's news waits for more: its controller writes three or four times as pods come and go.
+const SETS_TOGETHER: SignedDuration = SignedDuration::from_millis(50);
 
 /// The loop's senses.
 pub(crate) struct Senses {
@@ -209,7 +211,11 @@ impl Engine {
     fn pass_on(&mut self, changed: &Changed) {
         let now = self.clock.now();
         let target = changed.kind.reference(&changed.name.namespace, &changed.name.name);
-        let due = if changed.kind == Kind::Pod { later(now, PODS_TOGETHER) } else { now };
+        let due = match changed.kind {
+            Kind::Pod => later(now, PODS_TOGETHER),
+            Kind::ReplicaSet => later(now, SETS_TOGETHER),
+            _ => now,
+        };
         for key in self.interests.concerned(changed, &self.cache) {
             self.queue.push(key, due);
         }
