@@ -405,7 +405,7 @@ impl Worker {
             self.tell_by_event(subject, failure, fault);
         }
         // The generation may be another one by now, or somebody was in the way of the write last time.
-        let is_due = is_news || failure.stops();
+        let is_due = is_news || failure.concerns_phase();
         if let Key::Rollout(_) = subject.key
             && is_due
             && let Err(error) = self.tell_in_status(object, failure).await
