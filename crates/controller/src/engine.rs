@@ -9,14 +9,13 @@
 use crate::{
     authority::Authority,
     cache::{Cache, Changed, Entry, Kept, Kind, Need, News, watch::Watches},
-    calls::Calls,
+    calls::{Callers, Calls},
     config::ControllerConfig,
     endpoints::{Health, Ping},
     events::Identity,
     failure::Failure,
     fence::{Fence, Passage},
     gather,
-    http_caller::HttpCaller,
     interest::Interests,
     job::{Done, Measuring, Settled, Subject, Worker},
     key::Key,
@@ -89,7 +88,7 @@ impl Engine {
     pub(crate) fn new(
         authority: Authority,
         worker: Worker,
-        callers: (Arc<dyn HttpCaller>, Arc<dyn HttpCaller>),
+        callers: Callers,
         (config, cache, watches): (&ControllerConfig, Cache, Watches),
     ) -> Self {
         Self {
@@ -226,15 +225,15 @@ impl Engine {
         }
     }
 
-    /// Records an update that was seen to end. What had ended when it was first seen was recorded by the
+    /// Records updates that were seen to end. What had ended when it was first seen was recorded by the
     /// process that led then.
     fn time_update(&self, before: Option<&Entry>, kept: &Kept) {
         let before = before.map(|entry| &entry.object);
         let (Some(Kept::Rollout(before)), Kept::Rollout(rollout)) = (before, kept) else { return };
-        if self.authority.is_leader()
-            && let Some(times) = metrics::ended(before, rollout)
-        {
-            self.metrics.time_update(&times);
+        if self.authority.is_leader() {
+            metrics::ended(before, rollout)
+                .iter()
+                .for_each(|times| self.metrics.time_update(times));
         }
     }
 
