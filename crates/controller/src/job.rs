@@ -22,6 +22,7 @@ use crate::{
 use api::argo::{GenerationForm, keys::CONTROLLER_INSTANCE_ID};
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
     laws,
@@ -244,11 +245,13 @@ impl Worker {
             let (observed, answers, now) = (&measuring.observed, answers.clone(), self.clock.now());
             let mut planned = caught(|| self.planner.analysis_run(observed, answers, now))?;
             done.wake = planned.plan.wake;
+            let before = done.written.len();
             let outcome = self.carry_out(subject, std::mem::take(&mut planned.plan), done).await;
             if !is_planned_around(&outcome, &mut measuring.observed.refused) {
                 outcome?;
                 break planned;
             }
+            self.see_jobs(&done.written[before..], &mut measuring.observed.jobs).await?;
         };
         let mut awaited = measuring.observed.in_flight;
         awaited.extend(planned.calls.iter().map(|call| call.metric.clone()));
@@ -260,6 +263,18 @@ impl Worker {
         });
         done.calls = planned.calls;
         done.used = used;
+        Ok(())
+    }
+
+    /// Looks at the Jobs that were made or taken down before another one was refused, so that the next plan
+    /// knows of them: the watch has not told of them yet.
+    async fn see_jobs(&self, written: &[Written], jobs: &mut Vec<Job>) -> Result<(), Failure> {
+        for Written { target, .. } in written.iter().filter(|written| written.target.kind == "Job")
+        {
+            let live = self.writer.get(target).await?;
+            jobs.retain(|job| job.metadata.name.as_ref() != Some(&target.name));
+            jobs.extend(live.and_then(|live| serde_json::from_value(live).ok()));
+        }
         Ok(())
     }
 

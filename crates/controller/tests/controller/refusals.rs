@@ -161,6 +161,35 @@ async fn an_analysis_whose_job_may_not_be_made_ends_in_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_was_made_before_another_one_was_refused_is_not_made_again() {
+    let cluster = Cluster::start().await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    let pods = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
+    // No Job may have a name with a capital letter.
+    let metrics = ["check", "Refused"].map(|name| {
+        let job = json!({"spec": {"template": pods}});
+        json!({"name": name, "count": 1, "provider": {"job": job}})
+    });
+    cluster
+        .create(json!({
+            "apiVersion": ARGO, "kind": "AnalysisRun", "metadata": {"name": "by-hand"},
+            "spec": {"metrics": metrics},
+        }))
+        .await;
+    pass(5).await;
+    let made = gate
+        .writes()
+        .into_iter()
+        .filter(|write| write.starts_with("POST") && write.ends_with("/jobs"));
+    assert_eq!(made.count(), 2, "{:#?}", gate.writes());
+    let run = cluster.get(ARGO, "AnalysisRun", "by-hand").await;
+    let phases = run["status"]["metricResults"].as_array().unwrap().iter();
+    let phases = phases.map(|it| it["measurements"][0]["phase"].clone()).collect::<Vec<_>>();
+    assert_eq!(phases, ["Running", "Error"], "{run:#}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_experiment_whose_replica_set_may_not_be_made_ends_in_error() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;
