@@ -288,7 +288,10 @@ impl Engine {
                 let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.experiment(subject, gathered));
             }
-            (_, Some(Kept::Broken(why))) => self.report_broken(key, &why),
+            (_, Some(Kept::Broken(broken))) => {
+                let subject = self.subject(&key);
+                self.spawn(key, move |worker| worker.give_up(subject, broken));
+            }
             (Key::Rollout(name), None) => {
                 let writes = release::writes(&self.cache, name);
                 self.let_go(key, writes);
@@ -329,13 +332,6 @@ impl Engine {
             refused: BTreeMap::new(),
         };
         Measuring { observed, answers: self.calls.answers(key) }
-    }
-
-    fn report_broken(&mut self, key: Key, why: &str) {
-        let message = format!("the object cannot be understood: {why}");
-        let failure = Failure::invalid(message);
-        let subject = self.subject(&key);
-        self.spawn(key, move |worker| worker.give_up(subject, failure));
     }
 
     fn subject(&self, key: &Key) -> Subject {

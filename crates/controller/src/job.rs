@@ -7,6 +7,7 @@
 //! other key.
 
 use crate::{
+    cache::Broken,
     events::{Identity, Recorder},
     failure::{Failure, caught},
     fault::{Fault, RequestFailed},
@@ -25,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
-    laws,
+    broken, laws,
     rollout::failure,
 };
 use serde_json::{Value, json};
@@ -189,10 +190,24 @@ impl Worker {
         self.carry_out(subject, Plan { writes, ..Plan::default() }, done).await
     }
 
-    /// Tells why nothing can be done for an object.
-    pub(crate) async fn give_up(self, subject: Subject, failure: Failure) -> Done {
+    /// Tells why nothing can be done for an object, and ends one that others wait for.
+    pub(crate) async fn give_up(self, subject: Subject, broken: Arc<Broken>) -> Done {
+        let mut done = Done::default();
+        let failure = Failure::invalid(format!("the object cannot be understood: {}", broken.why));
+        let end = match subject.key {
+            Key::Rollout(_) => None,
+            Key::Run(_) | Key::Experiment(_) => {
+                let target = subject.key.object();
+                broken::end(target, &broken.object, &broken.why, self.clock.now())
+            }
+        };
+        if let Some(write) = end
+            && let Err(error) = self.perform(&subject, write, &mut done).await
+        {
+            tracing::warn!(message = error.message, "the failure is not in the status");
+        }
         self.tell(&subject, &failure).await;
-        Done { failure: Some(failure), ..Done::default() }
+        Done { failure: Some(failure), ..done }
     }
 
     async fn try_rollout(

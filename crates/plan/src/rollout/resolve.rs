@@ -1,6 +1,7 @@
 //! Where the pod template and the selector come from: the rollout itself, or the workload it refers to.
 
 use super::{Observed, quantities, subject::Subject};
+use crate::broken::absence;
 use api::argo::{ObjectRef, Rollout};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -41,7 +42,9 @@ fn from_workload(
     }
     let found = observed.workload.as_ref().and_then(|deployment| deployment.spec.as_ref());
     let Some(deployment) = found else {
-        return Err(format!("deployment.apps \"{}\" not found", text(&workload.name)));
+        let name = text(&workload.name);
+        let why = absence(&observed.broken, ("Deployment", &name));
+        return Err(format!("deployment.apps \"{name}\" {why}"));
     };
     let selector = observed.rollout.spec.selector.clone();
     Ok((deployment.template.clone(), selector.unwrap_or_else(|| deployment.selector.clone())))
