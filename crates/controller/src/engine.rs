@@ -231,9 +231,9 @@ impl Engine {
         let before = before.map(|entry| &entry.object);
         let (Some(Kept::Rollout(before)), Kept::Rollout(rollout)) = (before, kept) else { return };
         if self.authority.is_leader() {
-            metrics::ended(before, rollout)
-                .iter()
-                .for_each(|times| self.metrics.time_update(times));
+            for times in metrics::ended(before, rollout) {
+                self.metrics.time_update(&times);
+            }
         }
     }
 

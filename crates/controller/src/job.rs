@@ -204,7 +204,7 @@ impl Worker {
         if let Some(write) = end
             && let Err(error) = self.perform(&subject, write, &mut done).await
         {
-            tracing::warn!(message = error.message, "the failure is not in the status");
+            tracing::warn!(error = error.message, "the failure is not in the status");
         }
         self.tell(&subject, &failure).await;
         Done { failure: Some(failure), ..done }

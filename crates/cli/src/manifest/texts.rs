@@ -29,7 +29,9 @@ pub(super) fn restore(schema: &Schema, value: &mut Value) {
         }
         Value::Array(items) => {
             let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items else { return };
-            items.iter_mut().for_each(|item| restore(schema, item));
+            for item in items {
+                restore(schema, item);
+            }
         }
         _ if schema.type_.as_deref() == Some("string") => make_text(value),
         _ => {}

@@ -34,9 +34,11 @@ mod tests {
     fn an_update_that_another_one_overtakes_is_timed_as_superseded() {
         let first = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
         let second = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:01:00Z"}));
-        assert_eq!(ended(&first, &first), []);
+        assert!(ended(&first, &first).is_empty());
         let metrics = Metrics::default();
-        ended(&first, &second).iter().for_each(|times| metrics.time_update(times));
+        for times in ended(&first, &second) {
+            metrics.time_update(&times);
+        }
         let text = metrics.render();
         let expected = "rollout_duration_seconds_sum{status=\"Superseded\"} 60";
         assert!(text.contains(expected), "{text}");
@@ -48,7 +50,7 @@ mod tests {
         let whole = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z",
             "finishedAt": "2026-01-01T00:01:00Z", "completionStatus": "Promoted"}));
         assert_eq!(words(&ended(&running, &whole)), ["Promoted"]);
-        assert_eq!(ended(&whole, &whole), []);
+        assert!(ended(&whole, &whole).is_empty());
     }
 
     #[test]

@@ -62,15 +62,9 @@ async fn a_run_that_cannot_be_understood_ends_in_error_and_takes_the_release_bac
     cluster.create(judged()).await;
     cluster.until("Healthy", 120).await;
     cluster.set_image(YELLOW).await;
-    let runs = loop {
-        pass(1).await;
-        let runs = cluster.list(ARGO, "AnalysisRun").await;
-        if runs.iter().any(|run| run["status"]["phase"] == "Running") {
-            break runs;
-        }
-    };
-    let name = runs[0]["metadata"]["name"].as_str().unwrap();
-    cluster.patch(ARGO, "AnalysisRun", name, broken_metrics(&runs[0])).await;
+    let run = running(&cluster).await;
+    let name = run["metadata"]["name"].as_str().unwrap();
+    cluster.patch(ARGO, "AnalysisRun", name, broken_metrics(&run)).await;
     let web = cluster.until("Degraded", 120).await;
     let expected = format!("the AnalysisRun {WHY}");
     let message = web["status"]["message"].as_str().unwrap();
@@ -80,6 +74,18 @@ async fn a_run_that_cannot_be_understood_ends_in_error_and_takes_the_release_bac
         (&run["status"]["phase"], &run["status"]["message"]),
         (&json!("Error"), &json!(expected))
     );
+}
+
+/// The first analysis run that is under way.
+async fn running(cluster: &Cluster) -> Value {
+    for _ in 0..120 {
+        pass(1).await;
+        let mut runs = cluster.list(ARGO, "AnalysisRun").await.into_iter();
+        if let Some(run) = runs.find(|run| run["status"]["phase"] == "Running") {
+            return run;
+        }
+    }
+    panic!("no run is under way");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ fn with_broken(world: &World, kind: &str, name: &str) -> String {
         observed.services.insert(name.to_owned(), None);
     }
     let plan = plan::rollout::plan(&observed, world.now);
-    assert_eq!(plan.writes, [], "nothing else happens");
+    assert_eq!(plan.writes, Vec::new(), "nothing else happens");
     let Some(Write::Patch { body, .. }) = plan.status else { panic!("{plan:#?}") };
     body["status"]["message"].as_str().unwrap().to_owned()
 }
