@@ -111,6 +111,47 @@ fn check_structural(schema: &Value, path: &str) {
     }
 }
 
+/// Where the definitions have pod templates.
+const TEMPLATES: [(&str, &str); 5] = [
+    ("AnalysisRun", "spec.metrics[].provider.job.spec.template"),
+    ("AnalysisTemplate", "spec.metrics[].provider.job.spec.template"),
+    ("ClusterAnalysisTemplate", "spec.metrics[].provider.job.spec.template"),
+    ("Experiment", "spec.templates[].template"),
+    ("Rollout", "spec.template"),
+];
+
+/// What upstream's definitions leave open in a pod template, so that any value is taken there.
+const OPEN_IN_PODS: [&str; 7] = [
+    "spec.containers[].resources.limits",
+    "spec.containers[].resources.requests",
+    "spec.ephemeralContainers[].resources.limits",
+    "spec.ephemeralContainers[].resources.requests",
+    "spec.initContainers[].resources.limits",
+    "spec.initContainers[].resources.requests",
+    "spec.volumes",
+];
+
+#[test]
+fn what_upstream_leaves_open_in_pods_is_open_here() {
+    for (kind, template) in TEMPLATES {
+        let schema = definition(kind).spec.versions[0].schema.clone().unwrap().open_api_v3_schema;
+        let schema = serde_json::to_value(schema).unwrap();
+        for path in OPEN_IN_PODS {
+            let path = format!("{template}.{path}");
+            let open = json!({ "x-kubernetes-preserve-unknown-fields": true });
+            assert_eq!(at(&schema, &path), &open, "{kind} {path}");
+        }
+    }
+}
+
+/// The schema of a field, where `[]` stands for the items of a list.
+fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(schema, |schema, step| match step.strip_suffix("[]") {
+        Some(list) => &schema["properties"][list]["items"],
+        None => &schema["properties"][step],
+    })
+}
+
 #[test]
 fn keys_and_references_in_pods_may_be_left_out() {
     let schema = definition("Rollout").spec.versions[0].schema.clone().unwrap().open_api_v3_schema;

@@ -2,6 +2,8 @@
 //!
 //! Start with [`read`], then [`check`]. Nothing here asks a cluster.
 
+mod texts;
+
 use crate::Failure;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps as Schema, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -46,6 +48,18 @@ impl Document {
     /// The object's kind.
     pub(crate) fn kind(&self) -> &str {
         self.object["kind"].as_str().unwrap_or_default()
+    }
+
+    /// The object as it is meant: what YAML takes for a boolean or a number is text where a field holds text.
+    pub(crate) fn as_meant(&self) -> Value {
+        let mut object = self.object.clone();
+        if self.syntax == Syntax::Yaml {
+            if let Some(schema) = schema_of(self) {
+                texts::restore(&schema, &mut object);
+            }
+            texts::restore_metadata(&mut object);
+        }
+        object
     }
 
     /// A complaint as upstream words it for files of this syntax.
@@ -147,17 +161,18 @@ pub(crate) fn check(document: &Document) -> Result<(), Failure> {
 /// Every field of an object of ours that does not fit; nothing is known of other kinds.
 pub(crate) fn misfits(document: &Document) -> Vec<Misfit> {
     let mut found = Vec::new();
-    let definitions = api::crds();
-    let definition = definitions
-        .iter()
-        .map(|definition| &definition.spec)
-        .find(|spec| spec.group == document.group() && spec.names.kind == document.kind());
-    let version = definition.and_then(|spec| spec.versions.first());
-    let schema = version.and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref());
-    if let Some(schema) = schema {
-        compare(schema, &document.object, "", &mut found);
+    if let Some(schema) = schema_of(document) {
+        compare(&schema, &document.as_meant(), "", &mut found);
     }
     found
+}
+
+/// What the definition of the object's kind says, if the kind is one of ours.
+fn schema_of(document: &Document) -> Option<Schema> {
+    let mut definitions = api::crds().into_iter().map(|definition| definition.spec);
+    let definition = definitions
+        .find(|spec| spec.group == document.group() && spec.names.kind == document.kind())?;
+    definition.versions.into_iter().next()?.schema?.open_api_v3_schema
 }
 
 fn compare(schema: &Schema, value: &Value, path: &str, found: &mut Vec<Misfit>) {
@@ -273,6 +288,24 @@ mod tests {
             } },
         });
         check_misfits(&rollout(&spec), &[]);
+    }
+
+    #[test]
+    fn what_yaml_takes_for_a_boolean_or_a_number_is_text_where_a_field_holds_text() {
+        let labels = json!({ "app": true, "version": 1.1, "build": 7 });
+        let mut object =
+            rollout(&json!({ "replicas": 2, "template": { "metadata": { "labels": labels } } }));
+        object["metadata"]["labels"] = labels;
+        check_misfits(&object, &[]);
+        let mut document = Document { object, syntax: Syntax::Yaml };
+        let meant = document.as_meant();
+        let texts = json!({ "app": "true", "version": "1.1", "build": "7" });
+        assert_eq!(meant["metadata"]["labels"], texts);
+        assert_eq!(meant["spec"]["template"]["metadata"]["labels"], texts);
+        assert_eq!(meant["spec"]["replicas"], 2);
+        document.syntax = Syntax::Json;
+        assert_eq!(document.as_meant(), document.object);
+        assert_eq!(misfits(&document).len(), 3, "JSON has no such doubt");
     }
 
     #[test]

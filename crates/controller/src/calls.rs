@@ -26,11 +26,26 @@ type Answer = Result<Reply, ReplyError>;
 /// A run and the name of one of its metrics.
 type Id = (Key, String);
 
+/// Who asks whom.
+pub(crate) struct Callers {
+    /// Asks metric services over the network.
+    pub(crate) network: Arc<dyn HttpCaller>,
+    /// Asks the API server.
+    pub(crate) cluster: Arc<dyn HttpCaller>,
+}
+
+impl Callers {
+    fn of(&self, to: Destination) -> Arc<dyn HttpCaller> {
+        Arc::clone(match to {
+            Destination::Network => &self.network,
+            Destination::Cluster => &self.cluster,
+        })
+    }
+}
+
 /// Calls under way and answers not used yet.
 pub(crate) struct Calls {
-    http: Arc<dyn HttpCaller>,
-    /// Who asks the API server.
-    cluster: Arc<dyn HttpCaller>,
+    callers: Callers,
     metrics: Arc<Metrics>,
     known: BTreeMap<Key, BTreeMap<String, Entry>>,
     waiting: VecDeque<Id>,
@@ -45,21 +60,11 @@ struct Entry {
 }
 
 impl Calls {
-    /// No calls yet; they will be made through `http`, and those to the API server through `cluster`.
-    pub(crate) fn new(
-        (http, cluster): (Arc<dyn HttpCaller>, Arc<dyn HttpCaller>),
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    /// No calls yet; they will be made through `callers`.
+    pub(crate) fn new(callers: Callers, metrics: Arc<Metrics>) -> Self {
         let (known, waiting) = (BTreeMap::new(), VecDeque::new());
-        Self {
-            http,
-            cluster,
-            metrics,
-            known,
-            waiting,
-            running: JoinSet::new(),
-            asked: HashMap::new(),
-        }
+        let (running, asked) = (JoinSet::new(), HashMap::new());
+        Self { callers, metrics, known, waiting, running, asked }
     }
 
     /// Makes the calls of a plan, one a metric.
@@ -148,11 +153,8 @@ impl Calls {
             else {
                 continue;
             };
-            let http = match to {
-                Destination::Network => Arc::clone(&self.http),
-                Destination::Cluster => Arc::clone(&self.cluster),
-            };
-            let task = self.running.spawn(async move { http.call(call).await });
+            let caller = self.callers.of(to);
+            let task = self.running.spawn(async move { caller.call(call).await });
             self.asked.insert(task.id(), id);
         }
     }
@@ -209,7 +211,12 @@ mod tests {
     }
 
     fn calls() -> Calls {
-        Calls::new((Arc::new(Slow), Arc::new(Slow)), Arc::new(Metrics::default()))
+        calls_through(Arc::new(Slow))
+    }
+
+    fn calls_through(network: Arc<dyn HttpCaller>) -> Calls {
+        let callers = Callers { network, cluster: Arc::new(Slow) };
+        Calls::new(callers, Arc::new(Metrics::default()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,7 +254,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_panics_is_answered_as_unreachable_and_can_be_made_again() {
         let http = Arc::new(PanicsOnce(AtomicBool::new(false)));
-        let mut calls = Calls::new((http, Arc::new(Slow)), Arc::new(Metrics::default()));
+        let mut calls = calls_through(http);
         for reached in [false, true] {
             calls.make(&run("a"), vec![call("rate", 1)]);
             assert_eq!(calls.next().await, Some(run("a")));

@@ -6,6 +6,7 @@ use crate::{
         Cache, Kind,
         watch::{Scope, Watches},
     },
+    calls::Callers,
     cluster_reader::ClusterReader,
     config::ControllerConfig,
     endpoints::{Serving, serve_health, serve_metrics},
@@ -123,8 +124,8 @@ impl Controller {
             [metrics_server, health_server].into_iter().flatten().map(|server| server.task),
         );
         let cluster: Arc<dyn HttpCaller> = Arc::new(ClusterReader::new(client.clone()));
-        let engine =
-            Engine::new(authority.clone(), worker, (http, cluster), (&config, cache, watches));
+        let callers = Callers { network: http, cluster };
+        let engine = Engine::new(authority.clone(), worker, callers, (&config, cache, watches));
         let senses = Senses { news, pings, leads, stop: stopped };
         Ok(ControllerHandle {
             client: HandleClient(client),

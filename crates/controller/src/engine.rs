@@ -9,14 +9,13 @@
 use crate::{
     authority::Authority,
     cache::{Cache, Changed, Entry, Kept, Kind, Need, News, watch::Watches},
-    calls::Calls,
+    calls::{Callers, Calls},
     config::ControllerConfig,
     endpoints::{Health, Ping},
     events::Identity,
     failure::Failure,
     fence::{Fence, Passage},
     gather,
-    http_caller::HttpCaller,
     interest::Interests,
     job::{Done, Measuring, Settled, Subject, Worker},
     key::Key,
@@ -91,7 +90,7 @@ impl Engine {
     pub(crate) fn new(
         authority: Authority,
         worker: Worker,
-        callers: (Arc<dyn HttpCaller>, Arc<dyn HttpCaller>),
+        callers: Callers,
         (config, cache, watches): (&ControllerConfig, Cache, Watches),
     ) -> Self {
         Self {
@@ -232,15 +231,15 @@ impl Engine {
         }
     }
 
-    /// Records an update that was seen to end. What had ended when it was first seen was recorded by the
+    /// Records updates that were seen to end. What had ended when it was first seen was recorded by the
     /// process that led then.
     fn time_update(&self, before: Option<&Entry>, kept: &Kept) {
         let before = before.map(|entry| &entry.object);
         let (Some(Kept::Rollout(before)), Kept::Rollout(rollout)) = (before, kept) else { return };
-        if self.authority.is_leader()
-            && let Some(times) = metrics::ended(before, rollout)
-        {
-            self.metrics.time_update(&times);
+        if self.authority.is_leader() {
+            for times in metrics::ended(before, rollout) {
+                self.metrics.time_update(&times);
+            }
         }
     }
 
@@ -295,7 +294,10 @@ impl Engine {
                 let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.experiment(subject, gathered));
             }
-            (_, Some(Kept::Broken(why))) => self.report_broken(key, &why),
+            (_, Some(Kept::Broken(broken))) => {
+                let subject = self.subject(&key);
+                self.spawn(key, move |worker| worker.give_up(subject, broken));
+            }
             (Key::Rollout(name), None) => {
                 let writes = release::writes(&self.cache, name);
                 self.let_go(key, writes);
@@ -336,13 +338,6 @@ impl Engine {
             refused: BTreeMap::new(),
         };
         Measuring { observed, answers: self.calls.answers(key) }
-    }
-
-    fn report_broken(&mut self, key: Key, why: &str) {
-        let message = format!("the object cannot be understood: {why}");
-        let failure = Failure::invalid(message);
-        let subject = self.subject(&key);
-        self.spawn(key, move |worker| worker.give_up(subject, failure));
     }
 
     fn subject(&self, key: &Key) -> Subject {

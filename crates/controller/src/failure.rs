@@ -23,7 +23,7 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     /// A sentence.
     pub(crate) message: String,
-    /// What the request was about that failed, if it was one.
+    /// What may not be made or could not be changed, if that is it.
     pub(crate) target: Option<Box<ObjectRef>>,
     /// In the API server's words, why `target` may not be made.
     pub(crate) not_created: Option<String>,
@@ -67,15 +67,16 @@ impl Failure {
         Failed { reason, kind: self.kind(), drops_reasons }
     }
 
-    /// Whether nothing goes on until somebody acts, so that the status has to say so.
-    pub(crate) fn stops(&self) -> bool {
+    /// Whether the phase may speak of it, or of something else that is over, so that the status has to say so.
+    pub(crate) fn concerns_phase(&self) -> bool {
         self.kind() != Kind::Other
     }
 
     fn kind(&self) -> Kind<'_> {
         match self.refusal() {
             Some((target, why)) => Kind::NotCreated(target, why),
-            None if self.target.is_none() && self.code == "InvalidSpec" => Kind::Unreadable,
+            None if self.target.is_some() => Kind::NotChanged,
+            None if self.code == "InvalidSpec" => Kind::Unreadable,
             None => Kind::Other,
         }
     }
@@ -118,12 +119,19 @@ impl Failure {
 impl From<RequestFailed> for Failure {
     fn from(failed: RequestFailed) -> Self {
         let silent = failed.cause.is_stale_picture() || matches!(failed.cause, Cause::Refused(_));
+        let (not_created, message) = (failed.not_created(), failed.to_string());
+        let says_of_it = match failed.verb {
+            "get" => false,
+            // Whether it may be made is not known then.
+            "create" => not_created.is_some(),
+            _ => true,
+        };
         Self {
             fault: failed.cause.fault(),
             code: failed.cause.code(),
-            message: failed.to_string(),
-            not_created: failed.not_created(),
-            target: Some(Box::new(failed.target)),
+            message,
+            not_created,
+            target: says_of_it.then(|| Box::new(failed.target)),
             is_telling: !silent,
         }
     }

@@ -15,12 +15,18 @@ use crate::{
     cache::{Cache, Entry, Kept, Kind, Need},
     key::Name,
 };
-use api::argo::{AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Rollout, keys};
+use api::argo::{
+    AnalysisRun, AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Experiment,
+    Rollout, keys,
+};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
     discovery::v1::EndpointSlice,
 };
-use plan::rollout::{Observed, Reads, nested_templates, reads};
+use plan::{
+    broken::Broken,
+    rollout::{Observed, Reads, nested_templates, reads},
+};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -62,7 +68,9 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
         observed.workload = Some(found.as_ref().clone());
     }
     children(cache, name, &mut observed);
-    Gathered { observed, unread, rests_on: names(namespace, &wanted) }
+    let rests_on = names(namespace, &wanted);
+    observed.broken.extend(broken(cache, &rests_on));
+    Gathered { observed, unread, rests_on }
 }
 
 /// The kinds that a rollout refers to and that are watched only on demand.
@@ -113,14 +121,14 @@ fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads) -> Templates {
 fn experiments(cache: &Cache, name: &Name, wanted: &mut Reads, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
     for (_, entry) in cache.in_group(Kind::Experiment, &name.namespace, &name.name) {
-        if let Kept::Experiment(found) = &entry.object
+        if let Some(found) = experiment_of(entry)
             && entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref())
         {
             let status = found.status.as_ref();
             let templates = status.into_iter().flat_map(|status| &status.template_statuses);
             let services = templates.filter_map(|template| template.service_name.clone());
             wanted.services.extend(services.filter(|name| !name.is_empty()));
-            observed.experiments.push(Arc::clone(found));
+            observed.experiments.push(found);
         }
     }
 }
@@ -205,6 +213,35 @@ fn as_value(entry: &Entry) -> Option<Value> {
     }
 }
 
+/// What a plan rests on by name that is there and cannot be understood.
+fn broken(cache: &Cache, rests_on: &BTreeSet<ObjectRef>) -> Broken {
+    let why = |target: &ObjectRef| match &cache.find(target)?.object {
+        Kept::Broken(broken) => Some((target.clone(), broken.why.clone())),
+        _ => None,
+    };
+    rests_on.iter().filter_map(why).collect()
+}
+
+/// An analysis run, also one that cannot be understood.
+fn run_of(entry: &Entry) -> Option<Arc<AnalysisRun>> {
+    match &entry.object {
+        Kept::AnalysisRun(run) => Some(Arc::clone(run)),
+        Kept::Broken(broken) => Some(Arc::new(plan::broken::run(&broken.object, &broken.why))),
+        _ => None,
+    }
+}
+
+/// An experiment, also one that cannot be understood.
+fn experiment_of(entry: &Entry) -> Option<Arc<Experiment>> {
+    match &entry.object {
+        Kept::Experiment(found) => Some(Arc::clone(found)),
+        Kept::Broken(broken) => {
+            Some(Arc::new(plan::broken::experiment(&broken.object, &broken.why)))
+        }
+        _ => None,
+    }
+}
+
 /// ReplicaSets, analysis runs and pods of the rollout. ReplicaSets that nobody owns may be adopted.
 fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
@@ -220,13 +257,13 @@ fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Obser
             observed.replica_sets.push(Arc::clone(set));
             observed.pods.extend(pods(cache, set_name));
         }
+        if let (Kept::Broken(broken), Some(_)) = (&entry.object, &entry.owner) {
+            let target = Kind::ReplicaSet.reference(namespace, &set_name.name);
+            observed.broken.insert(target, broken.why.clone());
+        }
     }
     for (_, entry) in cache.in_group(Kind::AnalysisRun, namespace, name) {
-        if let Kept::AnalysisRun(run) = &entry.object
-            && is_own(entry)
-        {
-            observed.analysis_runs.push(Arc::clone(run));
-        }
+        observed.analysis_runs.extend(run_of(entry).filter(|_| is_own(entry)));
     }
 }
 

@@ -7,6 +7,7 @@
 //! other key.
 
 use crate::{
+    cache::Broken,
     events::{Identity, Recorder},
     failure::{Failure, caught},
     fault::{Fault, RequestFailed},
@@ -22,9 +23,10 @@ use crate::{
 use api::argo::{GenerationForm, keys::CONTROLLER_INSTANCE_ID};
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
-    laws,
+    broken, laws,
     rollout::failure,
 };
 use serde_json::{Value, json};
@@ -188,10 +190,24 @@ impl Worker {
         self.carry_out(subject, Plan { writes, ..Plan::default() }, done).await
     }
 
-    /// Tells why nothing can be done for an object.
-    pub(crate) async fn give_up(self, subject: Subject, failure: Failure) -> Done {
+    /// Tells why nothing can be done for an object, and ends one that others wait for.
+    pub(crate) async fn give_up(self, subject: Subject, broken: Arc<Broken>) -> Done {
+        let mut done = Done::default();
+        let failure = Failure::invalid(format!("the object cannot be understood: {}", broken.why));
+        let end = match subject.key {
+            Key::Rollout(_) => None,
+            Key::Run(_) | Key::Experiment(_) => {
+                let target = subject.key.object();
+                broken::end(target, &broken.object, &broken.why, self.clock.now())
+            }
+        };
+        if let Some(write) = end
+            && let Err(error) = self.perform(&subject, write, &mut done).await
+        {
+            tracing::warn!(error = error.message, "the failure is not in the status");
+        }
         self.tell(&subject, &failure).await;
-        Done { failure: Some(failure), ..Done::default() }
+        Done { failure: Some(failure), ..done }
     }
 
     async fn try_rollout(
@@ -244,11 +260,13 @@ impl Worker {
             let (observed, answers, now) = (&measuring.observed, answers.clone(), self.clock.now());
             let mut planned = caught(|| self.planner.analysis_run(observed, answers, now))?;
             done.wake = planned.plan.wake;
+            let before = done.written.len();
             let outcome = self.carry_out(subject, std::mem::take(&mut planned.plan), done).await;
             if !is_planned_around(&outcome, &mut measuring.observed.refused) {
                 outcome?;
                 break planned;
             }
+            self.see_jobs(&done.written[before..], &mut measuring.observed.jobs).await?;
         };
         let mut awaited = measuring.observed.in_flight;
         awaited.extend(planned.calls.iter().map(|call| call.metric.clone()));
@@ -260,6 +278,18 @@ impl Worker {
         });
         done.calls = planned.calls;
         done.used = used;
+        Ok(())
+    }
+
+    /// Looks at the Jobs that were made or taken down before another one was refused, so that the next plan
+    /// knows of them: the watch has not told of them yet.
+    async fn see_jobs(&self, written: &[Written], jobs: &mut Vec<Job>) -> Result<(), Failure> {
+        for Written { target, .. } in written.iter().filter(|written| written.target.kind == "Job")
+        {
+            let live = self.writer.get(target).await?;
+            jobs.retain(|job| job.metadata.name.as_ref() != Some(&target.name));
+            jobs.extend(live.and_then(|live| serde_json::from_value(live).ok()));
+        }
         Ok(())
     }
 
@@ -403,7 +433,7 @@ impl Worker {
             self.tell_by_event(subject, failure, fault);
         }
         // The generation may be another one by now, or somebody was in the way of the write last time.
-        let is_due = is_news || failure.stops();
+        let is_due = is_news || failure.concerns_phase();
         if let Key::Rollout(_) = subject.key
             && is_due
             && let Err(error) = self.tell_in_status(object, failure).await

@@ -6,6 +6,7 @@
 //! **Invariant.** No IO, no clock, no randomness, no memory: the same input gives the same plan.
 
 pub mod analysis_run;
+pub mod broken;
 pub mod experiment;
 pub mod laws;
 pub mod rollout;

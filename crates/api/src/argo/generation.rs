@@ -50,10 +50,14 @@ impl Rollout {
     /// ReplicaSet notes the generation too.
     pub fn is_taken_in(&self) -> bool {
         let mut conditions = self.status.iter().flat_map(|status| &status.conditions);
-        let stops = |it: &RolloutCondition| {
-            it.reason == keys::SET_CREATE_ERROR || it.type_ == keys::CONDITION_INVALID_SPEC
-        };
-        self.is_observed() && !conditions.any(stops)
+        self.is_observed() && !conditions.any(RolloutCondition::stops)
+    }
+}
+
+impl RolloutCondition {
+    /// Whether it tells why no look at the specification gets to its end.
+    pub fn stops(&self) -> bool {
+        self.reason == keys::SET_CREATE_ERROR || self.type_ == keys::CONDITION_INVALID_SPEC
     }
 }
 

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Lists that are merged by key, by the name of their field.
-const KEYED_LISTS: [(&str, &[&str]); 14] = [
+const KEYED_LISTS: [(&str, &[&str]); 13] = [
     ("containers", &["name"]),
     ("initContainers", &["name"]),
     ("ephemeralContainers", &["name"]),
@@ -19,7 +19,6 @@ const KEYED_LISTS: [(&str, &[&str]); 14] = [
     ("claims", &["name"]),
     ("hostAliases", &["ip"]),
     ("topologySpreadConstraints", &["topologyKey", "whenUnsatisfiable"]),
-    ("volumes", &["name"]),
     ("imagePullSecrets", &["name"]),
     ("resourceClaims", &["name"]),
     ("schedulingGates", &["name"]),
@@ -100,6 +99,7 @@ fn refine(schema: &mut Value) {
         merge_lists_by_key(properties);
         add_defaults(properties);
         take_any_amount(properties);
+        take_any_volume(properties);
         if is_atomic(properties) {
             keywords.insert("x-kubernetes-map-type".to_owned(), json!("atomic"));
         }
@@ -139,6 +139,16 @@ fn take_any_amount(properties: &mut Map<String, Value>) {
         if let Some(schema) = properties.get_mut(amounts) {
             *schema = json!({ "x-kubernetes-preserve-unknown-fields": true });
         }
+    }
+}
+
+/// Takes the volumes of a pod as upstream's definitions do: newer clusters have kinds of volumes that are not
+/// known here, and what is wrong with one the API server says when pods are made of it.
+fn take_any_volume(properties: &mut Map<String, Value>) {
+    if properties.contains_key("containers")
+        && let Some(schema) = properties.get_mut("volumes")
+    {
+        *schema = json!({ "x-kubernetes-preserve-unknown-fields": true });
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &LintArguments, screen: &mut Screen<'_>) -> Result<
     // Upstream's linter reads JSON as YAML, and its complaints say so.
     for document in &mut documents {
         document.syntax = Syntax::Yaml;
+        document.object = document.as_meant();
     }
     let rollouts: Vec<&Document> = documents.iter().filter(|found| is_rollout(found)).collect();
     match arguments.output {

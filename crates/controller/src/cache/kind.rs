@@ -87,8 +87,17 @@ pub(crate) enum Kept {
     Rollout(Arc<Rollout>),
     /// A Service.
     Service(Arc<Service>),
-    /// An object that does not fit its type, with the reason.
-    Broken(Arc<str>),
+    /// An object that does not fit its type.
+    Broken(Arc<Broken>),
+}
+
+/// An object that cannot be understood.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    /// What is wrong with it.
+    pub(crate) why: String,
+    /// As it came.
+    pub(crate) object: Value,
 }
 
 impl Kind {
@@ -203,7 +212,7 @@ impl Kind {
     fn read_raw(self, text: &str) -> Kept {
         let mut object = match serde_json::from_str::<Value>(text) {
             Ok(object) if object.is_object() => object,
-            _ => return Kept::Broken("not an object".into()),
+            _ => return broken("not an object".to_owned(), text),
         };
         let (api_version, kind) = self.names();
         object["apiVersion"] = Value::from(api_version);
@@ -229,7 +238,12 @@ fn read_whole<K: DeserializeOwned>(text: &str, keep: impl FnOnce(Arc<K>) -> Kept
 
 /// One broken object must not blind the controller to all others, so it is kept as broken.
 fn read<K: DeserializeOwned>(text: &str, keep: impl FnOnce(K) -> Kept) -> Kept {
-    serde_json::from_str(text).map_or_else(|error| Kept::Broken(plainly(&error).into()), keep)
+    serde_json::from_str(text).map_or_else(|error| broken(plainly(&error), text), keep)
+}
+
+fn broken(why: String, text: &str) -> Kept {
+    let object = serde_json::from_str(text).unwrap_or_default();
+    Kept::Broken(Arc::new(Broken { why, object }))
 }
 
 /// What is wrong, without the place in a text that nobody will ever see.

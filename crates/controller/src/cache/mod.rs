@@ -12,7 +12,7 @@ pub(crate) mod watch;
 mod wire;
 
 pub(crate) use groups::SERVICE_NAME;
-pub(crate) use kind::{Kept, Kind, Need};
+pub(crate) use kind::{Broken, Kept, Kind, Need};
 pub(crate) use wire::Wire;
 
 use crate::{key::Name, writer::Expect};

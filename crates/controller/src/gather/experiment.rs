@@ -1,6 +1,6 @@
 //! Gathering what a plan for an experiment rests on.
 
-use super::{names, objects, pods, templates};
+use super::{broken, names, objects, pods, run_of, templates};
 use crate::{
     cache::{Cache, Entry, Kept, Kind},
     key::Name,
@@ -42,6 +42,7 @@ pub(crate) fn experiment(
     let unread = objects(cache, &wanted, &mut observed.objects);
     children(cache, namespace, &mut observed);
     let mut rests_on = names(namespace, &wanted);
+    observed.broken = broken(cache, &rests_on);
     let above = owning_rollout(experiment).map(|name| Kind::Rollout.reference(namespace, name));
     rests_on.extend(above);
     GatheredExperiment { observed, unread, rests_on }
@@ -80,10 +81,7 @@ fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
         }
     }
     for (name, entry) in cache.in_namespace(Kind::AnalysisRun, namespace) {
-        if let Kept::AnalysisRun(run) = &entry.object
-            && (is_own(entry) || name.name.starts_with(&own))
-        {
-            observed.analysis_runs.push(Arc::clone(run));
-        }
+        let is_meant = is_own(entry) || name.name.starts_with(&own);
+        observed.analysis_runs.extend(Some(entry).filter(|_| is_meant).and_then(run_of));
     }
 }

@@ -3,16 +3,14 @@
 use api::argo::{Rollout, RolloutDurationStatus};
 use plan::rollout::superseded;
 
-/// The times of an update that ended between two looks at a rollout: it has its end in the status now, or
-/// another one has begun in its place.
-pub(crate) fn ended(before: &Rollout, after: &Rollout) -> Option<RolloutDurationStatus> {
-    let (known, times) = (times_of(before), times_of(after)?);
+/// The times of the updates that ended between two looks at a rollout: one has its end in the status now, and
+/// another one may have begun in the place of one that was under way.
+pub(crate) fn ended(before: &Rollout, after: &Rollout) -> Vec<RolloutDurationStatus> {
+    let (known, Some(times)) = (times_of(before), times_of(after)) else { return Vec::new() };
     let overtaken = known.and_then(|known| superseded(known, times));
-    let finished = || {
-        let is_known = known.and_then(|known| known.finished_at.as_ref());
-        times.finished_at.as_ref().filter(|end| is_known != Some(*end)).map(|_| times.clone())
-    };
-    overtaken.or_else(finished)
+    let is_known = known.and_then(|known| known.finished_at.as_ref());
+    let finished = times.finished_at.as_ref().filter(|end| is_known != Some(*end));
+    overtaken.into_iter().chain(finished.map(|_| times.clone())).collect()
 }
 
 fn times_of(rollout: &Rollout) -> Option<&RolloutDurationStatus> {
@@ -36,9 +34,11 @@ mod tests {
     fn an_update_that_another_one_overtakes_is_timed_as_superseded() {
         let first = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
         let second = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:01:00Z"}));
-        assert_eq!(ended(&first, &first), None);
+        assert!(ended(&first, &first).is_empty());
         let metrics = Metrics::default();
-        metrics.time_update(&ended(&first, &second).unwrap());
+        for times in ended(&first, &second) {
+            metrics.time_update(&times);
+        }
         let text = metrics.render();
         let expected = "rollout_duration_seconds_sum{status=\"Superseded\"} 60";
         assert!(text.contains(expected), "{text}");
@@ -49,8 +49,19 @@ mod tests {
         let running = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
         let whole = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z",
             "finishedAt": "2026-01-01T00:01:00Z", "completionStatus": "Promoted"}));
-        let found = ended(&running, &whole).unwrap();
-        assert_eq!(found.completion_status.as_deref(), Some("Promoted"));
-        assert_eq!(ended(&whole, &whole), None);
+        assert_eq!(words(&ended(&running, &whole)), ["Promoted"]);
+        assert!(ended(&whole, &whole).is_empty());
+    }
+
+    #[test]
+    fn an_update_that_is_first_seen_when_it_has_ended_is_timed_beside_the_one_it_overtook() {
+        let first = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:00:00Z"}));
+        let second = rollout(&json!({"rolloutStartedAt": "2026-01-01T00:01:00Z",
+            "finishedAt": "2026-01-01T00:03:00Z", "completionStatus": "Promoted"}));
+        assert_eq!(words(&ended(&first, &second)), ["Superseded", "Promoted"]);
+    }
+
+    fn words(ended: &[RolloutDurationStatus]) -> Vec<&str> {
+        ended.iter().filter_map(|times| times.completion_status.as_deref()).collect()
     }
 }

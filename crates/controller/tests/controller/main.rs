@@ -1,6 +1,8 @@
 //! The controller as a whole, on an API server in process and on virtual time.
 
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod modes;

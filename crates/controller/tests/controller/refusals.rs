@@ -63,6 +63,57 @@ async fn a_version_whose_replica_set_may_not_be_made_degrades_the_rollout_until_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_over_is_no_longer_told_while_another_write_fails() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    cluster.until("Healthy", 120).await;
+    gate.deny(Some("/replicasets"));
+    cluster.set_image(YELLOW).await;
+    cluster.until("Degraded", 120).await;
+    // One may be made now, but none changed.
+    gate.deny(Some("/replicasets/"));
+    pass(300).await;
+    let status = cluster.web().await["status"].take();
+    let message = status["message"].as_str().unwrap_or_default();
+    assert_eq!(status["phase"], "Progressing", "{status:#}");
+    assert!(message.starts_with("could not patch ReplicaSet default/web-"), "{message}");
+    let conditions = status["conditions"].to_string();
+    assert!(!conditions.contains("ReplicaSetCreateError"), "{conditions}");
+    gate.deny(None);
+    cluster.until("Healthy", 600).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_notes_the_generation_of_the_workload_that_clients_wait_for() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    let mut rollout = canary(&json!([{"setWeight": 20}]), &Value::Null);
+    let spec = &mut rollout["spec"];
+    let (template, selector) = (spec["template"].take(), spec["selector"].clone());
+    spec["workloadRef"] = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "base"});
+    spec.as_object_mut().unwrap().remove("template");
+    cluster
+        .create(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "base"},
+            "spec": {"replicas": 0, "selector": selector, "template": template},
+        }))
+        .await;
+    cluster.create(rollout).await;
+    cluster.until("Healthy", 120).await;
+    gate.deny(Some("/replicasets"));
+    let image = json!({"spec": {"template": {"metadata": {"annotations": {"second": "yes"}}}}});
+    cluster.patch("apps/v1", "Deployment", "base", image).await;
+    let stuck = cluster.until("Degraded", 120).await;
+    let noted = &stuck["metadata"]["annotations"]["rollout.argoproj.io/workload-generation"];
+    assert_eq!((&stuck["status"]["workloadObservedGeneration"], noted), (&json!("2"), &json!("2")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_template_that_kubernetes_refuses_is_an_invalid_specification_until_it_is_mended() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;
@@ -107,6 +158,35 @@ async fn an_analysis_whose_job_may_not_be_made_ends_in_error() {
     let measured = &run["status"]["metricResults"][0];
     assert_eq!(measured["error"], 5, "{measured:#}");
     assert_eq!(measured["measurements"][0]["message"], "the test does not allow it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_made_before_another_one_was_refused_is_not_made_again() {
+    let cluster = Cluster::start().await;
+    let gate = Gate::open();
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    let pods = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
+    // No Job may have a name with a capital letter.
+    let metrics = ["check", "Refused"].map(|name| {
+        let job = json!({"spec": {"template": pods}});
+        json!({"name": name, "count": 1, "provider": {"job": job}})
+    });
+    cluster
+        .create(json!({
+            "apiVersion": ARGO, "kind": "AnalysisRun", "metadata": {"name": "by-hand"},
+            "spec": {"metrics": metrics},
+        }))
+        .await;
+    pass(5).await;
+    let made = gate
+        .writes()
+        .into_iter()
+        .filter(|write| write.starts_with("POST") && write.ends_with("/jobs"));
+    assert_eq!(made.count(), 2, "{:#?}", gate.writes());
+    let run = cluster.get(ARGO, "AnalysisRun", "by-hand").await;
+    let phases = run["status"]["metricResults"].as_array().unwrap().iter();
+    let phases = phases.map(|it| it["measurements"][0]["phase"].clone()).collect::<Vec<_>>();
+    assert_eq!(phases, ["Running", "Error"], "{run:#}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,10 @@ use super::{
     runs::{self, Built},
     subject::Subject,
 };
-use crate::rollout::{Wait, sets};
+use crate::{
+    broken::absence,
+    rollout::{Wait, sets},
+};
 use api::argo::{
     AnalysisPhase, AnalysisRun, ExperimentAnalysisRunStatus, ExperimentAnalysisTemplateRef,
 };
@@ -69,8 +72,9 @@ fn missing_template(
     };
     let resource = kind.to_lowercase();
     let message = format!(
-        "{kind} verification failed for analysis '{}': {resource}.argoproj.io \"{name}\" not found",
-        analysis.name
+        "{kind} verification failed for analysis '{}': {resource}.argoproj.io \"{name}\" {}",
+        analysis.name,
+        absence(&subject.observed.broken, (kind, name))
     );
     (!is_there).then(|| failed(analysis, message))
 }

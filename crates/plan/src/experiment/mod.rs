@@ -19,7 +19,10 @@ pub(crate) mod subject;
 mod templates;
 mod validate;
 
-use crate::rollout::{Reads, Wait};
+use crate::{
+    broken::Broken,
+    rollout::{Reads, Wait},
+};
 use api::argo::{
     AnalysisPhase, AnalysisRun, AnalysisTemplate, AnalysisTemplateRef, ClusterAnalysisTemplate,
     Experiment, Rollout,
@@ -52,6 +55,8 @@ pub struct Observed {
     pub templates: BTreeMap<String, Option<AnalysisTemplate>>,
     /// Cluster analysis templates by name; absent ones as `None`.
     pub cluster_templates: BTreeMap<String, Option<ClusterAnalysisTemplate>>,
+    /// Templates that are there and cannot be understood.
+    pub broken: Broken,
     /// Hashes of the namespace's other ReplicaSets: pods of the experiment must not pass for theirs.
     pub hashes: BTreeSet<String>,
     /// Pods of the experiment's ReplicaSets, as evidence of why they are not ready.

@@ -1,7 +1,10 @@
 //! Building the analysis run of an experiment out of a template and its arguments.
 
 use super::{subject::Subject, template_ref};
-use crate::rollout::{analysis, sets, sets::SetExt};
+use crate::{
+    broken::no_run,
+    rollout::{analysis, sets, sets::SetExt},
+};
 use ::analysis::{arguments, template};
 use api::argo::{
     AnalysisRun, AnalysisRunSpec, AnalysisTemplate, Argument, ClusterAnalysisTemplate,
@@ -58,8 +61,8 @@ fn spec(
     let templates: Vec<&AnalysisTemplate> = subject.observed.templates.values().flatten().collect();
     let cluster: Vec<&ClusterAnalysisTemplate> =
         subject.observed.cluster_templates.values().flatten().collect();
-    let merged =
-        template::merge(&wanted, &templates, &cluster).map_err(|error| error.to_string())?;
+    let merged = template::merge(&wanted, &templates, &cluster)
+        .map_err(|error| no_run(&subject.observed.broken, &error))?;
     let rules = RolloutAnalysis {
         dry_run: subject.experiment.spec.dry_run.clone(),
         measurement_retention: subject.experiment.spec.measurement_retention.clone(),

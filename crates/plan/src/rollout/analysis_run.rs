@@ -5,6 +5,7 @@ use super::{
     sets::{self, SetExt},
     subject::Subject,
 };
+use crate::broken::no_run;
 use analysis::{field_ref, template};
 use api::argo::{
     AnalysisRun, AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplate, Argument,
@@ -180,7 +181,7 @@ fn spec(
     let cluster: Vec<&ClusterAnalysisTemplate> =
         subject.observed.cluster_templates.values().flatten().collect();
     let merged = template::merge(&analysis.templates, &templates, &cluster)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| no_run(&subject.observed.broken, &error))?;
     template::run_spec(merged, &args, analysis).map_err(|error| error.to_string())
 }
 

@@ -35,6 +35,8 @@ pub enum Kind<'a> {
     Unreadable,
     /// An object could not be made, in the API server's words.
     NotCreated(&'a ObjectRef, &'a str),
+    /// An object that is there could not be changed.
+    NotChanged,
     /// Anything else.
     Other,
 }
@@ -48,20 +50,19 @@ pub fn told(
     as_of: (GenerationForm, Timestamp),
 ) -> Option<Write> {
     let metadata: ObjectMeta = from_value(live["metadata"].clone()).unwrap_or_default();
+    let noted = |generation: Option<i64>| generation.map(|it| ObservedGeneration::of(it, as_of.0));
     let mut status = json!({});
-    if !failed.drops_reasons {
-        status["reasons"] = json!([failed.reason]);
-    }
     if let Some(condition) = condition(&target.name, failed, as_of.1) {
-        let generation = metadata.generation;
-        let observed = generation.map(|generation| ObservedGeneration::of(generation, as_of.0));
-        let RolloutStatus { phase, message, conditions, .. } = stopped(live, condition, as_of);
-        status["phase"] = json!(phase);
-        status["message"] = json!(message);
-        status["conditions"] = json!(conditions);
-        status["observedGeneration"] = json!(observed);
+        status = stopped(live, condition, as_of);
+        status["observedGeneration"] = json!(noted(metadata.generation));
+        status["workloadObservedGeneration"] = json!(noted(workload_generation(live, &metadata)));
+    } else if let Some(moving) = moving(live, failed, as_of) {
+        status = moving;
     } else if let Some(message) = message(live, &failed.reason.message) {
         status["message"] = json!(message);
+    }
+    if !failed.drops_reasons {
+        status["reasons"] = json!([failed.reason]);
     }
     let mut after = live["status"].clone();
     json_patch::merge(&mut after, &status);
@@ -95,7 +96,7 @@ fn condition(rollout: &str, failed: &Failed<'_>, now: Timestamp) -> Option<Rollo
                 },
                 invalid,
             ),
-        Kind::NotCreated(..) | Kind::Other => return None,
+        Kind::NotCreated(..) | Kind::NotChanged | Kind::Other => return None,
     };
     Some(conditions::condition(kind, status, text, now))
 }
@@ -109,18 +110,22 @@ fn template_problems(why: &str) -> Option<&str> {
     is_ours.then_some(problems)
 }
 
+/// The generation of the workload that was looked at, where clients wait for it to be noted.
+fn workload_generation(live: &Value, metadata: &ObjectMeta) -> Option<i64> {
+    let text = sets::annotation(metadata, keys::WORKLOAD_GENERATION);
+    text.filter(|_| live["spec"]["workloadRef"].is_object())?.parse().ok()
+}
+
 /// What is stored, stopped by `condition`.
-fn stopped(
-    live: &Value,
-    condition: RolloutCondition,
-    as_of: (GenerationForm, Timestamp),
-) -> RolloutStatus {
+fn stopped(live: &Value, condition: RolloutCondition, as_of: (GenerationForm, Timestamp)) -> Value {
     let mut status = RolloutStatus {
         phase: Some(RolloutPhase::Degraded),
         message: Some(format!("{}: {}", condition.reason, condition.message)),
         conditions: conditions_of(live),
         ..RolloutStatus::default()
     };
+    // What stopped it before does so no more.
+    status.conditions.retain(|it| !it.stops() || it.type_ == condition.type_);
     let before = conditions::get(&status, &condition.type_);
     let says = |it: &RolloutCondition| [&it.status, &it.reason, &it.message].map(String::clone);
     if before.map(says) != Some(says(&condition)) {
@@ -128,8 +133,36 @@ fn stopped(
         conditions::remove(&mut status, &condition.type_);
         conditions::set(&mut status, condition);
     }
+    shown(status, as_of)
+}
+
+/// What is stored, no longer stopped by what stopped it, where the failure is one of a plan that went past
+/// that. Its generation was noted although no look at it came to its end, so that is taken back.
+fn moving(live: &Value, failed: &Failed<'_>, as_of: (GenerationForm, Timestamp)) -> Option<Value> {
+    if !matches!(failed.kind, Kind::NotCreated(..) | Kind::NotChanged) {
+        return None;
+    }
+    let (stops, others): (Vec<_>, Vec<_>) =
+        conditions_of(live).into_iter().partition(RolloutCondition::stops);
+    if stops.is_empty() {
+        return None;
+    }
+    let status = RolloutStatus {
+        phase: Some(RolloutPhase::Progressing),
+        message: Some(failed.reason.message.clone()),
+        conditions: others,
+        ..RolloutStatus::default()
+    };
+    let mut status = shown(status, as_of);
+    status["observedGeneration"] = Value::Null;
+    Some(status)
+}
+
+/// The fields that say how a rollout stands.
+fn shown(mut status: RolloutStatus, as_of: (GenerationForm, Timestamp)) -> Value {
     readiness::set(&mut status, as_of);
-    status
+    let RolloutStatus { phase, message, conditions, .. } = status;
+    json!({"phase": phase, "message": message, "conditions": conditions})
 }
 
 /// What is said beside the phase: while things move why they do not, and after an abort what keeps it from
@@ -203,6 +236,7 @@ mod tests {
                 "phase": "Degraded",
                 "message": message,
                 "observedGeneration": 4,
+                "workloadObservedGeneration": null,
                 "conditions": [
                     ["Progressing", "False", "ReplicaSetCreateError"],
                     ["Ready", "False", "Degraded"],
@@ -233,6 +267,7 @@ mod tests {
                 "phase": "Degraded",
                 "message": "InvalidSpec: The Rollout \"web\" is invalid: could not do it: no",
                 "observedGeneration": 4,
+                "workloadObservedGeneration": null,
                 "conditions": [
                     ["InvalidSpec", "True", "InvalidSpec"],
                     ["Ready", "False", "Degraded"],
@@ -240,6 +275,51 @@ mod tests {
                 ],
             })
         );
+    }
+
+    /// A rollout whose ReplicaSet `web-5f` was refused.
+    fn refused() -> Value {
+        let message = "Failed to create new replica set \"web-5f\": no room";
+        let mut live = live("Degraded", &progressing("False", "ReplicaSetCreateError", message));
+        live["status"]["message"] = json!(format!("ReplicaSetCreateError: {message}"));
+        live["status"]["observedGeneration"] = json!("4");
+        live
+    }
+
+    #[test]
+    fn a_refusal_that_is_over_is_no_longer_told_when_another_write_fails() {
+        let service = ObjectRef::new("v1", "Service", "shop", "web");
+        let expected = json!({
+            "phase": "Progressing",
+            "message": "could not do it: no",
+            "observedGeneration": null,
+            "conditions": [["Ready", "False", "Progressing"], ["Reconciling", "True", "Progressing"]],
+        });
+        for kind in [Kind::NotChanged, Kind::NotCreated(&service, "no")] {
+            assert_eq!(told_of(&refused(), kind), expected);
+        }
+        assert_eq!(told_of(&refused(), Kind::Other), json!({}), "nothing shows that it is over");
+    }
+
+    #[test]
+    fn what_stopped_a_rollout_before_is_not_told_beside_what_stops_it_now() {
+        let told = told_of(&refused(), Kind::Unreadable);
+        assert_eq!(told["conditions"][0], json!(["InvalidSpec", "True", "InvalidSpec"]));
+        assert_eq!(told["conditions"].as_array().map(Vec::len), Some(3), "{told}");
+    }
+
+    #[test]
+    fn a_refusal_notes_the_generation_of_the_workload_too() {
+        let set = ObjectRef::new("apps/v1", "ReplicaSet", "shop", "web-5f");
+        let mut live = live("Healthy", &Value::Null);
+        live["metadata"]["annotations"] = json!({keys::WORKLOAD_GENERATION: "9"});
+        live["status"]["workloadObservedGeneration"] = json!("8");
+        let mut noted = |spec: Value| {
+            live["spec"] = spec;
+            told_of(&live, Kind::NotCreated(&set, "no"))["workloadObservedGeneration"].take()
+        };
+        assert_eq!(noted(json!({"workloadRef": {"kind": "Deployment"}})), json!(9));
+        assert_eq!(noted(json!({})), Value::Null);
     }
 
     #[test]

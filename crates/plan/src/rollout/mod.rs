@@ -60,6 +60,7 @@ pub use duration::superseded;
 pub use reads::{Reads, analyses, nested_templates, reads};
 pub use waits::Wait;
 
+use crate::broken::Broken;
 use api::argo::{
     AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, GenerationForm, Rollout,
     RolloutStatus, keys,
@@ -101,6 +102,8 @@ pub struct Observed {
     pub cluster_templates: BTreeMap<String, Option<ClusterAnalysisTemplate>>,
     /// The Deployment of `spec.workloadRef`.
     pub workload: Option<Deployment>,
+    /// What of all that, and of the ReplicaSets it owns, is there and cannot be understood.
+    pub broken: Broken,
     /// Pods of the rollout's ReplicaSets, as evidence of why they are not ready.
     pub pods: Vec<Arc<Pod>>,
     /// Whether the API server drops `status.reasons`, as it does under upstream's definition.

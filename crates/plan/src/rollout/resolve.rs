@@ -4,6 +4,7 @@
 //! Start with [`resolve`]. However often one look plans, this is worked out once.
 
 use super::{Observed, hash, quantities};
+use crate::broken::absence;
 use api::argo::{CanaryStep, ObjectRef, Rollout};
 use k8s_openapi::{
     api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
@@ -73,7 +74,9 @@ fn from_workload(
     }
     let found = observed.workload.as_ref().and_then(|deployment| deployment.spec.as_ref());
     let Some(deployment) = found else {
-        return Err(format!("deployment.apps \"{}\" not found", text(&workload.name)));
+        let name = text(&workload.name);
+        let why = absence(&observed.broken, ("Deployment", &name));
+        return Err(format!("deployment.apps \"{name}\" {why}"));
     };
     let selector = observed.rollout.spec.selector.clone();
     Ok((deployment.template.clone(), selector.unwrap_or_else(|| deployment.selector.clone())))

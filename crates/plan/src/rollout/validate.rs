@@ -10,6 +10,7 @@ use super::{
     subject::{Subject, int_or_percent, selects},
     validate_analyses, validate_experiment, validate_routes, validate_selector,
 };
+use crate::broken::{absence, sentence};
 use api::argo::{
     AntiAffinity, CanaryStep, CanaryStrategy, RolloutPause, RolloutSpec, StepKind, keys,
 };
@@ -99,6 +100,7 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
     template(subject, &mut problems);
     strategy(subject, &mut problems);
     if problems.is_empty() {
+        sets_of_its_own(subject, &mut problems);
         services(subject, &mut problems);
         let found = reads::object_problems(subject.rollout, &subject.observed.objects);
         problems.extend(found.iter().map(Problem::of_router));
@@ -397,10 +399,20 @@ fn anti_affinity(rule: Option<&AntiAffinity>, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Versions whose pods nobody can count would be made again, or left without traffic.
+fn sets_of_its_own(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
+    let broken = subject.observed.broken.iter();
+    for (set, why) in broken.filter(|(target, _)| target.kind == "ReplicaSet") {
+        let text = format!("replicaset.apps {:?} {}", set.name, sentence(why));
+        problems.push(Problem { path: "spec.template".to_owned(), text });
+    }
+}
+
 fn services(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
     for (path, name) in reads::named_services(subject.rollout) {
         let Some(service) = super::services::find(subject, name) else {
-            let detail = format!("service {name:?} not found");
+            let why = absence(&subject.observed.broken, ("Service", name));
+            let detail = format!("service {name:?} {why}");
             problems.push(Problem::invalid(path, &json!(name), &detail));
             continue;
         };

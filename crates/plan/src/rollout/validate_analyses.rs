@@ -8,7 +8,7 @@ use super::{
     subject::Subject,
     validate::Problem,
 };
-use crate::analysis_run::can_measure;
+use crate::{analysis_run::can_measure, broken::no_run};
 use analysis::{
     arguments::resolve_metric,
     counting::effective_count,
@@ -69,8 +69,9 @@ fn missing(subject: &Subject<'_>, path: &str, analysis: &RolloutAnalysis) -> Vec
             Referrer::Analysis => path,
             Referrer::Template => "spec.templates",
         };
-        let detail = format!("{} '{}' not found", missing.kind, missing.name);
-        Problem::invalid(path, &json!(missing.name), &detail)
+        let name = missing.name.clone();
+        let detail = no_run(&subject.observed.broken, &missing.into());
+        Problem::invalid(path, &json!(name), &detail)
     };
     let found = template::missing(&analysis.templates, &templates, &cluster);
     found.into_iter().map(problem).collect()

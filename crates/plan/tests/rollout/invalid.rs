@@ -2,6 +2,7 @@
 
 use crate::model::{World, rollout, routed};
 use serde_json::{Value, json};
+use vocab::{ObjectRef, Write};
 
 /// Problems of a rollout as its message lists them.
 fn problems(object: Value) -> String {
@@ -10,6 +11,47 @@ fn problems(object: Value) -> String {
     let message = world.outcome().message;
     let prefix = "InvalidSpec: The Rollout \"shop\" is invalid: ";
     message.strip_prefix(prefix).unwrap_or_else(|| panic!("valid: {message}")).to_owned()
+}
+
+/// What the status says of a rollout while an object that it rests on cannot be understood.
+fn with_broken(world: &World, kind: &str, name: &str) -> String {
+    let mut observed = world.observed();
+    let target = ObjectRef::new("v1", kind, "default", name);
+    observed.broken.insert(target, "invalid type".to_owned());
+    if kind == "Service" {
+        observed.services.insert(name.to_owned(), None);
+    }
+    let plan = plan::rollout::plan(&observed, world.now);
+    assert_eq!(plan.writes, Vec::new(), "nothing else happens");
+    let Some(Write::Patch { body, .. }) = plan.status else { panic!("{plan:#?}") };
+    body["status"]["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_there_and_cannot_be_understood_is_not_called_missing() {
+    let analysis = json!({"templates": [{"templateName": "all", "clusterScope": true}]});
+    let strategy = json!({"canary": {"steps": [{"analysis": analysis}]}});
+    let judged = World::new(rollout(2, &strategy));
+    let routed = World::new(rollout(2, &routed(&json!([])))).with_service("stable").with_route();
+    let plain = World::new(rollout(2, &json!({"canary": {}})));
+    let mut object = rollout(2, &json!({"canary": {}}));
+    object["spec"].as_object_mut().unwrap().remove("template");
+    object["spec"]["workloadRef"] =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"});
+    let referring = World::new(object);
+    let cases = [
+        (&judged, "ClusterAnalysisTemplate", "all", "ClusterAnalysisTemplate 'all'"),
+        (&routed, "Service", "canary", "service \"canary\""),
+        (&plain, "ReplicaSet", "shop-5f", "replicaset.apps \"shop-5f\""),
+        (&referring, "Deployment", "shop", "deployment.apps \"shop\""),
+    ];
+    for (world, kind, name, subject) in cases {
+        let message = with_broken(world, kind, name);
+        let expected = format!(
+            "{subject} cannot be understood: invalid type; whoever wrote it has to correct it"
+        );
+        assert!(message.starts_with("InvalidSpec: ") && message.ends_with(&expected), "{message}");
+    }
 }
 
 fn check(strategy: &Value, expected: &str) {
