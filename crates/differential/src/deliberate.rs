@@ -215,12 +215,6 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        name: "refused-beforehand",
-        reason: "what an experiment's analysis lacks is said before anything is released; the peer looks into the analyses of steps and of the background only, and aborts the release at that step",
-        seed: 1000,
-        applies: |at| at.is_refused_for("].experiment.analyses["),
-    },
-    Deliberate {
         name: "kept-service-while-invalid",
         reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version",
         seed: 1016,
@@ -449,23 +443,6 @@ mod tests {
             Difference { place: place.to_owned(), peer: Some(json!(2)), ours: Some(json!(1)) };
         let peer = json!({ "events": { "Rollout Normal ScalingReplicaSet: x": 25 } });
         assert!(find(&Case::of_seed(1), &difference, (&peer, &json!({}))).is_none());
-    }
-
-    /// Whether anything may differ because we alone refuse a specification for these problems.
-    fn is_refused(problems: &str) -> bool {
-        let message = format!("InvalidSpec: The Rollout \"it\" is invalid: {problems}");
-        let ours = json!({ "rollout": { "status": { "message": message } } });
-        let place = "rollout.status.replicas".to_owned();
-        let difference = Difference { place, peer: Some(json!(1)), ours: None };
-        let peer = json!({ "rollout": { "status": { "message": "" } } });
-        find(&Case::of_seed(1), &difference, (&peer, &ours)).is_some()
-    }
-
-    #[test]
-    fn only_what_experiments_lack_is_refused_beforehand() {
-        let lacks = "spec.strategy.canary.steps[0].experiment.analyses[0].args: a";
-        assert!(is_refused(lacks));
-        assert!(!is_refused(&format!("{lacks}; spec.minReadySeconds: b")));
     }
 
     /// A difference in the number of pods of version 1, which the weights of `peer` may still name.

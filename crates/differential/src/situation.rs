@@ -210,12 +210,6 @@ impl Situation<'_> {
         self.peer["rollout"]["status"]["observedGeneration"] != "as it is now"
     }
 
-    /// Whether we alone call the specification invalid, and only for what such paths have.
-    pub(crate) fn is_refused_for(&self, part: &str) -> bool {
-        let Some(problems) = invalid(self.ours) else { return false };
-        invalid(self.peer).is_none() && problems.split("; ").all(|problem| problem.contains(part))
-    }
-
     /// Whether both call the specification invalid.
     pub(crate) fn is_invalid(&self) -> bool {
         self.both().iter().all(|picture| invalid(picture).is_some())
