@@ -263,8 +263,11 @@ fn plain(value: &Value, objects: &Objects) -> Value {
                     && *key != CONTROLLER_INSTANCE_ID
                     && !COUNTS.contains(&key.as_str())
             });
+            // Annotations of which none is left say as much as none.
+            let says = |(key, value): &(String, Value)| key != "annotations" || *value != json!({});
             let kept: Map<_, _> = kept
                 .map(|(key, value)| (plain_text(key, objects), plain(value, objects)))
+                .filter(says)
                 .collect();
             Value::Object(kept)
         }
