@@ -111,7 +111,7 @@ fn users_stay_with_a_canary_while_stable_is_restarted() {
 fn a_restart_goes_on_when_another_version_comes() {
     let mut world = restarting(20, &json!({}));
     world.set_image("v3");
-    world.settle();
+    world.run_for(20);
     assert!(!is_restarted(&world));
     let young = ["v2", "v3"].map(|image| pods(&world, image, YOUNG)).concat();
     let all = [pods(&world, "v1", OLD), young].concat();
