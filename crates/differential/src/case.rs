@@ -94,10 +94,10 @@ impl Case {
         self.goes_back() || images.any(|image| !asked.insert(image))
     }
 
-    /// Whether somebody names an object that there is not.
-    pub(crate) fn names_what_is_missing(&self) -> bool {
+    /// Whether somebody exchanges the services that it names.
+    pub(crate) fn names_other_services(&self) -> bool {
         let names =
-            |act: &Act| matches!(act, Act::Edit(patch) if patch.to_string().contains("-missing"));
+            |act: &Act| matches!(act, Act::Edit(patch) if patch.to_string().contains("Service\":"));
         self.acts.iter().any(names)
     }
 

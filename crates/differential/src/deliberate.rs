@@ -72,6 +72,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         applies: |at| {
             *at.case.of_strategy("scaleDownDelaySeconds") == 0
                 && (at.counts_pods()
+                    || (at.is_of(&["replicaSets."]) && at.is_the_peers_alone())
                     || at.is_of(&[
                         "rollout.status.phase",
                         "rollout.status.message",
@@ -132,10 +133,10 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        name: "promoted-although-inconclusive",
-        reason: "who promotes fully has decided; where the number of pods changed meanwhile the peer does nothing but scale, which the inconclusive analysis forbids, and so never ends the pause",
+        name: "heard-although-inconclusive",
+        reason: "who promotes fully or asks for another version has decided; where the number of pods changed meanwhile the peer does nothing but scale (rollout/context.go:79), which the inconclusive analysis forbids (rollout/canary.go:418), and so takes notice of nothing",
         seed: 154,
-        applies: |at| at.is_resized() && at.is_stuck_in_promotion(),
+        applies: |at| at.is_resized() && at.is_stuck_in_scaling(),
     },
     Deliberate {
         name: "promoted-before-the-time",
@@ -157,9 +158,22 @@ pub const DELIBERATE: &[Deliberate] = &[
                 && at.case.asks_for_a_former_version()
                 && (at.tells("ScalingReplicaSet")
                     || at.tells("RolloutPaused")
+                    || at.tells("RolloutResumed")
                     || at.is_of(&["rollout.status.duration.totalManualPauseDurationSeconds"])
                     || at.is_switched_here_alone()
                     || at.is_about_pods_kept_by_peer())
+        },
+    },
+    Deliberate {
+        name: "resized-after-abort",
+        reason: "another number of pods gives an aborted canary none; with dynamicStableScale the peer sizes it by the pods that stable lacks for a moment (utils/replicaset/canary.go:386), and takes them again",
+        seed: 1113,
+        applies: |at| {
+            *at.case.of_strategy("dynamicStableScale") == true
+                && at.is_resized()
+                && at.is_aborted()
+                && at.tells("ScalingReplicaSet")
+                && at.is_told_more_by_peer()
         },
     },
     Deliberate {
@@ -174,7 +188,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "says-what-is-awaited",
         reason: "after half a minute without progress the message goes on to name what is awaited",
         seed: 1003,
-        applies: |at| at.is_longer_message(),
+        applies: |at| at.is_longer_message() || at.says_what_experiment_awaits(),
     },
     Deliberate {
         name: "in-other-strides",
@@ -193,6 +207,16 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "made-last",
+        reason: "the condition names the ReplicaSet that was made last; the peer's sticks to the one before where no other reason came in between (rollout/sync.go:257), and so does the time from which its deadline counts",
+        seed: 1024,
+        applies: |at| {
+            let (peer, ours) = at.difference.texts();
+            at.is_of(&["rollout.status.conditions.Progressing.message"])
+                && [peer, ours].iter().all(|text| text.starts_with("Created new replica set "))
+        },
+    },
+    Deliberate {
         name: "all-problems-at-once",
         reason: "the peer names the first thing that is wrong with a specification, we name all",
         seed: 1159,
@@ -200,9 +224,11 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         name: "told-of-experiments-twice",
-        reason: "the peer looks at an experiment again before it sees its own status, and tells the same twice",
+        reason: "the peer looks at an experiment or a run again before it sees its own status, and tells the same twice",
         seed: 1007,
-        applies: |at| at.is_of(&["events.Experiment "]) && at.is_told_again_by_peer(),
+        applies: |at| {
+            at.is_of(&["events.Experiment ", "events.AnalysisRun "]) && at.is_told_again_by_peer()
+        },
     },
     Deliberate {
         name: "workload-is-noted",
@@ -215,12 +241,6 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
-        name: "refused-beforehand",
-        reason: "what an experiment's analysis lacks is said before anything is released; the peer looks into the analyses of steps and of the background only, and aborts the release at that step",
-        seed: 1000,
-        applies: |at| at.is_refused_for("].experiment.analyses["),
-    },
-    Deliberate {
         name: "kept-service-while-invalid",
         reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version",
         seed: 1016,
@@ -229,7 +249,7 @@ pub const DELIBERATE: &[Deliberate] = &[
                 && at.says(&[" from '' to "])
                 && at.is_told_more_by_peer();
             (at.is_of(&["services."]) && at.is_ours_alone() && at.is_invalid())
-                || (is_given_back && at.case.names_what_is_missing())
+                || (is_given_back && at.case.names_other_services())
         },
     },
     Deliberate {
@@ -299,6 +319,23 @@ pub const DELIBERATE: &[Deliberate] = &[
         applies: |at| at.pauses_for_experiment() && at.is_about_experiments(),
     },
     Deliberate {
+        name: "experiment-of-another-hash",
+        reason: "an experiment has the hash of its version in its name and labels; the peer works one out of the template again (rollout/experiment.go:29), which after an undo has what the API server filled in, and is no version's",
+        seed: 1156,
+        applies: |at| at.case.goes_back() && at.is_about_experiments(),
+    },
+    Deliberate {
+        name: "experiment-of-a-skipped-step",
+        reason: "going back within rollbackWindow skips every step; the peer makes the experiment of the first one before it notices (rollout/canary.go:368 looks for its pods first, :377 at the next look does not)",
+        seed: 1074,
+        applies: |at| {
+            !at.case.rollout()["spec"]["rollbackWindow"].is_null()
+                && at.case.asks_for_a_former_version()
+                && at.is_about_experiments()
+                && (at.is_the_peers_alone() || at.is_told_again_by_peer())
+        },
+    },
+    Deliberate {
         name: "analyses-that-never-began",
         reason: "an experiment that fails before its analyses begin shows none; the peer shows them without a name and a phase",
         seed: 1037,
@@ -310,12 +347,31 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "end-of-an-ended-analysis",
+        reason: "an experiment that is over shows how its analyses ended; the peer looks no more (experiments/experiment.go:499), takes one without a phase for a success (assessAnalysisRuns) and shows it as under way for ever",
+        seed: 1000,
+        applies: |at| at.is_of_ended_analysis(),
+    },
+    Deliberate {
+        name: "failed-at-once",
+        reason: "a run ends with the first metric that fails, or when it is ended, though others were asked at the same time; the peer waits for every answer of that look (analysis/analysis.go:428), however slow",
+        seed: 1011,
+        applies: |at| at.is_of_unawaited_measurement(),
+    },
+    Deliberate {
+        name: "required-is-enough",
+        reason: "an experiment is over when the analyses that are required have succeeded; with another one under way the peer's stays as it is for ever (experiments/experiment.go:641), and so does the step",
+        seed: 1091,
+        applies: |at| at.is_held_by_unrequired_analysis(),
+    },
+    Deliberate {
         name: "hash-of-its-own",
         reason: "an experiment that is made again gets hashes of its own, so that its pods do not pass for those of the one before",
         seed: 1032,
         applies: |at| {
             at.ours["experiments"].to_string().contains("collisionCount")
-                && at.says(&["<trial ", "collisionCount", "rollouts-pod-template-hash"])
+                && (at.says(&["<trial ", "collisionCount", "rollouts-pod-template-hash"])
+                    || at.is_of_shared_hash())
         },
     },
     Deliberate {
@@ -358,14 +414,24 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "judged-meanwhile",
+        reason: "being judged before or after the switch is no lack of progress; to the peer only the steps of a canary are (rollout/sync.go:799)",
+        seed: 1222,
+        applies: |at| {
+            at.is_judged_past_deadline()
+                && at.is_of(&[
+                    "rollout.status.message",
+                    "rollout.status.phase",
+                    "rollout.status.conditions.Progressing",
+                ])
+        },
+    },
+    Deliberate {
         name: "steps-before-a-pause",
-        reason: "steps that an inconclusive analysis held are not told as completed once somebody has promoted fully",
+        reason: "steps that an inconclusive analysis held are not told as completed once somebody has promoted fully, aborted or asked for another version; the peer went on through those that need no other pods (rollout/canary.go:418 halts no more than scaling)",
         seed: 361,
         applies: |at| {
-            at.tells("RolloutStepCompleted")
-                && at.is_told_more_by_peer()
-                && at.is_pressed(&Action::PromoteFull)
-                && at.case.rollout().to_string().contains("-unclear")
+            at.tells("RolloutStepCompleted") && at.is_told_more_by_peer() && at.was_inconclusive()
         },
     },
     Deliberate {
@@ -449,23 +515,6 @@ mod tests {
             Difference { place: place.to_owned(), peer: Some(json!(2)), ours: Some(json!(1)) };
         let peer = json!({ "events": { "Rollout Normal ScalingReplicaSet: x": 25 } });
         assert!(find(&Case::of_seed(1), &difference, (&peer, &json!({}))).is_none());
-    }
-
-    /// Whether anything may differ because we alone refuse a specification for these problems.
-    fn is_refused(problems: &str) -> bool {
-        let message = format!("InvalidSpec: The Rollout \"it\" is invalid: {problems}");
-        let ours = json!({ "rollout": { "status": { "message": message } } });
-        let place = "rollout.status.replicas".to_owned();
-        let difference = Difference { place, peer: Some(json!(1)), ours: None };
-        let peer = json!({ "rollout": { "status": { "message": "" } } });
-        find(&Case::of_seed(1), &difference, (&peer, &ours)).is_some()
-    }
-
-    #[test]
-    fn only_what_experiments_lack_is_refused_beforehand() {
-        let lacks = "spec.strategy.canary.steps[0].experiment.analyses[0].args: a";
-        assert!(is_refused(lacks));
-        assert!(!is_refused(&format!("{lacks}; spec.minReadySeconds: b")));
     }
 
     /// A difference in the number of pods of version 1, which the weights of `peer` may still name.

@@ -19,6 +19,10 @@ const OUR_CONDITIONS: [&str; 3] = ["Ready", "Reconciling", "Stalled"];
 /// Of whose events a picture is made; the others are told by Kubernetes.
 const TOLD_OF: [&str; 3] = ["Rollout", "AnalysisRun", "Experiment"];
 
+/// Fewer seconds of a pause are nobody's: they pass between the writes of one act, if the controller looks
+/// in between. What people do is further apart.
+const SHORTEST_PAUSE: u64 = 3;
+
 /// How often a Deployment was changed depends on how its pods came up.
 const COUNTS: [&str; 2] = [WORKLOAD_GENERATION, "workloadObservedGeneration"];
 
@@ -125,8 +129,7 @@ fn rollout(object: &Value) -> Value {
         status.shift_remove("reasons");
         // How long things took is never the same twice.
         if let Some(lasted) = status.get_mut("duration").and_then(Value::as_object_mut) {
-            // A pause of no time is none.
-            lasted.retain(|_, lasted| *lasted != json!(0));
+            lasted.retain(|_, lasted| lasted.as_u64().is_none_or(|time| time >= SHORTEST_PAUSE));
             let spans = lasted.iter_mut().filter(|(field, _)| *field != "completionStatus");
             spans.for_each(|(_, lasted)| *lasted = json!("<time>"));
         }
@@ -260,8 +263,11 @@ fn plain(value: &Value, objects: &Objects) -> Value {
                     && *key != CONTROLLER_INSTANCE_ID
                     && !COUNTS.contains(&key.as_str())
             });
+            // Annotations of which none is left say as much as none.
+            let says = |(key, value): &(String, Value)| key != "annotations" || *value != json!({});
             let kept: Map<_, _> = kept
                 .map(|(key, value)| (plain_text(key, objects), plain(value, objects)))
+                .filter(says)
                 .collect();
             Value::Object(kept)
         }
@@ -320,6 +326,17 @@ mod tests {
         let expected = json!({"currentPodHash": "<2>", "abortedAt": "<time>",
             "conditions": {"Healthy": {"message": "it-<1>"}}});
         assert_eq!(*status, expected);
+    }
+
+    #[test]
+    fn a_pause_that_nobody_made_is_none() {
+        let total = |seconds: u64| {
+            let lasted = json!({"totalManualPauseDurationSeconds": seconds});
+            let rollout = json!([{"kind": "Rollout", "metadata": {"name": "c00001"}, "status": {"duration": lasted}}]);
+            picture(&objects(&rollout))["rollout"]["status"]["duration"].clone()
+        };
+        assert!(total(1).is_null());
+        assert_eq!(total(4), json!({"totalManualPauseDurationSeconds": "<time>"}));
     }
 
     #[test]

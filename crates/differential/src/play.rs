@@ -28,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(12);
 const EVENT_GRACE: Duration = Duration::from_secs(40);
 /// How often it is looked whether all is quiet.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long objects that nobody owns any more take to go.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
 /// How long controllers take to see what a Rollout refers to.
 const SEEN_WITHIN: Duration = Duration::from_millis(700);
 
@@ -246,7 +248,8 @@ fn observed(stage: &Stage, name: &str, side: Side) -> bool {
     })
 }
 
-/// Deletes everything of a case on a side.
+/// Deletes everything of a case on a side, and waits until it is gone: a ReplicaSet that is left would be in
+/// the way of the same case played again.
 pub(crate) async fn clear(stage: &Stage, case: &Case, side: Side) {
     for object in case.objects.iter().rev() {
         let target = ObjectRef::of(&placed(stage, object, side));
@@ -258,5 +261,15 @@ pub(crate) async fn clear(stage: &Stage, case: &Case, side: Side) {
         // What was never made need not be deleted.
         let _ = effects::perform(&stage.ground.client, ACTOR, &delete).await;
     }
+    let begin = Instant::now();
+    while begin.elapsed() < GONE_WITHIN && is_there(stage, case, side) {
+        sleep(LOOK_EVERY).await;
+    }
     stage.sight.forget(side.name(), &case.name);
+}
+
+/// Whether anything of a case is left but what was told of it.
+fn is_there(stage: &Stage, case: &Case, side: Side) -> bool {
+    let objects = stage.sight.objects(side.name(), &case.name).now;
+    objects.iter().any(|object| object["kind"] != "Event")
 }

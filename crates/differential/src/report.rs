@@ -28,6 +28,13 @@ impl Report {
         self.outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).count()
     }
 
+    /// How many seeds differ in nothing but what is meant.
+    pub fn meant(&self) -> usize {
+        let is_meant =
+            |outcome: &&Outcome| outcome.differences.is_empty() && !outcome.meant.is_empty();
+        self.outcomes.iter().filter(is_meant).count()
+    }
+
     /// The entries of what is meant whose own seed was played through and needs them no more.
     pub fn unshown(&self) -> Vec<&'static Deliberate> {
         let silent = |row: &&Deliberate| {
@@ -49,7 +56,8 @@ impl Report {
         json!({
             "seeds": self.outcomes.len(),
             "acts": self.outcomes.iter().map(|outcome| outcome.acts).sum::<usize>(),
-            "equal": self.outcomes.len() - self.differing(),
+            "equal": self.outcomes.len() - self.differing() - self.meant(),
+            "meant": self.meant(),
             "differing": self.differing(),
             "restless": self.outcomes.iter().filter(|outcome| outcome.restless).map(|outcome| outcome.seed).collect::<Vec<_>>(),
             "deliberate": deliberate,
@@ -60,7 +68,8 @@ impl Report {
 
     /// For people: the classes of differences, the most frequent first.
     pub fn text(&self) -> String {
-        let mut lines = vec![format!("{} seeds, {} differ", self.outcomes.len(), self.differing())];
+        let (all, meant, differing) = (self.outcomes.len(), self.meant(), self.differing());
+        let mut lines = vec![format!("{all} seeds, {differing} differ, {meant} only as is meant")];
         for (class, seeds) in self.classes() {
             let named: Vec<String> = seeds.iter().take(NAMED).map(u64::to_string).collect();
             lines.push(format!("{:5} × {class}\n        seeds {}", seeds.len(), named.join(" ")));
@@ -123,6 +132,8 @@ mod tests {
         let difference = Difference { place: "a".to_owned(), peer: None, ours: None };
         let mut shown = outcome(row.seed, &[]);
         shown.meant = vec![Meant { row: row.name, difference }];
+        let json = Report::of(vec![shown.clone(), outcome(1, &[]), outcome(2, &["b"])]).json();
+        assert_eq!([&json["equal"], &json["meant"], &json["differing"]], [1, 1, 1]);
         let names = |outcomes| {
             let unshown = Report::of(outcomes).unshown();
             unshown.into_iter().map(|row| row.name).collect::<Vec<_>>()

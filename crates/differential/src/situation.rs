@@ -2,6 +2,7 @@
 
 use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
 use actions::Action;
+use api::argo::keys;
 use serde_json::Value;
 
 /// How many sentences about one object the peer's library tells before it drops the next.
@@ -102,6 +103,14 @@ impl Situation<'_> {
             && ours.starts_with(&format!("{peer}: "))
     }
 
+    /// Whether it is what pods an experiment waits for, of which the peer says nothing.
+    pub(crate) fn says_what_experiment_awaits(&self) -> bool {
+        self.is_of(&["experiments."])
+            && self.place().ends_with(".message")
+            && self.is_ours_alone()
+            && self.difference.texts().1.contains(" pods available")
+    }
+
     /// Whether it is about how many pods there are.
     pub(crate) fn counts_pods(&self) -> bool {
         self.is_of(&["pods."])
@@ -180,15 +189,39 @@ impl Situation<'_> {
         self.both().iter().all(|picture| is_paused(picture, "InconclusiveAnalysisRun"))
     }
 
-    /// Whether the peer is to promote fully and is paused by an inconclusive analysis all the same.
-    pub(crate) fn is_stuck_in_promotion(&self) -> bool {
-        is_paused(self.peer, "InconclusiveAnalysisRun")
-            && self.peer["rollout"]["status"]["promoteFull"] == true
+    /// Whether blue-green is past its deadline at the peer's alone, while an analysis is under way.
+    pub(crate) fn is_judged_past_deadline(&self) -> bool {
+        let [peer, ours] = self.both().map(|picture| {
+            picture["rollout"]["status"]["conditions"]["Progressing"]["reason"]
+                == "ProgressDeadlineExceeded"
+        });
+        let status = &self.ours["rollout"]["status"]["blueGreen"];
+        let runs = ["prePromotionAnalysisRunStatus", "postPromotionAnalysisRunStatus"];
+        peer && !ours && runs.iter().any(|run| status[*run]["status"] == "Running")
     }
 
-    /// Whether an inconclusive experiment pauses ours.
+    /// Whether both told of a pause by an inconclusive analysis.
+    pub(crate) fn was_inconclusive(&self) -> bool {
+        let told = |(line, _): (&str, u64)| line.ends_with("paused (InconclusiveAnalysisRun)");
+        self.both().iter().all(|picture| lines(picture).any(told))
+    }
+
+    /// Whether the peer is paused by an inconclusive analysis and has pods of a time when another number was
+    /// wanted, which it would have to scale before anything else.
+    pub(crate) fn is_stuck_in_scaling(&self) -> bool {
+        let wanted = text_of(&self.peer["rollout"]["spec.replicas"]);
+        let is_stale = |set: &Value| {
+            let noted = &set["annotations"][keys::DESIRED_REPLICAS];
+            set["spec.replicas"] != 0 && !noted.is_null() && text_of(noted) != wanted
+        };
+        let mut sets = self.peer["replicaSets"].as_object().into_iter().flatten();
+        is_paused(self.peer, "InconclusiveAnalysisRun") && sets.any(|(_, set)| is_stale(set))
+    }
+
+    /// Whether an inconclusive experiment pauses ours, or did.
     pub(crate) fn pauses_for_experiment(&self) -> bool {
         is_paused(self.ours, "InconclusiveExperiment")
+            || lines(self.ours).any(|(line, _)| line.ends_with("paused (InconclusiveExperiment)"))
     }
 
     /// Whether only the peer waits for a switch to be promoted.
@@ -210,15 +243,10 @@ impl Situation<'_> {
         self.peer["rollout"]["status"]["observedGeneration"] != "as it is now"
     }
 
-    /// Whether we alone call the specification invalid, and only for what such paths have.
-    pub(crate) fn is_refused_for(&self, part: &str) -> bool {
-        let Some(problems) = invalid(self.ours) else { return false };
-        invalid(self.peer).is_none() && problems.split("; ").all(|problem| problem.contains(part))
-    }
-
     /// Whether both call the specification invalid.
     pub(crate) fn is_invalid(&self) -> bool {
-        self.both().iter().all(|picture| invalid(picture).is_some())
+        let conditions = |picture: &Value| picture["rollout"]["status"]["conditions"].clone();
+        self.both().iter().all(|picture| !conditions(picture)["InvalidSpec"].is_null())
     }
 
     /// Versions that are kept for a while here and have no such time at the peer's.
@@ -269,13 +297,87 @@ impl Situation<'_> {
         self.ours["runs"][name]["status"]["phase"] == "Error"
     }
 
+    /// Whether it is about an analysis that is under way according to the peer's experiment, which is over.
+    pub(crate) fn is_of_ended_analysis(&self) -> bool {
+        let of_experiment = self.place().strip_prefix("experiments.");
+        let Some((name, field)) = of_experiment.and_then(|place| place.split_once(".status."))
+        else {
+            return false;
+        };
+        let experiment = &self.peer["experiments"][name];
+        let runs = experiment["status"]["analysisRuns"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_open = |(place, run): (usize, &Value)| {
+            let of_run = ["phase", "message"].map(|part| format!("analysisRuns[{place}].{part}"));
+            let of_whole =
+                ["phase", "message"].contains(&field) || field.starts_with("conditions.");
+            !is_over(&run["phase"]) && (of_whole || of_run.contains(&field.to_owned()))
+        };
+        (is_over(&experiment["status"]["phase"]) || experiment["spec"]["terminate"] == true)
+            && runs.iter().enumerate().any(is_open)
+    }
+
+    /// Whether it is about measurements that a run of ours did not wait for when it was over.
+    pub(crate) fn is_of_unawaited_measurement(&self) -> bool {
+        let results = |picture: &Value, name: &str| {
+            let results = picture["runs"][name]["status"]["metricResults"].as_array();
+            results.map(Vec::len).unwrap_or_default()
+        };
+        let runs = self.ours["runs"].as_object().into_iter().flatten();
+        let mut ended = runs.filter(|(name, run)| {
+            is_over(&run["status"]["phase"]) && results(self.ours, name) < results(self.peer, name)
+        });
+        if self.is_of(&["events.AnalysisRun "]) {
+            return self.is_told_more_by_peer() && ended.next().is_some();
+        }
+        ended.any(|(name, _)| self.place().starts_with(&format!("runs.{name}.status.")))
+    }
+
+    /// Whether an experiment of the peer's goes on though all that is required has succeeded, as ours knows.
+    pub(crate) fn is_held_by_unrequired_analysis(&self) -> bool {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let has_required = |experiment: &Value| {
+            let runs = list(&experiment["status"]["analysisRuns"]);
+            let succeeded = |name: &Value| {
+                runs.iter().any(|run| run["name"] == *name && run["phase"] == "Successful")
+            };
+            let mut required = list(&experiment["spec"]["analyses"]);
+            required.retain(|analysis| analysis["requiredForCompletion"] == true);
+            !required.is_empty() && required.iter().all(|analysis| succeeded(&analysis["name"]))
+        };
+        let mut all = self.peer["experiments"].as_object().into_iter().flatten();
+        all.any(|(name, experiment)| {
+            experiment["status"]["phase"] == "Running"
+                && has_required(experiment)
+                && self.ours["experiments"][name.as_str()]["status"]["phase"] == "Successful"
+        })
+    }
+
     /// Whether the peer made more versions than we.
     pub(crate) fn peer_made_more(&self) -> bool {
         let made = |picture: &Value| -> u64 {
             let made = lines(picture).filter(|(line, _)| line.contains(" NewReplicaSetCreated: "));
             made.map(|(_, count)| count).sum()
         };
-        made(self.peer) > made(self.ours)
+        // What it told of them may have been dropped.
+        let mut theirs = self.peer["replicaSets"].as_object().into_iter().flatten();
+        let is_new = |(name, set): (&String, &Value)| {
+            !is_of_experiment(set) && self.ours["replicaSets"][name.as_str()].is_null()
+        };
+        made(self.peer) > made(self.ours) || theirs.any(is_new)
+    }
+
+    /// Whether it is about pods or arguments of an experiment that has a version's hash at the peer's.
+    pub(crate) fn is_of_shared_hash(&self) -> bool {
+        let shared = |(_, set): (&String, &Value)| {
+            let hash = set["labels"][keys::POD_TEMPLATE_HASH].as_str().unwrap_or_default();
+            let (peer, _) = self.difference.texts();
+            is_of_experiment(set)
+                && !hash.starts_with("<trial")
+                && (self.place().starts_with(&format!("pods.{hash}")) || peer == hash)
+        };
+        let mut sets = self.peer["replicaSets"].as_object().into_iter().flatten();
+        (self.is_of(&["pods."]) || (self.is_of(&["runs."]) && self.says(&[".spec.args["])))
+            && sets.any(shared)
     }
 
     /// Whether it is about an experiment whose analysis the peer has made again, without need.
@@ -317,6 +419,7 @@ impl Situation<'_> {
         });
         let reasons = [
             "RolloutCompleted",
+            "RolloutNotCompleted",
             "SwitchService",
             "ScalingReplicaSet",
             "RolloutPaused",
@@ -393,6 +496,19 @@ fn version(name: &str) -> String {
     name.rsplit('-').next().unwrap_or_default().to_owned()
 }
 
+fn is_of_experiment(set: &Value) -> bool {
+    !set["annotations"][keys::EXPERIMENT_NAME].is_null()
+}
+
+/// Whether a phase is one of an end.
+fn is_over(phase: &Value) -> bool {
+    ["Successful", "Failed", "Error", "Inconclusive"].iter().any(|end| phase == end)
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn has_deadline(set: &Value) -> bool {
     !set["annotations"]["scale-down-deadline"].is_null()
 }
@@ -400,10 +516,4 @@ fn has_deadline(set: &Value) -> bool {
 fn is_paused(picture: &Value, reason: &str) -> bool {
     let pauses = picture["rollout"]["status"]["pauseConditions"].as_array();
     pauses.into_iter().flatten().any(|pause| pause["reason"] == reason)
-}
-
-/// What is wrong with a specification that is invalid.
-fn invalid(picture: &Value) -> Option<&str> {
-    let message = picture["rollout"]["status"]["message"].as_str()?;
-    message.strip_prefix("InvalidSpec: ")
 }

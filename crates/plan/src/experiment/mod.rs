@@ -158,6 +158,6 @@ fn invalid(subject: &Subject<'_>, problems: Vec<validate::Problem>, draft: &mut 
 }
 
 /// The template that an analysis of an experiment names.
-pub(crate) fn template_ref(name: &str, cluster_scope: Option<bool>) -> AnalysisTemplateRef {
+fn template_ref(name: &str, cluster_scope: Option<bool>) -> AnalysisTemplateRef {
     AnalysisTemplateRef { template_name: name.to_owned(), cluster_scope }
 }

@@ -5,7 +5,8 @@
 use super::{
     draft::Draft,
     scaling::{Deadline, Scaled, scale},
-    sets::{SetExt, total_available},
+    services,
+    sets::SetExt,
     subject::Subject,
     traffic::{self, View},
     waits::Wait,
@@ -32,13 +33,16 @@ pub(crate) fn reconcile_canary(
         scaled = either(scaled, scale(subject, set, set.available(), Deadline::Keep, draft));
     }
     let least = subject.replicas() - subject.size().max_unavailable;
-    let mut room = total_available(subject.sets()) - least;
+    // Pods that are on their way out are not counted on, available as they may still be.
+    let stay = subject.sets().map(|set| set.available().min(set.wanted()));
+    let mut room = stay.sum::<i32>() - least;
     let mut kept = Kept::new(subject);
     for set in others {
         if room <= 0 {
             break;
         }
-        if held_by_traffic(subject, view, set, draft) {
+        if held_by_traffic(subject, view, set, draft) || held_by_service(subject, view, set, draft)
+        {
             continue;
         }
         let target = canary_target(subject, set, room, &mut kept, draft);
@@ -127,6 +131,21 @@ fn held_by_traffic(
         draft.wait(Wait::Traffic { replica_set: set.name().to_owned(), through });
     }
     held
+}
+
+/// Whether a service of a routed canary selects `set`, as one does whose new version has no pod yet: whoever
+/// tries the canary there would find nobody, whatever the weight.
+fn held_by_service(
+    subject: &Subject<'_>,
+    view: Option<&View>,
+    set: &ReplicaSet,
+    draft: &mut Draft,
+) -> bool {
+    let service = view.and_then(|_| services::selecting(subject, set.hash()));
+    let Some(service) = service else { return false };
+    let through = format!("service {service}");
+    draft.wait(Wait::Traffic { replica_set: set.name().to_owned(), through });
+    true
 }
 
 /// The ReplicaSets kept for a while so that going back is fast.

@@ -1,10 +1,7 @@
 //! What has to be gathered before a rollout can be planned.
 
 use super::routes;
-use crate::experiment::template_ref;
-use api::argo::{
-    AnalysisTemplateRef, AnalysisTemplateSpec, Rollout, RolloutAnalysis, RolloutExperimentStep,
-};
+use api::argo::{AnalysisTemplateRef, AnalysisTemplateSpec, Rollout, RolloutAnalysis};
 use routers::{Context, Objects, ROUTERS, Router};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -32,10 +29,6 @@ pub fn reads(rollout: &Rollout) -> Reads {
     for (_, analysis) in analyses(rollout) {
         add_templates(&analysis.templates, &mut reads);
     }
-    for analysis in experiments(rollout).flat_map(|experiment| &experiment.analyses) {
-        let wanted = template_ref(&analysis.template_name, analysis.cluster_scope);
-        add_templates(&[wanted], &mut reads);
-    }
     reads.workload = rollout.spec.workload_ref.as_ref().map(|workload| {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         ObjectRef::new(
@@ -46,11 +39,6 @@ pub fn reads(rollout: &Rollout) -> Reads {
         )
     });
     reads
-}
-
-fn experiments(rollout: &Rollout) -> impl Iterator<Item = &RolloutExperimentStep> {
-    let steps = rollout.spec.strategy.canary.iter().flat_map(|canary| &canary.steps);
-    steps.filter_map(|step| step.experiment.as_ref())
 }
 
 /// The templates that a template takes in; only the template fields of the result are set.

@@ -105,7 +105,8 @@ fn scale_new(subject: &Subject<'_>, view: Option<&View>, target: i32, draft: &mu
         && (subject.is_routed() || subject.blue_green().is_some())
         && subject.abort_delay() == AbortDelay::Forever
         && explicit_scale(subject).is_none();
-    let target = if forever { new.wanted().max(target) } else { target };
+    let kept = if forever { new.wanted().min(subject.replicas()) } else { 0 };
+    let target = target.max(kept);
     let target = guarded(subject, view, new, target, draft);
     // What makes a rollback fast must be there until the version is stable again, or what it skips comes
     // after the switch.

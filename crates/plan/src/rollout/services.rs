@@ -26,6 +26,14 @@ pub(crate) fn selected<'a>(subject: &'a Subject<'_>, name: &str) -> Option<&'a s
     selector.get(keys::POD_TEMPLATE_HASH).map(String::as_str).filter(|hash| !hash.is_empty())
 }
 
+/// The service of a canary that selects `hash`.
+pub(crate) fn selecting<'a>(subject: &'a Subject<'_>, hash: &str) -> Option<&'a str> {
+    let canary = subject.canary()?;
+    let named = [&canary.canary_service, &canary.stable_service];
+    let mut named = named.into_iter().filter_map(|name| name.as_deref());
+    named.find(|name| selected(subject, name) == Some(hash))
+}
+
 /// The hash a service selects once the plan so far is carried out.
 pub(crate) fn selected_after<'a>(
     subject: &'a Subject<'_>,

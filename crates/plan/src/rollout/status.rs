@@ -63,7 +63,6 @@ pub(crate) fn reset(subject: &Subject<'_>, draft: &mut Draft) {
     draft.pause.clear();
     draft.pause.remove_abort();
     let status = &mut draft.status;
-    status.restarted_at.clone_from(&subject.rollout.spec.restart_at);
     status.promote_full = false;
     status.blue_green.pre_promotion_analysis_run_status = None;
     status.blue_green.post_promotion_analysis_run_status = None;

@@ -105,7 +105,6 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
         let found = reads::object_problems(subject.rollout, &subject.observed.objects);
         problems.extend(found.iter().map(Problem::of_router));
         validate_analyses::check(subject, &mut problems);
-        validate_experiment::check_analyses(subject, &mut problems);
     }
     problems
 }

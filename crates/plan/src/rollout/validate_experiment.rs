@@ -1,10 +1,10 @@
 //! What is wrong with an experiment step, in the words users know.
+//!
+//! Its analyses are judged by the experiment when it comes to them: a version that never takes that step,
+//! such as the first, is released all the same.
 
-use super::{analysis_run, reads, subject::Subject, validate::Problem};
-use crate::experiment::template_ref;
-use api::argo::{
-    CanaryStep, CanaryStrategy, RolloutAnalysis, RolloutExperimentStep, RolloutExperimentTemplate,
-};
+use super::{reads, subject::Subject, validate::Problem};
+use api::argo::{CanaryStep, CanaryStrategy, RolloutExperimentStep, RolloutExperimentTemplate};
 use k8s_openapi::api::core::v1::Container;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -110,29 +110,5 @@ fn check_sum(
             "the weights of its templates and the canary's {before} add up to more than {max}"
         );
         problems.push(Problem::invalid(format!("{path}.templates"), &json!(sum), &detail));
-    }
-}
-
-/// Adds what is wrong with the analysis templates that experiment steps refer to.
-pub(super) fn check_analyses(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
-    for (index, step) in subject.steps().iter().enumerate() {
-        let experiment = step.experiment.as_ref();
-        let all = experiment.iter().flat_map(|experiment| &experiment.analyses);
-        for (place, asked) in all.enumerate() {
-            let analysis = RolloutAnalysis {
-                templates: vec![template_ref(&asked.template_name, asked.cluster_scope)],
-                args: asked.args.clone(),
-                dry_run: experiment.map(|found| found.dry_run.clone()).unwrap_or_default(),
-                ..RolloutAnalysis::default()
-            };
-            if let Err(detail) =
-                analysis_run::foreseen(subject, &analysis, analysis_run::Hashes::UNKNOWN)
-            {
-                let path = format!(
-                    "spec.strategy.canary.steps[{index}].experiment.analyses[{place}].templateName"
-                );
-                problems.push(Problem::invalid(path, &json!(asked.template_name), &detail));
-            }
-        }
     }
 }

@@ -164,3 +164,19 @@ fn a_preview_stays_small_until_it_may_grow() {
         world.status()
     );
 }
+
+#[test]
+fn what_an_abort_leaves_up_for_ever_follows_the_number_of_pods_wanted() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "autoPromotionEnabled": false,
+        "abortScaleDownDelaySeconds": 0}});
+    let mut world = World::new(rollout(4, &strategy)).with_service("active");
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!((world.pods("v1"), world.pods("v2")), (4, 4), "{:#?}", world.status());
+    world.edit(&json!({"spec": {"replicas": 2}}));
+    world.settle();
+    assert_eq!((world.pods("v1"), world.pods("v2")), (2, 2), "{:#?}", world.status());
+}

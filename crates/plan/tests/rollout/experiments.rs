@@ -18,20 +18,21 @@ fn step() -> Value {
     }})
 }
 
-/// Four pods of v1, and an update to v2 that has come to its experiment.
-fn at_the_experiment() -> World {
+/// A rollout of four pods with an experiment as a step, and all it needs but the template of an analysis.
+fn without_its_template() -> World {
     let steps = json!([{"setWeight": 20}, step(), {"setWeight": 60}, {"pause": {}}]);
     let mut rollout = rollout(4, &routed(&steps));
     rollout["metadata"]["labels"] = json!({"team": "shop"});
     rollout["spec"]["template"]["spec"]["containers"][0]["ports"] =
         json!([{"containerPort": 8080}]);
+    World::new(rollout).with_service("stable").with_service("canary").with_route()
+}
+
+/// Four pods of v1, and an update to v2 that has come to its experiment.
+fn at_the_experiment() -> World {
     let template = json!({"metadata": {"name": "rate"}, "spec": {
         "args": [{"name": "hash"}], "metrics": [{"name": "rate", "provider": {"prometheus": {"query": "up"}}}]}});
-    let mut world = World::new(rollout)
-        .with_service("stable")
-        .with_service("canary")
-        .with_route()
-        .with_template(template);
+    let mut world = without_its_template().with_template(template);
     world.settle();
     world.edit(&json!({"spec": {"template": {"spec": {"containers": [
         {"name": "app", "image": "v2", "ports": [{"containerPort": 8080}]}]}}}}));
@@ -96,6 +97,14 @@ fn the_step_makes_an_experiment_of_the_rollouts_own_templates() {
     assert!(control.get("service").is_none());
     assert_eq!(made["spec"]["analyses"][0]["args"], json!([{"name": "hash", "value": hash}]));
     assert_eq!(codes(&world), ["WaitingForExperiment"]);
+}
+
+#[test]
+fn the_first_version_needs_nothing_of_an_experiment() {
+    let mut world = without_its_template();
+    world.settle();
+    let outcome = world.outcome();
+    assert_eq!((outcome.phase.as_str(), outcome.message.as_str()), ("Healthy", ""));
 }
 
 #[test]

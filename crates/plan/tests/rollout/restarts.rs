@@ -108,6 +108,17 @@ fn users_stay_with_a_canary_while_stable_is_restarted() {
 }
 
 #[test]
+fn a_restart_goes_on_when_another_version_comes() {
+    let mut world = restarting(20, &json!({}));
+    world.set_image("v3");
+    world.run_for(20);
+    assert!(!is_restarted(&world));
+    let young = ["v2", "v3"].map(|image| pods(&world, image, YOUNG)).concat();
+    let all = [pods(&world, "v1", OLD), young].concat();
+    assert_eq!(look(&mut world, &all).0, ["v1-0"]);
+}
+
+#[test]
 fn a_version_of_several_pods_keeps_one_that_is_ready() {
     let steps = json!([{"setWeight": 50}, {"pause": {}}]);
     let mut world =

@@ -5,7 +5,9 @@ use crate::{
     model::{World, rollout, routed, routed_world},
     stories::template,
 };
+use plan::laws;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn selected(world: &World, service: &str) -> String {
     let selector = &world.get("Service", service)["spec"]["selector"];
@@ -219,6 +221,22 @@ fn an_overtaken_version_keeps_its_pods_until_the_data_plane_must_have_left_them(
 }
 
 #[test]
+fn an_overtaken_version_keeps_its_pods_while_the_canary_service_selects_it() {
+    let mut strategy = routed(&json!([{"setWeight": 50}, {"pause": {}}]));
+    strategy["canary"]["scaleDownDelaySeconds"] = json!(1);
+    let mut world = routed_world(4, &strategy);
+    world.set_image("v2");
+    world.settle();
+    world.able.insert("v3".to_owned(), 0);
+    world.set_image("v3");
+    world.run_for(60);
+    assert_eq!((world.weight(), world.pods("v2")), (Some(0), 2), "{:#?}", world.status());
+    world.able.remove("v3");
+    world.run_for(60);
+    assert_eq!((world.weight(), world.pods("v2")), (Some(50), 0), "{:#?}", world.status());
+}
+
+#[test]
 fn a_promotion_that_comes_with_another_size_is_not_lost() {
     let steps = json!([{"setWeight": 50}, {"pause": {}}]);
     let mut world = World::new(rollout(4, &json!({"canary": {"steps": steps}})));
@@ -254,4 +272,27 @@ fn a_step_that_is_promoted_while_somebody_pauses_everything_is_over_afterwards()
     world.edit(&json!({"spec": {"paused": false}}));
     world.settle();
     assert_eq!((world.outcome().index, world.weight()), (Some(1), Some(25)));
+}
+
+#[test]
+fn pods_that_are_on_their_way_out_make_no_room_for_others_to_go() {
+    let enough = json!({"type": "Percent", "value": 34});
+    let strategy = json!({"canary": {"replicaProgressThreshold": enough}});
+    let mut world = World::new(rollout(5, &strategy));
+    world.settle();
+    world.able.insert("v2".to_owned(), 2);
+    world.set_image("v2");
+    world.settle();
+    assert_eq!((world.outcome().stable.as_str(), world.pods("v1")), ("v2", 2));
+    let mut observed = world.observed();
+    let (hash, label) = (world.hash_of("v1"), "rollouts-pod-template-hash");
+    let mut sets = observed.replica_sets.iter_mut().map(Arc::make_mut);
+    let old = sets.find(|set| {
+        set.metadata.labels.as_ref().is_some_and(|labels| labels.get(label) == Some(&hash))
+    });
+    old.unwrap().status.as_mut().unwrap().available_replicas = Some(3);
+    let plan = plan::rollout::plan(&observed, world.now);
+    let violations = laws::check(&observed, &plan, world.now);
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert!(plan.writes.is_empty(), "{plan:#?}");
 }
