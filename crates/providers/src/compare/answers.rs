@@ -2,7 +2,12 @@
 
 use super::settings::{Question, Version, What};
 use super::{judging::Compared, pods};
-use judges::{counts::Arm, latency::Slow, log::ArmLog, missing::Missing};
+use judges::{
+    counts::{Arm, CountError},
+    latency::Slow,
+    log::ArmLog,
+    missing::Missing,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,8 +21,13 @@ pub(super) enum Answer {
     Nothing,
     NoNumber,
     Count(u64),
-    /// Requests up to each edge, and of all.
+    /// Requests up to each edge that is judged, and of all.
     Buckets(Vec<u64>),
+    /// Requests up to each edge that there is, and of all.
+    Histogram {
+        edges: Vec<f64>,
+        up_to: Vec<u64>,
+    },
     /// Lines of trouble of so many pods of all, masked and counted.
     Log {
         pods: u64,
@@ -83,8 +93,12 @@ impl Taken {
             place.and_then(|place| answers.get(place)).unwrap_or(&Answer::Nothing)
         };
         if questions.iter().any(|question| question.what == What::Buckets) {
-            let buckets = |version| find(version, What::Buckets);
-            return Self::of_buckets(buckets(Version::Canary), buckets(Version::Stable));
+            let (canary, stable) =
+                (find(Version::Canary, What::Buckets), find(Version::Stable, What::Buckets));
+            return match shared_edges(canary, stable) {
+                Some(edges) => Self::of_histograms(edges, canary, stable),
+                None => Self::of_buckets(canary, stable),
+            };
         }
         if questions.iter().any(|question| question.what == What::Pods) {
             let has_totals = questions.iter().any(|question| question.what == What::Total);
@@ -127,6 +141,20 @@ impl Taken {
         }
     }
 
+    fn of_histograms(edges: Vec<f64>, canary: &Answer, stable: &Answer) -> Self {
+        if edges.is_empty() {
+            return Self::no_number("the histograms share no edge".to_owned());
+        }
+        match (slow_at(&edges, canary), slow_at(&edges, stable)) {
+            (Ok((canary_slow, of_canary)), Ok((stable_slow, of_stable))) => {
+                let compared =
+                    Compared::Histograms { edges, canary: canary_slow, stable: stable_slow };
+                Self::found(compared, *canary == Answer::Nothing, (of_canary, of_stable))
+            }
+            (Err(error), _) | (_, Err(error)) => Self::no_number(error.to_string()),
+        }
+    }
+
     fn of_logs(canary: ArmLog, stable: ArmLog) -> Self {
         let exposures = (canary.exposure, stable.exposure);
         Self::found(Compared::Logs { canary, stable }, false, exposures)
@@ -138,8 +166,32 @@ impl Taken {
     }
 }
 
+/// The edges that both histograms have, or the only one that there is; none if there is none.
+fn shared_edges(canary: &Answer, stable: &Answer) -> Option<Vec<f64>> {
+    match (canary, stable) {
+        (Answer::Histogram { edges, .. }, Answer::Histogram { edges: others, .. }) => {
+            let is_shared = |edge: &&f64| others.iter().any(|other| other.total_cmp(edge).is_eq());
+            Some(edges.iter().filter(is_shared).copied().collect())
+        }
+        (Answer::Histogram { edges, .. }, _) | (_, Answer::Histogram { edges, .. }) => {
+            Some(edges.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Slow requests at these edges, and all of them; none of a version without a histogram.
+fn slow_at(edges: &[f64], answer: &Answer) -> Result<(Slow, u64), CountError> {
+    let Answer::Histogram { edges: own, up_to } = answer else { return Ok((Slow::default(), 0)) };
+    let total = up_to.last().copied().unwrap_or_default();
+    let known = own.iter().zip(up_to);
+    let known = known.filter(|(edge, _)| edges.iter().any(|it| it.total_cmp(edge).is_eq()));
+    let counts: Vec<u64> = known.map(|(_, count)| *count).collect();
+    Ok((Slow::from_buckets(&counts, total)?, total))
+}
+
 /// One version's counts. Where requests are known, bad ones that are not are none.
-fn arm(bad: u64, total: u64) -> Result<Arm, judges::counts::CountError> {
+fn arm(bad: u64, total: u64) -> Result<Arm, CountError> {
     Arm::new(bad, total).or_else(|error| {
         if bad > total && total > 0 && bad - total <= skew(total) {
             Arm::new(total, total)

@@ -350,6 +350,7 @@ fn told(
         ("verdict", Some(word(evidence.verdict).to_owned())),
         ("edge", evidence.edge.map(|edge| edge.to_string())),
         ("evidence", Some(evidence.to_string())),
+        ("quantiles", evidence.quantiles.map(|quantiles| quantiles.to_string())),
         ("lnE", Some(of(evidence.ln_e_fail, settings.judging.fails_at()))),
         ("lnEPass", pass.map(|(ln_e, needed)| of(ln_e, needed))),
         ("looks", Some(looks.to_string())),
