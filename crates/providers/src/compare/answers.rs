@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// Bad requests beyond all requests that are put down to the two questions being asked one after the
 /// other: one, or this part of all.
 const SKEW: f64 = 0.1;
+/// Milliseconds of a second.
+const MILLIS: u64 = 1000;
+
 /// What a source answered. JSON has no NaN and no infinities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,10 +31,10 @@ pub(super) enum Answer {
         edges: Vec<f64>,
         up_to: Vec<u64>,
     },
-    /// Lines of trouble of so many pods of all, masked and counted.
+    /// Lines of trouble, masked and counted, of so many milliseconds that pods ran, of all that they ran.
     Log {
-        pods: u64,
-        of: u64,
+        read: u64,
+        ran: u64,
         lines: BTreeMap<String, u64>,
     },
     /// A log that is too long to be read.
@@ -76,8 +79,8 @@ impl Taken {
         Self { compared: None, missing: Some((Missing::NotANumber, sentence)) }
     }
 
-    /// One answer to each question, in their order, about so many seconds.
-    pub(super) fn of(questions: &[Question], answers: &[Answer], seconds: u64) -> Self {
+    /// One answer to each question, in their order.
+    pub(super) fn of(questions: &[Question], answers: &[Answer]) -> Self {
         let mut asked = questions.iter().zip(answers);
         if let Some((question, _)) = asked.find(|(_, answer)| **answer == Answer::NoNumber) {
             return Self::no_number(format!("{question} is not a count"));
@@ -104,9 +107,10 @@ impl Taken {
             let has_totals = questions.iter().any(|question| question.what == What::Total);
             let log = |version| {
                 let total = has_totals.then(|| find(version, What::Total).count());
-                log(find(version, What::Pods), total, seconds)
+                log(find(version, What::Pods), total)
             };
-            return Self::of_logs(log(Version::Canary), log(Version::Stable));
+            let taken = Self::of_logs(log(Version::Canary), log(Version::Stable));
+            return if has_totals { taken } else { taken.about_pods() };
         }
         let arm = |version| {
             let (bad, total) = (find(version, What::Bad).count(), find(version, What::Total));
@@ -160,6 +164,16 @@ impl Taken {
         Self::found(Compared::Logs { canary, stable }, false, exposures)
     }
 
+    /// Says what is missing of pods, where there is no telling what traffic they had.
+    fn about_pods(self) -> Self {
+        let said = |(missing, sentence)| match missing {
+            Missing::NoCanaryTraffic => (missing, no_pod("canary")),
+            Missing::NoStableTraffic => (missing, no_pod("stable version")),
+            _ => (missing, sentence),
+        };
+        Self { missing: self.missing.map(said), ..self }
+    }
+
     fn found(compared: Compared, is_unknown: bool, totals: (u64, u64)) -> Self {
         let missing = empty(is_unknown, totals).map(|missing| (missing, sentence(missing)));
         Self { compared: Some(compared), missing }
@@ -201,16 +215,22 @@ fn arm(bad: u64, total: u64) -> Result<Arm, CountError> {
     })
 }
 
-/// What one version logged: beside its requests, of which the pods that were read took their part, or
-/// beside the seconds that those pods ran.
-fn log(answer: &Answer, total: Option<u64>, seconds: u64) -> ArmLog {
-    let Answer::Log { pods, of, lines } = answer else { return ArmLog::default() };
+/// What one version logged: beside its requests, of which the time of pods that was read had its part, or
+/// beside the seconds of that time.
+fn log(answer: &Answer, total: Option<u64>) -> ArmLog {
+    let Answer::Log { read, ran, lines } = answer else { return ArmLog::default() };
     let of_total = |total: u64| {
-        let part = u128::from(total) * u128::from(*pods) / u128::from(*of).max(1);
+        let part = u128::from(total) * u128::from(*read) / u128::from(*ran).max(1);
         u64::try_from(part).unwrap_or(u64::MAX)
     };
-    let exposure = total.map_or(pods.saturating_mul(seconds), of_total);
+    // A moment is a second: it was seen, and what was logged in it is to be weighed.
+    let seconds = read.div_ceil(MILLIS);
+    let exposure = total.map_or(seconds, of_total);
     ArmLog { exposure, masked: lines.clone(), ..ArmLog::default() }
+}
+
+fn no_pod(version: &str) -> String {
+    format!("no running pod of the {version} is past its warm-up")
 }
 
 #[expect(

@@ -26,8 +26,10 @@ use std::str::FromStr;
 const DEFAULT_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 /// Shortest time between two looks; times in a status have no fractions.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
+/// How long after its start what a pod logs does not count, unless it is said.
+const DEFAULT_WARM_UP: SignedDuration = SignedDuration::from_mins(1);
 /// Everything that can be set.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 22] = [
     "source",
     "canary",
     "stable",
@@ -35,6 +37,7 @@ const KNOWN: [&str; 21] = [
     "edges",
     "quantile",
     "container",
+    "warmUp",
     "alpha",
     "releaseAlpha",
     "weight",
@@ -51,9 +54,10 @@ const KNOWN: [&str; 21] = [
     "missing",
 ];
 /// What the judge of proportions does not heed.
-const NOT_PROPORTION: [&str; 5] = ["tolerance", "budget", "edges", "quantile", "container"];
+const NOT_PROPORTION: [&str; 6] =
+    ["tolerance", "budget", "edges", "quantile", "container", "warmUp"];
 /// What the judge of signs does not heed.
-const NOT_SIGN: [&str; 9] = [
+const NOT_SIGN: [&str; 10] = [
     "beta",
     "tolerance",
     "passRatio",
@@ -63,6 +67,7 @@ const NOT_SIGN: [&str; 9] = [
     "edges",
     "quantile",
     "container",
+    "warmUp",
 ];
 /// What the judge of logs does not heed.
 const NOT_LOG: [&str; 6] = ["beta", "passRatio", "budget", "minRequests", "edges", "quantile"];
@@ -225,14 +230,14 @@ impl<'a> Reader<'a> {
 
     fn rate(&mut self) -> Option<Judging> {
         let settings = self.rate_settings();
-        self.refuse_unheeded("rate", &["edges", "quantile", "container"]);
+        self.refuse_unheeded("rate", &["edges", "quantile", "container", "warmUp"]);
         let judge = self.pass_ratio_checked(RateJudge::new(settings))?;
         Some(Judging::Rate(settings, judge))
     }
 
     fn latency(&mut self) -> Option<Judging> {
         let settings = self.rate_settings();
-        self.refuse_unheeded("latency", &["quantile", "container"]);
+        self.refuse_unheeded("latency", &["quantile", "container", "warmUp"]);
         let edges = self.edges()?;
         let judge = LatencyJudge::new(edges, settings);
         if let Err(error) = &judge
@@ -247,7 +252,7 @@ impl<'a> Reader<'a> {
 
     fn quantile(&mut self) -> Option<Judging> {
         let quantile = self.number("quantile", Quantile::new).unwrap_or(Quantile::P99);
-        self.refuse_unheeded("quantile", &["edges", "budget", "container"]);
+        self.refuse_unheeded("quantile", &["edges", "budget", "container", "warmUp"]);
         let settings = rate::Settings { budget: None, ..self.rate_settings() };
         let judge = self.pass_ratio_checked(QuantileJudge::new(quantile, settings))?;
         Some(Judging::Quantile(settings, judge))
@@ -326,6 +331,15 @@ impl<'a> Reader<'a> {
             self.refuse("container", "must be the name of a container");
         }
         Some(name)
+    }
+
+    /// How long after its start what a pod logs does not count.
+    pub(super) fn warm_up(&mut self) -> SignedDuration {
+        let warm_up = self.duration("warmUp").unwrap_or(DEFAULT_WARM_UP);
+        if warm_up.is_negative() {
+            self.refuse("warmUp", "must not be negative");
+        }
+        warm_up
     }
 
     fn error_rate(&mut self, key: &'static str) -> ErrorRate {

@@ -6,6 +6,7 @@
 //! | `canary`, `stable` | – | `bad` and `total`: queries for counts in one interval; `buckets` for `latency` and `quantile`; for `log` `pods`, a label selector, and perhaps `total` |
 //! | `judge` | `rate` | or `latency`, `log`, `proportion`, `quantile`, `sign` |
 //! | `container` | the only one | the container whose logs are read; only `log` |
+//! | `warmUp` | `1m` | how long after its start what a pod logs does not count; only `log` |
 //! | `edges` | – | the edges of the histogram that are judged, in its unit; only `latency` |
 //! | `quantile` | .99 | which quantile of the stable version's requests picks the edge; only `quantile` |
 //! | `alpha`, `beta` | .05 | chances of a wrong fail and of a wrong pass |
@@ -70,6 +71,8 @@ pub(super) struct Settings {
     pub(super) source: Option<Source>,
     /// The container whose logs are read, if it is named.
     pub(super) container: Option<String>,
+    /// How long after its start what a pod logs does not count.
+    pub(super) warm_up: SignedDuration,
     /// In the order in which they are asked.
     pub(super) questions: Vec<Question>,
     pub(super) judging: Judging,
@@ -127,7 +130,7 @@ impl Settings {
         let mut reader = Reader::new(fields);
         let questions = reader.questions();
         let source = reader.source(config, &questions);
-        let container = reader.container();
+        let (container, warm_up) = (reader.container(), reader.warm_up());
         let judging = reader.judging();
         let release_alpha = reader.release_alpha(judging.as_ref());
         let (every, at_most) = reader.times();
@@ -136,6 +139,7 @@ impl Settings {
             (source, Some(judging)) if reader.problems.is_empty() => Ok(Self {
                 source,
                 container,
+                warm_up,
                 questions,
                 judging,
                 release_alpha,
@@ -167,6 +171,7 @@ impl Settings {
             self.source_name(),
             self.source.as_ref().and_then(Source::address),
             self.questions.iter().map(|question| &question.query).collect::<Vec<_>>(),
+            self.warm_up.as_secs(),
             self.judging.name(),
             self.judging.settings(),
         ]);
