@@ -169,8 +169,11 @@ pub fn judge(wanted: &Wanted, text: &str) -> Result<Report, Unjudged> {
 
 fn by_edges(histograms: Histograms) -> Vec<QuantileInterval> {
     let Histograms { edges, intervals } = histograms;
-    let interval = |LatencyInterval { id, canary, stable }| {
-        QuantileInterval { id, edges: edges.clone(), canary, stable }
+    let interval = |LatencyInterval { id, canary, stable }| QuantileInterval {
+        id,
+        edges: edges.clone(),
+        canary,
+        stable,
     };
     intervals.into_iter().map(interval).collect()
 }

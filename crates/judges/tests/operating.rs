@@ -16,7 +16,6 @@ mod tails;
 mod walk;
 
 use families::Family;
-use nature::Nature;
 use judges::{
     counts::Interval,
     evidence::Verdict,
@@ -24,6 +23,7 @@ use judges::{
     quantile::judge::QuantileState,
     sign::{Arms, Settings, SignJudge},
 };
+use nature::Nature;
 
 const RUNS: u64 = 200;
 

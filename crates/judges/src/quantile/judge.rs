@@ -227,7 +227,10 @@ mod tests {
         // The first interval only teaches.
         assert_eq!((slower.intervals, slower.canary.bad, slower.stable.bad), (3, 90, 270));
         let same = |intervals| walk(0.99, [500, 900, 990, 998], intervals).verdict;
-        assert_eq!((same(0), same(1), same(6)), (Verdict::Continue, Verdict::Continue, Verdict::Pass));
+        assert_eq!(
+            (same(0), same(1), same(6)),
+            (Verdict::Continue, Verdict::Continue, Verdict::Pass)
+        );
     }
 
     #[test]
@@ -278,7 +281,8 @@ mod tests {
             judge.feed(&mut state, &interval(id, [500, 900, 970, 998], STABLE));
         }
         let before = judge.evidence(&state).ln_e_fail;
-        let other = QuantileInterval { edges: vec![1.0, 2.0, 3.0, 4.0], ..interval(3, [0; 4], STABLE) };
+        let other =
+            QuantileInterval { edges: vec![1.0, 2.0, 3.0, 4.0], ..interval(3, [0; 4], STABLE) };
         judge.feed(&mut state, &other);
         let after = judge.evidence(&state);
         assert_eq!((after.ln_e_fail.to_bits(), state.stable.total), (before.to_bits(), 9000));

@@ -42,7 +42,8 @@ pub(super) fn read(reply: &Reply, edges: &[f64]) -> Result<Answer, String> {
 /// A sentence, when the answer is no histogram, or one with more edges than are looked at.
 pub(super) fn read_all(reply: &Reply) -> Result<Answer, String> {
     let series = prometheus::by_label(reply, "le").map_err(|error| error.message)?;
-    let edges = series.iter().map(|(label, _)| edge(label)).collect::<Result<Vec<f64>, String>>()?;
+    let edges =
+        series.iter().map(|(label, _)| edge(label)).collect::<Result<Vec<f64>, String>>()?;
     let mut edges: Vec<f64> = edges.into_iter().filter(|edge| edge.is_finite()).collect();
     edges.sort_by(f64::total_cmp);
     edges.dedup();
@@ -129,7 +130,10 @@ mod tests {
     fn every_edge_is_found_where_none_is_asked_for() {
         let read = |series: &[(&str, &str)]| read_all(&answered(series));
         let expected = Answer::Histogram { edges: vec![0.1, 0.25, 0.5], up_to: vec![3, 7, 8, 10] };
-        assert_eq!(read(&[("+Inf", "10"), ("0.25", "7"), ("0.100", "3.2"), ("0.5", "8")]), Ok(expected));
+        assert_eq!(
+            read(&[("+Inf", "10"), ("0.25", "7"), ("0.100", "3.2"), ("0.5", "8")]),
+            Ok(expected)
+        );
         assert_eq!(read(&[]), Ok(Answer::Nothing));
         let bare = "the histogram has no edge but +Inf: ask for sum by (le)".to_owned();
         assert_eq!(read(&[("+Inf", "10")]), Err(bare));

@@ -81,24 +81,32 @@ impl Judging {
         }
     }
 
-    /// What it was told, in a form that stays the same.
+    /// What its evidence depends on, in a form that stays the same. Alpha is not among that: it is what
+    /// evidence is held against.
     pub(super) fn settings(&self) -> Value {
+        let mut settings = self.all_settings();
+        let own = settings.pointer_mut("/0").and_then(Value::as_object_mut);
+        own.and_then(|own| own.remove("alpha"));
+        settings
+    }
+
+    fn all_settings(&self) -> Value {
         match self {
-            Self::Rate(settings, _) => json!(settings),
-            Self::Proportion(settings, _) => json!(settings),
-            Self::Sign(settings, _) => json!(settings),
+            Self::Rate(settings, _) => json!([settings]),
+            Self::Proportion(settings, _) => json!([settings]),
+            Self::Sign(settings, _) => json!([settings]),
             Self::Latency(settings, judge) => json!([settings, judge.edges()]),
             Self::Quantile(settings, judge) => json!([settings, judge.quantile()]),
-            Self::Log(settings, _) => json!(settings),
+            Self::Log(settings, _) => json!([settings]),
         }
     }
 
     /// The chance of a wrong fail that it was given.
     pub(super) fn alpha(&self) -> ErrorRate {
         match self {
-            Self::Rate(settings, _)
-            | Self::Latency(settings, _)
-            | Self::Quantile(settings, _) => settings.alpha,
+            Self::Rate(settings, _) | Self::Latency(settings, _) | Self::Quantile(settings, _) => {
+                settings.alpha
+            }
             Self::Proportion(settings, _) => settings.alpha,
             Self::Sign(settings, _) => settings.alpha,
             Self::Log(settings, _) => settings.alpha,
@@ -113,9 +121,9 @@ impl Judging {
     /// What ln E of the pass side must reach to pass; none for a judge that cannot.
     pub(super) fn passes_at(&self) -> Option<f64> {
         match self {
-            Self::Rate(settings, _)
-            | Self::Latency(settings, _)
-            | Self::Quantile(settings, _) => Some(settings.beta),
+            Self::Rate(settings, _) | Self::Latency(settings, _) | Self::Quantile(settings, _) => {
+                Some(settings.beta)
+            }
             Self::Proportion(settings, _) => Some(settings.beta),
             Self::Sign(..) | Self::Log(..) => None,
         }

@@ -205,8 +205,7 @@ fn ask(settings: &Settings, asked: &Asked<'_>, mut look: Look, now: Timestamp) -
         _ => {
             let whose = (asked.namespace, settings.container.as_deref());
             let span = (look.since(settings), look.asked_at);
-            let (call, reading) =
-                Reading::begin(whose, &question.query, span, settings.warm_up);
+            let (call, reading) = Reading::begin(whose, &question.query, span, settings.warm_up);
             look.reading = Some(reading);
             Exchange::Call(call, serde_json::to_value(look).unwrap_or_default())
         }

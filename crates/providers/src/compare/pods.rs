@@ -122,11 +122,9 @@ impl Reading {
         let pod = self.left.as_ref().and_then(|left| left.first());
         match pod.map(|pod| self.log_of(pod)) {
             Some(call) => Next::Ask(call, Box::new(self)),
-            None => Next::Answered(Answer::Log {
-                read: self.read,
-                ran: self.ran,
-                lines: self.lines,
-            }),
+            None => {
+                Next::Answered(Answer::Log { read: self.read, ran: self.ran, lines: self.lines })
+            }
         }
     }
 
@@ -280,20 +278,24 @@ mod tests {
     fn reading() -> (Call, Reading) {
         let time = |text: &str| text.parse().unwrap();
         let span = (time("2026-11-22T05:00:00.5Z"), time("2026-11-22T05:01:00.5Z"));
-        Reading::begin(("shop", Some("web")), "app=web,hash=abc", span, SignedDuration::from_secs(30))
+        Reading::begin(
+            ("shop", Some("web")),
+            "app=web,hash=abc",
+            span,
+            SignedDuration::from_secs(30),
+        )
     }
 
     /// Milliseconds of a look of a minute that pods ran and that are read, and since when the first counts.
     #[track_caller]
     fn check_life(statuses: &[Value], expected: (u64, Option<&str>)) {
         let (_, reading) = reading();
-        let pod = |(number, status): (usize, &Value)| {
-            json!({"metadata": {"name": format!("p{number}")}, "status": status})
-        };
+        let pod = |(number, status): (usize, &Value)| json!({"metadata": {"name": format!("p{number}")}, "status": status});
         let pods: Vec<Value> = statuses.iter().enumerate().map(pod).collect();
         let listed = reply(200, &json!({"items": pods}).to_string());
         let Ok(Next::Ask(_, reading)) = reading.clone().go_on(Ok(listed.clone())) else {
-            let Ok(Next::Answered(Answer::Log { ran, read, .. })) = reading.go_on(Ok(listed)) else {
+            let Ok(Next::Answered(Answer::Log { ran, read, .. })) = reading.go_on(Ok(listed))
+            else {
                 panic!("a list of pods")
             };
             return assert_eq!(((ran, None), read), (expected, 0));
@@ -340,9 +342,7 @@ mod tests {
     #[test]
     fn what_a_pod_logs_in_its_warm_up_does_not_count() {
         // The look is from 05:00:00.5 to 05:01:00.5, the warm-up half a minute.
-        let status = |statuses: Vec<Value>| {
-            json!({"startTime": "2026-11-22T04:00:00Z", "containerStatuses": statuses})
-        };
+        let status = |statuses: Vec<Value>| json!({"startTime": "2026-11-22T04:00:00Z", "containerStatuses": statuses});
         let old = status(vec![running("web", 0, "2026-11-22T04:00:09Z")]);
         check_life(&[old.clone()], (60_000, Some("2026-11-22T05:00:00.5Z")));
         let young = status(vec![
@@ -358,18 +358,26 @@ mod tests {
 
     #[test]
     fn what_a_container_says_when_it_starts_again_counts() {
-        let status = |born: &str, container: Value| {
-            json!({"startTime": born, "containerStatuses": [container]})
-        };
+        let status = |born: &str, container: Value| json!({"startTime": born, "containerStatuses": [container]});
         let again = running("web", 1, "2026-11-22T05:00:10Z");
-        check_life(&[status("2026-11-22T04:00:00Z", again.clone())], (50_500, Some("2026-11-22T05:00:10Z")));
-        check_life(&[status("2026-11-22T05:00:00Z", again)], (50_500, Some("2026-11-22T05:00:30Z")));
-        let ended = json!({"startedAt": "2026-11-22T05:00:10Z", "finishedAt": "2026-11-22T05:00:12Z"});
+        check_life(
+            &[status("2026-11-22T04:00:00Z", again.clone())],
+            (50_500, Some("2026-11-22T05:00:10Z")),
+        );
+        check_life(
+            &[status("2026-11-22T05:00:00Z", again)],
+            (50_500, Some("2026-11-22T05:00:30Z")),
+        );
+        let ended =
+            json!({"startedAt": "2026-11-22T05:00:10Z", "finishedAt": "2026-11-22T05:00:12Z"});
         let crashed = json!({
             "name": "web", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
             "lastState": {"terminated": ended},
         });
-        check_life(&[status("2026-11-22T04:00:00Z", crashed)], (2_000, Some("2026-11-22T05:00:10Z")));
+        check_life(
+            &[status("2026-11-22T04:00:00Z", crashed)],
+            (2_000, Some("2026-11-22T05:00:10Z")),
+        );
     }
 
     #[test]

@@ -42,7 +42,10 @@ fn a_slower_tail_fails_at_the_edge_of_the_quantile() {
     assert_eq!((&value["edge"], &value["judge"]), (&json!(500.0), &json!("quantile")));
     // The first look only teaches where the quantile is.
     let compared = value["looks"].as_u64().unwrap() - 1;
-    assert_eq!(value["canary"], json!({"bad": 20 * compared, "total": 200 * compared, "rate": 0.1}));
+    assert_eq!(
+        value["canary"],
+        json!({"bad": 20 * compared, "total": 200 * compared, "rate": 0.1})
+    );
     let (_, value) = check(&json!({"quantile": "0.5"}), AS_FAST, Verdict::Successful);
     assert_eq!(value["edge"], json!(100.0));
 }
