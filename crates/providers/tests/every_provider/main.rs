@@ -9,6 +9,8 @@ mod compare_latency;
 #[cfg(test)]
 mod compare_logs;
 #[cfg(test)]
+mod compare_no_data;
+#[cfg(test)]
 mod compare_quantile;
 #[cfg(test)]
 mod datadog;
