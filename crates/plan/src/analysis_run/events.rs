@@ -117,8 +117,8 @@ fn compared(result: &MetricResult) -> Option<String> {
 fn query(metric: &Metric) -> Option<String> {
     let providers = serde_json::to_value(&metric.provider).ok()?;
     let configs = providers.as_object()?.values();
-    let fields = configs.flat_map(|config| QUERIES.iter().map(move |key| &config[*key]));
-    let asked = fields.into_iter().find(|field| !field.is_null() && **field != "")?;
+    let mut fields = configs.flat_map(|config| QUERIES.iter().map(move |key| &config[*key]));
+    let asked = fields.find(|field| !field.is_null() && **field != "")?;
     let text = asked.as_str().map_or_else(|| asked.to_string(), str::to_owned);
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -101,7 +101,7 @@ fn is_concluded(run: &AnalysisRun) -> bool {
 fn of_release<'a>(subject: &'a Subject<'_>) -> Vec<&'a AnalysisRun> {
     let hash = subject.new_hash();
     let is_of_release = |run: &&AnalysisRun| {
-        sets::label(&run.metadata, keys::POD_TEMPLATE_HASH) == Some(&hash)
+        sets::label(&run.metadata, keys::POD_TEMPLATE_HASH) == Some(hash.as_str())
             && sets::annotation(&run.metadata, STABLE_HASH) == Some(subject.stable_hash())
     };
     let runs = subject.observed.analysis_runs.iter().map(Arc::as_ref);

@@ -53,7 +53,8 @@ impl Spent {
 /// A short word for what a comparison is, to be written down.
 pub fn mark(identity: &str) -> String {
     let hash = Sha256::digest(identity);
-    hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    let bytes = hash.iter().take(MARK_BYTES);
+    format!("{:016x}", bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 /// The alpha that a comparison has by its settings.

@@ -85,8 +85,9 @@ impl Judging {
     /// evidence is held against.
     pub(super) fn settings(&self) -> Value {
         let mut settings = self.all_settings();
-        let own = settings.pointer_mut("/0").and_then(Value::as_object_mut);
-        own.and_then(|own| own.remove("alpha"));
+        if let Some(own) = settings.pointer_mut("/0").and_then(Value::as_object_mut) {
+            own.shift_remove("alpha");
+        }
         settings
     }
 
