@@ -200,7 +200,7 @@ fn a_failed_run_carries_value_and_condition() {
         let window = "3 measurements from 1970-01-01T00:16:40Z to 1970-01-01T00:17:40Z";
         assert_eq!((fact("query"), fact("window")), ("rate", window));
         for kept in ["condition", "limit", "query", "window"] {
-            let metadata = &stage.status().metric_results[0].metadata;
+            let metadata = stage.status().metric_results[0].metadata.clone();
             assert_eq!(metadata[&format!("ringfence.dev/{kept}")], event.evidence[kept]);
         }
     }
