@@ -270,6 +270,7 @@ fn get(url: String) -> Call {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::slice::from_ref;
 
     fn reply(status: u16, body: &str) -> Reply {
         Reply { status, headers: BTreeMap::new(), body: body.as_bytes().to_vec() }
@@ -344,12 +345,12 @@ mod tests {
         // The look is from 05:00:00.5 to 05:01:00.5, the warm-up half a minute.
         let status = |statuses: Vec<Value>| json!({"startTime": "2026-11-22T04:00:00Z", "containerStatuses": statuses});
         let old = status(vec![running("web", 0, "2026-11-22T04:00:09Z")]);
-        check_life(&[old.clone()], (60_000, Some("2026-11-22T05:00:00.5Z")));
+        check_life(from_ref(&old), (60_000, Some("2026-11-22T05:00:00.5Z")));
         let young = status(vec![
             running("proxy", 0, "2026-11-22T04:00:09Z"),
             running("web", 0, "2026-11-22T05:00:10Z"),
         ]);
-        check_life(&[young.clone()], (50_500, Some("2026-11-22T05:00:40Z")));
+        check_life(from_ref(&young), (50_500, Some("2026-11-22T05:00:40Z")));
         check_life(&[old, young], (110_500, Some("2026-11-22T05:00:00.5Z")));
         let newborn = status(vec![running("web", 0, "2026-11-22T05:00:40Z")]);
         check_life(&[newborn], (20_500, None));
