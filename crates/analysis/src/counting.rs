@@ -126,6 +126,22 @@ pub fn breach(limits: Limits, result: &MetricResult) -> Option<Breach> {
     None
 }
 
+/// The limit that a metric has passed or kept, in words, such as `failed (0) <= failureLimit (1)`.
+pub fn limit_in_words(limits: Limits, result: &MetricResult) -> String {
+    let (successes, failures) = (result.consecutive_success, result.failed);
+    let is_reached = limits.consecutive_success > 0 && successes >= limits.consecutive_success;
+    if let Some(breach) = breach(limits, result) {
+        breach.message
+    } else if is_reached {
+        let limit = limits.consecutive_success;
+        format!("consecutiveSuccess ({successes}) >= consecutiveSuccessLimit ({limit})")
+    } else if limits.failure < 0 {
+        format!("failed ({failures}), failureLimit is disabled")
+    } else {
+        format!("failed ({failures}) <= failureLimit ({})", limits.failure)
+    }
+}
+
 /// Whether all measurements were taken and none of them said anything: what was never measured has not
 /// passed, whatever `inconclusiveLimit` allows.
 fn says_nothing(limits: Limits, result: &MetricResult) -> bool {

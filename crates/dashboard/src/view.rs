@@ -2,7 +2,7 @@
 
 use crate::snapshot::{Decision, MetricView, ReleaseView, RolloutView, Snapshot, VersionView};
 use crate::steps;
-use api::argo::{AnalysisRun, Rollout, RolloutPhase, RolloutStatus};
+use api::argo::{AnalysisRun, Measurement, Rollout, RolloutPhase, RolloutStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Event};
 use metrics::access::{self, BUCKET_BOUNDS_MICROS, Tally, Window};
@@ -242,22 +242,32 @@ fn metrics(runs: &[Arc<AnalysisRun>]) -> Vec<MetricView> {
 fn run_metrics(run: &AnalysisRun) -> Vec<MetricView> {
     let results =
         run.status.as_ref().map(|status| status.metric_results.as_slice()).unwrap_or_default();
-    let condition = |name: &str| {
+    let stated = |name: &str| {
         let metric = run.spec.metrics.iter().find(|metric| metric.name == name)?;
         metric.success_condition.clone().or_else(|| {
             metric.failure_condition.as_ref().map(|condition| format!("not {condition}"))
         })
     };
+    // A judge has no condition among the settings, and says what it goes by.
+    let condition = |result: &api::argo::MetricResult| {
+        let told = || result.measurements.last()?.metadata.get("condition").cloned();
+        stated(&result.name).or_else(told)
+    };
     let view = |result: &api::argo::MetricResult| MetricView {
         name: result.name.clone(),
         run: run.metadata.name.clone().unwrap_or_default(),
         phase: result.phase.to_string(),
-        value: result.measurements.last().and_then(|measurement| measurement.value.clone()),
-        condition: condition(&result.name),
+        value: result.measurements.last().and_then(value_or_evidence),
+        condition: condition(result),
         successful: result.successful,
         failed: result.failed,
     };
     results.iter().map(view).collect()
+}
+
+/// The value, or where a judge stands that has none yet.
+fn value_or_evidence(measurement: &Measurement) -> Option<String> {
+    measurement.value.as_ref().or_else(|| measurement.metadata.get("evidence")).cloned()
 }
 
 fn decisions(events: &[Arc<Event>]) -> Vec<Decision> {

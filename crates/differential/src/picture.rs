@@ -180,6 +180,10 @@ fn run(object: &Value) -> Value {
     let mut shown = kept(object, &["/spec", "/status"]);
     if let Some(results) = shown["status"]["metricResults"].as_array_mut() {
         results.sort_by_key(|result| text_of(&result["name"]));
+        let metadata = results.iter_mut().filter_map(|result| result.get_mut("metadata"));
+        for metadata in metadata.filter_map(Value::as_object_mut) {
+            metadata.retain(|key, _| !key.starts_with(OUR_ADDITIONS));
+        }
     }
     filled(&shown)
 }

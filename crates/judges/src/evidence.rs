@@ -5,6 +5,7 @@ use crate::{
     judge::Ledger,
     numeric::{exp, real},
     process::Worth,
+    quantile::Quantile,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -63,6 +64,31 @@ impl fmt::Display for Range {
             (None, Some(high)) => write!(f, "below {high:.2}"),
             (None, None) => f.write_str("unbounded"),
         }
+    }
+}
+
+/// Where one quantile of both versions is, if each had one distribution all the time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantileBounds {
+    /// Which quantile.
+    pub quantile: Quantile,
+    /// Of the canary, in the unit of the edges.
+    pub canary: Range,
+    /// Of the stable version.
+    pub stable: Range,
+}
+
+/// In words, such as `p99 of the canary above 0.5, of the stable version between 0.1 and 0.25`.
+impl fmt::Display for QuantileBounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = |range: Range| match (range.low, range.high) {
+            (Some(low), Some(high)) => format!("between {low} and {high}"),
+            (Some(low), None) => format!("above {low}"),
+            (None, Some(high)) => format!("at most {high}"),
+            (None, None) => "not known yet".to_owned(),
+        };
+        let (canary, stable) = (said(self.canary), said(self.stable));
+        write!(f, "{} of the canary {canary}, of the stable version {stable}", self.quantile)
     }
 }
 
@@ -125,6 +151,9 @@ pub struct Evidence {
     /// The canary's own rates compatible with the data; present if there is a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_rate_range: Option<Range>,
+    /// Where the quantile is that is judged; decides nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantiles: Option<QuantileBounds>,
 }
 
 impl Evidence {
@@ -148,6 +177,7 @@ impl Evidence {
             ratio: ratio(canary, stable),
             ratio_range: None,
             canary_rate_range: None,
+            quantiles: None,
         }
     }
 }

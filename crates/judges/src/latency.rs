@@ -37,6 +37,11 @@ impl Slow {
         };
         Ok(Self { arms: up_to.iter().map(slower).collect::<Result<_, _>>()? })
     }
+
+    /// All requests, and those slower than one edge. What was not given has no traffic.
+    pub(crate) fn at(&self, edge: usize) -> Arm {
+        self.arms.get(edge).copied().unwrap_or_default()
+    }
 }
 
 /// One interval of both versions.
@@ -53,8 +58,7 @@ pub struct LatencyInterval {
 impl LatencyInterval {
     /// What the rate judge is fed at one edge. What was not given has no traffic.
     fn at(&self, edge: usize) -> Interval {
-        let arm = |slow: &Slow| slow.arms.get(edge).copied().unwrap_or_default();
-        Interval { id: self.id, canary: arm(&self.canary), stable: arm(&self.stable) }
+        Interval { id: self.id, canary: self.canary.at(edge), stable: self.stable.at(edge) }
     }
 }
 

@@ -2,15 +2,22 @@
 
 use crate::{
     counts::Interval,
-    evidence::{ArmFacts, Basis, Evidence, Range, Verdict},
+    evidence::{ArmFacts, Basis, Evidence, QuantileBounds, Range, Verdict},
     judge::Judge,
-    latency::LatencyJudge,
+    latency::{LatencyInterval, LatencyJudge},
     numeric::exp,
     proportion::{self, ProportionJudge},
+    quantile::{
+        Quantile,
+        judge::{QuantileInterval, QuantileJudge},
+    },
     rate::{self, RateJudge},
     settings::{Budget, DesignEffect, ErrorRate, PassRatio, SettingError, Tolerance},
     sign::{self, Arms, SignJudge},
-    table::{self, Mistake, buckets},
+    table::{
+        self, Mistake,
+        buckets::{self, Histograms},
+    },
 };
 use serde::Serialize;
 use std::{f64::consts::LN_10, fmt};
@@ -25,8 +32,10 @@ pub enum Which {
     Proportion,
     /// J4, for what comes in bursts.
     Sign,
-    /// J3, for histograms.
+    /// J3, for histograms at edges that are stated.
     Latency,
+    /// J3, for histograms at the edge of a quantile.
+    Quantile,
 }
 
 /// Settings as people give them, not yet checked.
@@ -48,6 +57,8 @@ pub struct Wanted {
     pub budget: Option<f64>,
     /// Requests of the canary before which it is not passed.
     pub min_requests: u64,
+    /// The quantile that the quantile judge compares; p99 if not given.
+    pub quantile: Option<f64>,
     /// How the sign judge compares arms of different size.
     pub arms: Arms,
 }
@@ -64,6 +75,7 @@ impl Wanted {
             design_effect: 1.0,
             budget: None,
             min_requests: 1,
+            quantile: None,
             arms: Arms::AsTheyAre,
         }
     }
@@ -130,6 +142,9 @@ pub struct Report {
     /// The canary's own rates compatible with the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_rate_range: Option<Range>,
+    /// Where the quantile is that is judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantiles: Option<QuantileBounds>,
 }
 
 /// Judges a table of text, as [`table::read`] or, for latencies, [`buckets::read`] understands it; fails
@@ -142,9 +157,25 @@ pub fn judge(wanted: &Wanted, text: &str) -> Result<Report, Unjudged> {
             let judge = LatencyJudge::new(histograms.edges, checked.for_rates());
             run(&judge.map_err(wrong_setting)?, &histograms.intervals)
         }
+        Which::Quantile => {
+            let judge = QuantileJudge::new(checked.quantile, checked.for_rates());
+            let intervals = by_edges(buckets::read(text).map_err(Unjudged::Table)?);
+            run(&judge.map_err(wrong_setting)?, &intervals)
+        }
         _ => judge_counts(&checked, wanted.judge, &table::read(text).map_err(Unjudged::Table)?)?,
     };
     Ok(run.report(wanted.judge, checked.alpha, checked.beta))
+}
+
+fn by_edges(histograms: Histograms) -> Vec<QuantileInterval> {
+    let Histograms { edges, intervals } = histograms;
+    let interval = |LatencyInterval { id, canary, stable }| QuantileInterval {
+        id,
+        edges: edges.clone(),
+        canary,
+        stable,
+    };
+    intervals.into_iter().map(interval).collect()
 }
 
 fn judge_counts(checked: &Checked, judge: Which, intervals: &[Interval]) -> Result<Run, Unjudged> {
@@ -157,7 +188,7 @@ fn judge_counts(checked: &Checked, judge: Which, intervals: &[Interval]) -> Resu
             run(&ProportionJudge::new(settings), intervals)
         }
         Which::Sign => run(&SignJudge::new(sign::Settings { alpha, tolerance, arms }), intervals),
-        Which::Rate | Which::Latency => {
+        Which::Rate | Which::Latency | Which::Quantile => {
             run(&RateJudge::new(checked.for_rates()).map_err(wrong_setting)?, intervals)
         }
     })
@@ -176,6 +207,7 @@ struct Checked {
     design_effect: DesignEffect,
     budget: Option<Budget>,
     min_requests: u64,
+    quantile: Quantile,
     arms: Arms,
 }
 
@@ -195,13 +227,15 @@ impl Checked {
         let pass_ratio = wanted.pass_ratio.map_or(Ok(usual), PassRatio::new);
         let design_effect = DesignEffect::new(wanted.design_effect);
         let budget = wanted.budget.map(Budget::new).transpose();
-        match (alpha, beta, tolerance, pass_ratio, (design_effect, budget, useless(wanted))) {
+        let quantile = wanted.quantile.map_or(Ok(Quantile::P99), Quantile::new);
+        let others = (design_effect, budget, quantile, useless(wanted));
+        match (alpha, beta, tolerance, pass_ratio, others) {
             (
                 Ok(alpha),
                 Ok(beta),
                 Ok(tolerance),
                 Ok(pass_ratio),
-                (Ok(design_effect), Ok(budget), None),
+                (Ok(design_effect), Ok(budget), Ok(quantile), None),
             ) => {
                 let (min_requests, arms) = (wanted.min_requests, wanted.arms);
                 Ok(Self {
@@ -212,10 +246,11 @@ impl Checked {
                     design_effect,
                     budget,
                     min_requests,
+                    quantile,
                     arms,
                 })
             }
-            (alpha, beta, tolerance, pass_ratio, (design_effect, budget, useless)) => {
+            (alpha, beta, tolerance, pass_ratio, (design_effect, budget, quantile, useless)) => {
                 let wrong = [
                     alpha.err(),
                     beta.err(),
@@ -223,6 +258,7 @@ impl Checked {
                     pass_ratio.err(),
                     design_effect.err(),
                     budget.err(),
+                    quantile.err(),
                     useless,
                 ];
                 Err(wrong.into_iter().flatten().collect())
@@ -235,8 +271,13 @@ impl Checked {
 fn useless(wanted: &Wanted) -> Option<SettingError> {
     let wrong = |setting, value, range| Some(SettingError { setting, value, range });
     let only_one = "1 for this judge";
+    if let (Some(quantile), false) = (wanted.quantile, wanted.judge == Which::Quantile) {
+        return wrong("quantile", quantile, "absent but for the quantile judge");
+    }
     match wanted.judge {
-        Which::Rate | Which::Proportion | Which::Latency if wanted.arms == Arms::Thinned => {
+        Which::Rate | Which::Proportion | Which::Latency | Which::Quantile
+            if wanted.arms == Arms::Thinned =>
+        {
             wrong("thin", 1.0, "absent but for the sign judge")
         }
         Which::Rate | Which::Latency => None,
@@ -296,6 +337,7 @@ impl Run {
             ratio: last.ratio,
             ratio_range: last.ratio_range,
             canary_rate_range: last.canary_rate_range,
+            quantiles: last.quantiles,
         }
     }
 }
@@ -322,6 +364,9 @@ impl fmt::Display for Report {
             let range = self.ratio_range.and_then(Range::known);
             let range = range.map(|range| bounds(range, confidence)).unwrap_or_default();
             writeln!(f, "ratio     {ratio:.2}{range}")?;
+        }
+        if let Some(quantiles) = self.quantiles {
+            writeln!(f, "quantile  {quantiles}")?;
         }
         writeln!(f, "p-value   {:.3e}, valid however often you look", self.p_value)?;
         let most = |values: &[f64]| odds(values.iter().copied().fold(0.0, f64::max));
@@ -406,6 +451,22 @@ mod tests {
             (Verdict::Fail, Some(1.0), 60)
         );
         assert!(report.to_string().contains("edge      1: bad are requests that were slower"));
+    }
+
+    #[test]
+    fn a_quantile_of_histograms_is_judged_at_its_edge() {
+        let row = "1000,9000,500,4500,970,8910\n";
+        let header =
+            "canary_total,stable_total,canary_le_0.1,stable_le_0.1,canary_le_1,stable_le_1\n";
+        let text = format!("{header}{}", row.repeat(4));
+        let p99 = report(Wanted::usual(Which::Quantile), &text);
+        assert_eq!((p99.verdict, p99.edge, p99.canary.bad), (Verdict::Fail, Some(1.0), 90));
+        assert!(p99.to_string().contains("quantile  p99 of the canary above 1"), "{p99}");
+        let median = Wanted { quantile: Some(0.5), ..Wanted::usual(Which::Quantile) };
+        assert_eq!(report(median, &text).edge, Some(0.1));
+        let useless = Wanted { quantile: Some(0.5), ..Wanted::usual(Which::Rate) };
+        let error = judge(&useless, "").unwrap_err().to_string();
+        assert_eq!(error, "quantile is 0.5: must be absent but for the quantile judge");
     }
 
     #[test]

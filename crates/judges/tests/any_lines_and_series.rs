@@ -8,7 +8,10 @@ use judges::{
     kayenta::{Measure, MetricConfig, OutlierStrategy, classify},
     latency::{LatencyInterval, LatencyJudge, LatencyState, Slow},
     log::{ArmLog, LogInterval, LogJudge, LogState, Settings as LogSettings, mask, severity},
-    quantile::{FixedQuantile, Quantile, ab_p_value},
+    quantile::{
+        FixedQuantile, Quantile, ab_p_value,
+        judge::{QuantileInterval, QuantileJudge, QuantileState},
+    },
     rank::{Samples, mann_whitney, shift},
     rate::Settings,
     settings::ErrorRate,
@@ -59,6 +62,28 @@ proptest! {
             let interval = LatencyInterval { id: IntervalId(id), canary, stable };
             judge.feed(&mut alone, &interval);
             let mut resumed: LatencyState = serde_json::from_str(&stored).unwrap();
+            judge.feed(&mut resumed, &interval);
+            prop_assert_eq!(judge.feed(&mut resumed, &interval), Fed::Known);
+            stored = serde_json::to_string(&resumed).unwrap();
+            prop_assert_eq!(&resumed, &alone);
+            let evidence = judge.evidence(&alone);
+            prop_assert!(evidence.ln_e_fail.is_finite() && evidence.p_value.is_finite());
+        }
+    }
+
+    #[test]
+    fn quantiles_are_finite_idempotent_and_resumable(
+        arms in prop::collection::vec((histogram(), histogram()), 0..8),
+        p in 0.001..0.999,
+    ) {
+        let judge = QuantileJudge::new(Quantile::new(p).unwrap(), Settings::default()).unwrap();
+        let mut alone = QuantileState::default();
+        let mut stored = serde_json::to_string(&alone).unwrap();
+        for ((canary, stable), id) in arms.into_iter().zip(0..) {
+            let edges = vec![0.1, 0.5, 1.0];
+            let interval = QuantileInterval { id: IntervalId(id), edges, canary, stable };
+            judge.feed(&mut alone, &interval);
+            let mut resumed: QuantileState = serde_json::from_str(&stored).unwrap();
             judge.feed(&mut resumed, &interval);
             prop_assert_eq!(judge.feed(&mut resumed, &interval), Fed::Known);
             stored = serde_json::to_string(&resumed).unwrap();

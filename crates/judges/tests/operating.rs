@@ -10,6 +10,8 @@ mod families;
 mod nature;
 #[path = "../benches/operating/power.rs"]
 mod power;
+#[path = "../benches/operating/tails.rs"]
+mod tails;
 #[path = "../benches/operating/walk.rs"]
 mod walk;
 
@@ -18,8 +20,10 @@ use judges::{
     counts::Interval,
     evidence::Verdict,
     judge::Judge,
+    quantile::judge::QuantileState,
     sign::{Arms, Settings, SignJudge},
 };
+use nature::Nature;
 
 const RUNS: u64 = 200;
 
@@ -47,6 +51,29 @@ fn the_sign_of_a_larger_arm_as_it_is_cannot_be_believed() {
     let judge = SignJudge::new(Settings::default());
     let wrong = walk::count(&judge, &families::BURSTY_LARGE, 20, Verdict::Fail);
     assert!(wrong > 10, "wrong {wrong} times of 20");
+}
+
+#[test]
+fn a_canary_as_fast_is_seldom_failed_by_a_quantile_while_latencies_and_split_change() {
+    for p in [0.9, 0.99] {
+        let wrong = tails::count(p, 1.0, RUNS / 2, Verdict::Fail);
+        assert!(wrong <= MOST_WRONG / 2 + 2, "p{p}: wrong {wrong} times");
+        assert_eq!(tails::count(p, 2.0, 10, Verdict::Fail), 10, "p{p}");
+    }
+}
+
+/// Why the bounds decide nothing: the canary had more of its requests when everything was slow.
+#[test]
+fn the_bounds_of_a_quantile_cannot_be_compared_where_latencies_and_split_change() {
+    let (judge, mut nature) = (tails::judge(0.5), Nature::new(1));
+    let mut state = QuantileState::default();
+    for id in 0..tails::LOOKS {
+        judge.feed(&mut state, &tails::interval(&mut nature, id, 1.0));
+    }
+    let evidence = judge.evidence(&state);
+    let bounds = evidence.quantiles.unwrap();
+    assert!(bounds.canary.low.unwrap() >= bounds.stable.high.unwrap(), "{bounds}");
+    assert_ne!(evidence.verdict, Verdict::Fail);
 }
 
 #[test]

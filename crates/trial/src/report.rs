@@ -3,7 +3,7 @@
 //! A verdict names the metric, its value, the condition, the limit, the query and the window that the
 //! query looked at.
 
-use analysis::counting::{Limits, breach};
+use analysis::counting::{Limits, limit_in_words};
 use api::argo::{AnalysisPhase, Metric, MetricResult, PrometheusRangeQueryArgs};
 use jiff::Timestamp;
 use metrics::promql;
@@ -94,7 +94,8 @@ impl Verdict {
         let of_metric = || taken.iter().rev().filter(|taken| taken.metric == metric.name);
         let decisive = of_metric().find(|taken| taken.phase == result.phase);
         let at = decisive.or_else(|| of_metric().next()).map(|taken| taken.at);
-        let query = result.metadata.get(QUERY).map(|query| one_line(query));
+        let sent = result.metadata.get(QUERY).map(|query| one_line(query));
+        let looked_at = at.zip(sent.as_deref()).map(|(at, query)| window(metric, query, at));
         Self {
             metric: metric.name.clone(),
             phase: result.phase,
@@ -102,10 +103,10 @@ impl Verdict {
             value: fact("value"),
             condition: fact("condition"),
             finding: fact("finding"),
-            limit: fact("limit").unwrap_or_else(|| kept_limit(Limits::of(metric), result)),
+            limit: fact("limit").unwrap_or_else(|| limit_in_words(Limits::of(metric), result)),
             error: fact("error"),
-            window: at.zip(query.as_deref()).map(|(at, query)| window(metric, query, at)),
-            query,
+            window: looked_at.or_else(|| fact("window")),
+            query: sent.or_else(|| fact("query")),
             count: result.count,
         }
     }
@@ -165,21 +166,6 @@ impl fmt::Display for Report {
 }
 
 /// Says how far a metric was from its limits.
-fn kept_limit(limits: Limits, result: &MetricResult) -> String {
-    let (successes, failures) = (result.consecutive_success, result.failed);
-    let is_reached = limits.consecutive_success > 0 && successes >= limits.consecutive_success;
-    if let Some(breach) = breach(limits, result) {
-        breach.message
-    } else if is_reached {
-        let limit = limits.consecutive_success;
-        format!("consecutiveSuccess ({successes}) >= consecutiveSuccessLimit ({limit})")
-    } else if limits.failure < 0 {
-        format!("failed ({failures}), failureLimit is disabled")
-    } else {
-        format!("failed ({failures}) <= failureLimit ({})", limits.failure)
-    }
-}
-
 fn window(metric: &Metric, query: &str, at: Timestamp) -> String {
     let prometheus = metric.provider.prometheus.as_ref();
     if let Some(range) = prometheus.and_then(|prometheus| prometheus.range_query.as_ref()) {

@@ -119,7 +119,7 @@ impl Runner {
 
     /// A way to read the logs of pods.
     pub(crate) fn logs(&self) -> crate::kubelet::logs::FindLog {
-        self.house.logs.finder()
+        self.house.logs.finder(self.clock)
     }
 
     /// Runs until `stop` is dropped.

@@ -7,7 +7,7 @@ use crate::{
     connect::{Connection, connect},
     info,
 };
-use api::argo::{AnalysisRun, Rollout};
+use api::argo::{AnalysisRun, Measurement, Rollout};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
@@ -79,14 +79,17 @@ fn with_measurements(mut wait: Reason, runs: &[AnalysisRun]) -> Reason {
     for result in
         run.iter().filter_map(|run| run.status.as_ref()).flat_map(|status| &status.metric_results)
     {
-        let last = result.measurements.last().and_then(|measurement| measurement.value.as_deref());
+        let last = result.measurements.last();
+        let told = |last: &Measurement| last.metadata.get("evidence").cloned();
+        // A judge that is not done has no value, and tells what it has seen.
+        let last = last.and_then(|last| last.value.clone().or_else(|| told(last)));
         let text = format!(
             "{}: {} measured, {} successful, {} failed, last value {}",
             result.phase,
             result.count,
             result.successful,
             result.failed,
-            last.unwrap_or("none"),
+            last.as_deref().unwrap_or("none"),
         );
         wait.evidence.insert(format!("metric/{}", result.name), text);
     }

@@ -12,6 +12,7 @@ mod batch;
 mod families;
 mod nature;
 mod power;
+mod tails;
 mod walk;
 
 use batch::Case;
@@ -127,6 +128,10 @@ fn other_judges() -> impl Iterator<Item = Wrong> {
         let hits = walk::count(&judge, &family, RUNS, Verdict::Fail);
         Wrong { judge: "proportion", family: family.name, hits }
     };
+    let quantile = |judge, p| {
+        let hits = tails::count(p, 1.0, RUNS, Verdict::Fail);
+        Wrong { judge, family: tails::NAME, hits }
+    };
     [
         sign("sign", Arms::AsTheyAre, families::BURSTY),
         sign("sign", Arms::AsTheyAre, families::BURSTY_SMALL),
@@ -134,6 +139,8 @@ fn other_judges() -> impl Iterator<Item = Wrong> {
         sign("sign, thinned", Arms::Thinned, families::BURSTY_LARGE),
         proportion(families::HIGH_RATE),
         proportion(families::DRIFTING),
+        quantile("quantile, p90", 0.9),
+        quantile("quantile, p99", 0.99),
     ]
     .into_iter()
 }

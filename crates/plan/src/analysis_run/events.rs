@@ -3,11 +3,14 @@
 use super::{patch::reference, schedule::Next};
 use analysis::{
     assess::{deciding_condition, finding},
-    counting::{Limits, breach, effective_count},
+    counting::{Limits, effective_count, limit_in_words},
 };
-use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Metric, MetricResult};
+use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement, Metric, MetricResult};
 use std::collections::BTreeMap;
 use vocab::{Event, EventType, Reason};
+
+/// The fields in which providers have what is asked.
+const QUERIES: [&str; 4] = ["query", "queries", "metricDataQueries", "url"];
 
 /// Tells that a metric was settled.
 pub(super) fn metric_settled(run: &AnalysisRun, metric: &Metric, result: &MetricResult) -> Event {
@@ -65,40 +68,78 @@ pub(super) fn waiting(metric: &Metric, result: Option<&MetricResult>, next: Next
 /// The facts that a metric's phase rests on.
 fn evidence(metric: &Metric, result: &MetricResult) -> BTreeMap<String, String> {
     let phase = result.phase;
-    let decisive = result
-        .measurements
-        .iter()
-        .rev()
-        .find(|it| it.phase == phase)
-        .or(result.measurements.last());
+    let decisive = decisive(result);
     let value = decisive.and_then(|it| it.value.clone());
     let lost = matches!(phase, AnalysisPhase::Failed | AnalysisPhase::Inconclusive);
     let found = value.as_deref().filter(|_| lost).map(|value| finding(metric, value, phase));
-    // A provider that judges by itself says in its own words what it rests on.
-    let told = |key: &str| decisive.and_then(|it| it.metadata.get(key)).cloned();
-    let condition = Some(deciding_condition(metric, phase)).filter(|it| !it.is_empty());
     let facts = [
         ("metric", Some(metric.name.clone())),
         ("phase", Some(phase.to_string())),
-        ("condition", told("condition").or(condition)),
         ("value", value),
         ("finding", found),
-        (
-            "limit",
-            told("limit").or_else(|| breach(Limits::of(metric), result).map(|it| it.message)),
-        ),
-        ("query", told("condition").map(|_| queries(result))),
-        ("window", told("window")),
         ("error", decisive.and_then(|it| it.message.clone())),
     ];
-    facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    let facts = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let rests_on = rests_on(metric, result).into_iter().map(|(key, text)| (key.to_owned(), text));
+    facts.chain(rests_on).collect()
 }
 
-/// What was asked of the versions that were compared.
-fn queries(result: &MetricResult) -> String {
+/// What a verdict rests on beside its value: condition, limit, query and window, as far as there are such. A
+/// provider that judges by itself says that in its own words.
+pub(super) fn rests_on(metric: &Metric, result: &MetricResult) -> Vec<(&'static str, String)> {
+    let told = |key: &str| decisive(result).and_then(|it| it.metadata.get(key)).cloned();
+    let condition = Some(deciding_condition(metric, result.phase)).filter(|it| !it.is_empty());
+    let limit = || Some(limit_in_words(Limits::of(metric), result));
+    let facts = [
+        ("condition", told("condition").or(condition)),
+        ("limit", told("limit").or_else(limit)),
+        ("query", compared(result).or_else(|| query(metric))),
+        ("window", told("window").or_else(|| window(metric, result))),
+    ];
+    facts.into_iter().filter_map(|(key, text)| Some((key, text?))).collect()
+}
+
+/// The measurement that decided a metric.
+fn decisive(result: &MetricResult) -> Option<&Measurement> {
+    let decided = result.measurements.iter().rev().find(|it| it.phase == result.phase);
+    decided.or(result.measurements.last())
+}
+
+/// What was asked of the versions that were compared, if any were.
+fn compared(result: &MetricResult) -> Option<String> {
     let asked = |key: &str| key.starts_with("canary.") || key.starts_with("stable.");
     let queries = result.metadata.iter().filter(|(key, _)| asked(key));
-    queries.map(|(key, query)| format!("{key}: {query}")).collect::<Vec<_>>().join("; ")
+    let queries: Vec<String> = queries.map(|(key, query)| format!("{key}: {query}")).collect();
+    (!queries.is_empty()).then(|| queries.join("; "))
+}
+
+/// What a provider was asked, as far as its settings say so in one of the usual fields.
+fn query(metric: &Metric) -> Option<String> {
+    let providers = serde_json::to_value(&metric.provider).ok()?;
+    let configs = providers.as_object()?.values();
+    let mut fields = configs.flat_map(|config| QUERIES.iter().map(move |key| &config[*key]));
+    let asked = fields.find(|field| !field.is_null() && **field != "")?;
+    let text = asked.as_str().map_or_else(|| asked.to_string(), str::to_owned);
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// When it was asked; how far back each question looks is in the query, or said by its range.
+fn window(metric: &Metric, result: &MetricResult) -> Option<String> {
+    let at = |it: &Measurement| it.finished_at.as_ref().map(|at| at.0);
+    let mut times = result.measurements.iter().filter_map(at);
+    let first = times.next()?;
+    let asked = match times.next_back() {
+        Some(last) => {
+            format!("{} measurements from {first} to {last}", result.measurements.len())
+        }
+        None => format!("one measurement at {first}"),
+    };
+    let range = metric.provider.prometheus.as_ref().and_then(|it| it.range_query.as_ref());
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    Some(match range {
+        Some(range) => format!("{asked}, of {} to {}", text(&range.start), text(&range.end)),
+        None => asked,
+    })
 }
 
 fn event_type(phase: AnalysisPhase) -> EventType {

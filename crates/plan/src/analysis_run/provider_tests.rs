@@ -332,3 +332,78 @@ fn a_verdict_names_what_it_rests_on_in_status_and_event() {
     assert_eq!(Some(&told["value"]), last.value.as_ref());
     assert!(told["query"].starts_with("canary.bad: sum(increase(bad{"), "{told:?}");
 }
+
+/// One comparison by a judge, of a canary that is far worse.
+fn judged_by(judge: &str) -> Value {
+    let (source, canary, stable) = match judge {
+        "log" => (Value::Null, json!({"pods": "canary"}), json!({"pods": "stable"})),
+        "latency" | "quantile" => (
+            json!({"prometheus": {}}),
+            json!({"buckets": "canary by le"}),
+            json!({"buckets": "stable by le"}),
+        ),
+        _ => (
+            json!({"prometheus": {}}),
+            json!({"bad": "canary bad", "total": "canary all"}),
+            json!({"bad": "stable bad", "total": "stable all"}),
+        ),
+    };
+    let mut config = json!({"judge": judge, "canary": canary, "stable": stable, "every": "1m"});
+    if !source.is_null() {
+        config["source"] = source;
+    }
+    if judge == "latency" {
+        config["edges"] = json!([1]);
+    }
+    json!({"name": "m", "provider": {"plugin": {"ringfence/compare": config}}})
+}
+
+/// What an API server and a Prometheus say of a canary that fails half of its requests, or is slow, or complains.
+fn far_worse(call: &Call, now: jiff::Timestamp) -> Reply {
+    let query = String::from_utf8(call.body.clone().unwrap_or_default()).unwrap();
+    let is_canary = call.url.contains("canary") || query.contains("canary");
+    if call.url.contains("/log?") {
+        let at = now - SignedDuration::from_secs(1);
+        return reply(200, &if is_canary { format!("{at} ERROR broken\n") } else { String::new() });
+    }
+    if call.url.contains("/pods?") {
+        let name = if is_canary { "canary" } else { "stable" };
+        return reply(200, &json!({"items": [{"metadata": {"name": name}}]}).to_string());
+    }
+    let sample =
+        |le: &str, count: u32| json!({"metric": {"le": le}, "value": [1, count.to_string()]});
+    let (bad, all) = if is_canary { (100, 200) } else { (2, 200) };
+    let result = match (query.contains("le"), query.contains("bad")) {
+        (true, _) if query.contains("by") => json!([sample("1", all - bad), sample("+Inf", all)]),
+        (_, true) => json!([sample("", bad)]),
+        _ => json!([sample("", all)]),
+    };
+    let data = json!({"resultType": "vector", "result": result});
+    reply(200, &json!({"status": "success", "data": data}).to_string())
+}
+
+#[test]
+fn every_judge_names_value_condition_limit_query_and_window() {
+    for judge in ["rate", "proportion", "sign", "latency", "quantile", "log"] {
+        let mut stage = Stage::new(&json!({"metrics": [judged_by(judge)]}));
+        stage.observed.prometheus_address = Some("http://prometheus".to_owned());
+        while !stage.status().phase.completed() {
+            stage.now = stage.wake.unwrap_or(stage.now);
+            stage.plan();
+            while !stage.calls.is_empty() {
+                let now = stage.now;
+                stage.answer(|call| Ok(far_worse(&call.call, now)));
+            }
+        }
+        let result = stage.status().metric_results[0].clone();
+        assert_eq!(result.phase, AnalysisPhase::Failed, "{judge}: {result:?}");
+        let told = stage.events.iter().find(|event| event.reason == "MetricFailed").unwrap();
+        for fact in ["value", "condition", "limit", "query", "window"] {
+            let fact_told = told.evidence.get(fact);
+            assert!(fact_told.is_some_and(|text| !text.is_empty()), "{judge} names no {fact}");
+            let kept = result.metadata.get(&format!("ringfence.dev/{fact}"));
+            let value = result.measurements[0].value.as_ref();
+            assert_eq!(kept.or(value), fact_told, "{judge}: {fact} in the status");
+        }
+    }
+}

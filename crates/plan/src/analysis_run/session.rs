@@ -23,6 +23,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Write};
 
+/// Before the keys, in the metadata of a metric's result, of what its verdict rests on.
+const VERDICT: &str = "ringfence.dev/";
+
 /// A run under planning.
 pub(super) struct Session<'a> {
     observed: &'a Observed,
@@ -120,6 +123,7 @@ impl<'a> Session<'a> {
             self.status.phase = verdict.phase;
             self.status.message = Some(verdict.message).filter(|message| !message.is_empty());
         }
+        self.note_verdicts();
         let mut told = self.events_of_settled();
         if verdict.phase.completed() {
             self.calls.clear();
@@ -332,6 +336,20 @@ impl<'a> Session<'a> {
             if let Some((measurement, delete)) = ended {
                 record(result, measurement);
                 self.writes.push(delete);
+            }
+        }
+    }
+
+    /// Writes beside the measurements of a settled metric what its verdict rests on.
+    fn note_verdicts(&mut self) {
+        for name in &self.settled {
+            let metric = self.prepared.metrics.iter().find(|metric| metric.name == *name);
+            let mut results = self.status.metric_results.iter_mut();
+            let result = results.find(|result| result.name == *name);
+            let (Some(metric), Some(result)) = (metric, result) else { continue };
+            for (key, text) in events::rests_on(metric, result) {
+                let text = self.redactor.clean(&text);
+                result.metadata.insert(format!("{VERDICT}{key}"), text);
             }
         }
     }

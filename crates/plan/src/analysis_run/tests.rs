@@ -197,7 +197,26 @@ fn a_failed_run_carries_value_and_condition() {
             (fact("finding"), fact("limit")),
             ("success-rate 0.8412 < 0.95", "failed (2) > failureLimit (1)")
         );
+        let window = "3 measurements from 1970-01-01T00:16:40Z to 1970-01-01T00:17:40Z";
+        assert_eq!((fact("query"), fact("window")), ("rate", window));
+        for kept in ["condition", "limit", "query", "window"] {
+            let metadata = stage.status().metric_results[0].metadata.clone();
+            assert_eq!(metadata[&format!("ringfence.dev/{kept}")], event.evidence[kept]);
+        }
     }
+}
+
+#[test]
+fn a_metric_that_passes_names_what_it_rests_on_too() {
+    let mut stage = Stage::new(&json!({"metrics": [metric("m", &json!({}))]}));
+    stage.measure(&["1"]);
+    let told = &stage.events[0].evidence;
+    assert_eq!((told["value"].as_str(), told["condition"].as_str()), ("[1]", "result[0] >= 0.95"));
+    assert_eq!(told["limit"], "failed (0) <= failureLimit (0)");
+    assert_eq!(
+        (told["query"].as_str(), told["window"].as_str()),
+        ("rate", "one measurement at 1970-01-01T00:16:40Z")
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{
     analysis_run::{self, Part},
     draft::Draft,
     sets::{self, SetExt},
+    spent,
     subject::Subject,
     waits::Wait,
 };
@@ -307,7 +308,8 @@ fn target(run: &AnalysisRun) -> ObjectRef {
     ObjectRef::new(api::argo::API_VERSION, "AnalysisRun", namespace, name(run))
 }
 
-/// Runs without a ReplicaSet, and finished ones beyond the limits, oldest first to go.
+/// Runs without a ReplicaSet, and finished ones beyond the limits, oldest first to go. Those that hand on what
+/// a release has learned stay with it.
 fn beyond_history<'a>(subject: &Subject<'_>, others: &[&'a AnalysisRun]) -> Vec<&'a AnalysisRun> {
     let spec = subject.rollout.spec.analysis.as_ref();
     let limit = |limit: Option<i32>| limit.unwrap_or(DEFAULT_HISTORY);
@@ -316,12 +318,14 @@ fn beyond_history<'a>(subject: &Subject<'_>, others: &[&'a AnalysisRun]) -> Vec<
     let mut newest_first: Vec<&AnalysisRun> = others.to_vec();
     newest_first
         .sort_by_key(|run| std::cmp::Reverse((sets::created(&run.metadata), name(run).to_owned())));
+    let handing_on = spent::handing_on(subject);
     newest_first.retain(|run| {
         let hash = sets::label(&run.metadata, keys::POD_TEMPLATE_HASH);
         let set = hash.and_then(|hash| subject.set_of(hash));
         let room = match phase(run) {
             _ if run.metadata.deletion_timestamp.is_some() => return false,
             _ if set.is_none_or(|set| set.metadata.deletion_timestamp.is_some()) => return true,
+            _ if handing_on.contains(name(run)) => return false,
             AnalysisPhase::Successful => &mut successful,
             phase if phase.completed() => &mut unsuccessful,
             _ => return false,

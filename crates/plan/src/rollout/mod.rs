@@ -42,6 +42,7 @@ mod routes;
 mod scaling;
 pub(crate) mod services;
 pub(crate) mod sets;
+mod spent;
 pub(crate) mod status;
 pub(crate) mod subject;
 pub(crate) mod targets;

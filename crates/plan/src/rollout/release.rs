@@ -7,19 +7,15 @@
 
 use super::{
     analysis_run::{self, Hashes, Part},
-    reads, sets,
+    reads, sets, spent,
     subject::Subject,
 };
 use crate::analysis_run::{annotation, left_by};
 use analysis::arguments;
-use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunSpec, Metric, keys};
-use providers::budget::{self, PLUGIN};
+use api::argo::{AnalysisRun, AnalysisRunSpec, Metric, keys};
+use providers::budget::{self, PLUGIN, Spent};
 use serde_json::{Value, json};
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Annotation of a rollout: the chance that one of its releases is failed though nothing is worse.
 pub(crate) const ALPHA: &str = "ringfence.dev/alpha";
@@ -48,7 +44,8 @@ pub(super) fn share(
 ) -> Result<(), String> {
     let Some(alpha) = sets::annotation(&subject.rollout.metadata, ALPHA) else { return Ok(()) };
     let all = comparisons(subject, hashes);
-    let shares = shares(alpha, &all).map_err(|problems| problems.join("; "))?;
+    let spent = spent::of(subject, Some(part));
+    let shares = shares(alpha, &all, &spent).map_err(|problems| problems.join("; "))?;
     let identities = of_spec(part.path(), spec);
     for metric in &mut spec.metrics {
         let identity = identities.get(&metric.name);
@@ -62,19 +59,38 @@ pub(super) fn share(
     Ok(())
 }
 
-/// Everything that is wrong with the budget that the rollout states: where, what, and why.
+/// Everything that is wrong with the budget that the rollout states: where, what, and why. What a release
+/// has given already does not keep it from being aborted.
 pub(super) fn problems(subject: &Subject<'_>) -> Vec<(&'static str, Value, String)> {
     let Some(alpha) = sets::annotation(&subject.rollout.metadata, ALPHA) else { return Vec::new() };
-    let found = shares(alpha, &comparisons(subject, Hashes::UNKNOWN)).err().unwrap_or_default();
+    let spent =
+        if subject.status.abort { spent::Ledger::default() } else { spent::of(subject, None) };
+    let latest = subject.new_hash();
+    let hashes = if spent.is_empty() {
+        Hashes::UNKNOWN
+    } else {
+        Hashes { stable: subject.stable_hash(), latest: &latest }
+    };
+    let found = shares(alpha, &comparisons(subject, hashes), &spent).err().unwrap_or_default();
     found.into_iter().map(|problem| (ALPHA_PATH, json!(alpha), problem)).collect()
 }
 
 fn shares(
     alpha: &str,
     comparisons: &BTreeMap<String, Comparison>,
+    ledger: &spent::Ledger,
 ) -> Result<BTreeMap<String, f64>, Vec<String>> {
     let named = comparisons.values().map(|found| (found.name.clone(), &found.config));
-    budget::share(alpha, &named.collect())
+    let marks = comparisons.iter().map(|(identity, found)| (budget::mark(identity), &found.name));
+    let marks: BTreeMap<String, &String> = marks.collect();
+    let mut spent = Spent::default();
+    for (mark, given) in ledger {
+        match marks.get(mark) {
+            Some(name) => drop(spent.kept.insert((*name).clone(), given.alpha)),
+            None => spent.gone.push((given.metric.clone(), given.alpha)),
+        }
+    }
+    budget::share(alpha, &named.collect(), &spent)
 }
 
 /// The comparisons of all analyses of the rollout, by what they are.
@@ -115,7 +131,7 @@ fn of_spec(place: &str, spec: &AnalysisRunSpec) -> BTreeMap<String, (String, Val
 }
 
 /// The annotations that make a run that compares one of its release, and hand on what runs before it
-/// have learned.
+/// have learned and what the release has given of its budget.
 pub(super) fn annotations(
     subject: &Subject<'_>,
     part: Part,
@@ -130,7 +146,13 @@ pub(super) fn annotations(
     let mut learned = learned(subject, part);
     learned.retain(|name, _| comparing.contains(name.as_str()));
     let stable = (STABLE_HASH.to_owned(), subject.stable_hash().to_owned());
-    std::iter::once(stable).chain(annotation(learned)).collect()
+    let own = of_spec(part.path(), spec).into_iter();
+    let own = own.map(|(metric, (identity, config))| {
+        let alpha = budget::alpha(&config);
+        (budget::mark(&identity), spent::Given { metric, alpha })
+    });
+    let spent = spent::annotation(subject, part, own.collect());
+    [stable, spent].into_iter().chain(annotation(learned)).collect()
 }
 
 /// What the runs of the release before this one have learned, the newest word of each metric.
@@ -139,34 +161,13 @@ pub(super) fn annotations(
 /// hands it on only where it was inconclusive and somebody let it go on. Whoever retries an aborted
 /// release wants it judged anew; its steps begin from the front, so its runs do not follow older ones.
 fn learned(subject: &Subject<'_>, part: Part) -> BTreeMap<String, Value> {
-    let runs = subject.observed.analysis_runs.iter().map(Arc::as_ref);
-    let hash = subject.new_hash();
-    let mut runs: Vec<&AnalysisRun> =
-        runs.filter(|run| is_of_release(subject, run, part, &hash)).collect();
-    runs.sort_by_key(|run| Reverse((sets::created(&run.metadata), run.metadata.name.clone())));
-    let mut step = subject.step_index();
+    let is_of_part =
+        |run: &&AnalysisRun| sets::label(&run.metadata, keys::ROLLOUT_TYPE) == Some(part.label());
     let mut learned = BTreeMap::new();
-    for run in runs {
-        let at = step_of(run).unwrap_or(step);
-        let is_inconclusive = super::analysis::phase(run) == AnalysisPhase::Inconclusive;
-        if at > step || (at == step && !is_inconclusive) {
-            break;
-        }
-        step = at;
+    for run in spent::attempt(subject, Some(part)).into_iter().filter(is_of_part) {
         for (metric, left) in left_by(run) {
             learned.entry(metric).or_insert(left);
         }
     }
     learned
-}
-
-fn is_of_release(subject: &Subject<'_>, run: &AnalysisRun, part: Part, hash: &str) -> bool {
-    let metadata = &run.metadata;
-    sets::label(metadata, keys::POD_TEMPLATE_HASH) == Some(hash)
-        && sets::label(metadata, keys::ROLLOUT_TYPE) == Some(part.label())
-        && sets::annotation(metadata, STABLE_HASH) == Some(subject.stable_hash())
-}
-
-fn step_of(run: &AnalysisRun) -> Option<i32> {
-    sets::label(&run.metadata, keys::STEP_INDEX)?.parse().ok()
 }

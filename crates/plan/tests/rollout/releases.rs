@@ -191,3 +191,78 @@ fn a_budget_that_does_not_suffice_is_refused_with_all_that_is_wrong() {
     let no_number = message(beside("much", &json!({}), &json!({})));
     assert!(no_number.contains("must be a number between 0 and 1"), "{no_number}");
 }
+
+/// A release that spends its whole budget on its first step, whose template is edited meanwhile.
+fn edited() -> World {
+    let templates = [template("compared", METRIC, &json!({}))];
+    let mut world = world(&two_steps(), &json!({"ringfence.dev/alpha": "0.05"}), &templates);
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    let (alpha, _) = settings(&world, &run_name(&world, "1"));
+    assert_eq!(alpha, json!(0.05));
+    world.put("AnalysisTemplate", template("compared", METRIC, &json!({"tolerance": 2})));
+    world.settle();
+    world
+}
+
+#[test]
+fn a_template_that_is_edited_under_way_gets_no_budget_that_was_given_already() {
+    let mut world = edited();
+    let message = world.outcome().message;
+    let expected = "the release may spend 0.05, and what it has begun has errors 0.05 of that: \
+        nothing is left for errors; take back what was edited, state a larger budget, or abort and retry";
+    assert!(message.ends_with(expected), "{message}");
+    // A larger budget has room for it.
+    let larger = json!({"metadata": {"annotations": {"ringfence.dev/alpha": "0.06"}}, "spec": {}});
+    world.edit(&larger);
+    world.settle();
+    end(&mut world, "1", "Successful", &json!({"looks": 3}));
+    let (alpha, release) = settings(&world, &run_name(&world, "3"));
+    assert!((alpha.as_f64().unwrap() - 0.01).abs() < 1e-9, "{alpha}");
+    assert_eq!(release, "0.06");
+}
+
+#[test]
+fn an_edit_that_is_taken_back_costs_nothing() {
+    let mut world = edited();
+    world.put("AnalysisTemplate", template("compared", METRIC, &json!({})));
+    world.settle();
+    end(&mut world, "1", "Successful", &json!({"looks": 3}));
+    assert_eq!(settings(&world, &run_name(&world, "3")).0, json!(0.05));
+}
+
+#[test]
+fn a_release_that_has_spent_its_budget_can_be_aborted_and_retried_with_a_fresh_one() {
+    let mut world = edited();
+    world.edit(&json!({"status": {"abort": true}}));
+    world.settle();
+    assert_eq!((world.outcome().phase.as_str(), world.weight()), ("Degraded", Some(0)));
+    assert!(world.outcome().message.starts_with("RolloutAborted"), "{}", world.outcome().message);
+    world.edit(&json!({"status": {"abort": false}}));
+    world.settle();
+    assert_eq!(settings(&world, &run_name(&world, "1.1")).0, json!(0.05));
+    end(&mut world, "1.1", "Successful", &json!({"looks": 1}));
+    assert_eq!(settings(&world, &run_name(&world, "3")).0, json!(0.05));
+}
+
+#[test]
+fn what_a_release_has_given_outlives_the_runs_that_had_it() {
+    let templates = [template("compared", METRIC, &json!({}))];
+    let mut strategy = two_steps();
+    let step = strategy["canary"]["steps"][1].clone();
+    strategy["canary"]["steps"].as_array_mut().unwrap().extend([json!({"setWeight": 60}), step]);
+    let mut world = world(&strategy, &json!({"ringfence.dev/alpha": "0.05"}), &templates);
+    world.edit(&json!({"spec": {"analysis": {"successfulRunHistoryLimit": 0}}}));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    end(&mut world, "1", "Successful", &json!({"looks": 1}));
+    end(&mut world, "3", "Successful", &json!({"looks": 2}));
+    check_start(&world, "5", &json!({METRIC: {"looks": 2}}));
+    let first = run_name(&world, "1");
+    assert!(!world.objects.contains_key(&("AnalysisRun".to_owned(), first)));
+    world.put("AnalysisTemplate", template("compared", METRIC, &json!({"tolerance": 2})));
+    world.settle();
+    assert!(world.outcome().message.contains("nothing is left for errors"));
+}

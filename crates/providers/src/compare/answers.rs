@@ -2,13 +2,21 @@
 
 use super::settings::{Question, Version, What};
 use super::{judging::Compared, pods};
-use judges::{counts::Arm, latency::Slow, log::ArmLog, missing::Missing};
+use judges::{
+    counts::{Arm, CountError},
+    latency::Slow,
+    log::ArmLog,
+    missing::Missing,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Bad requests beyond all requests that are put down to the two questions being asked one after the
 /// other: one, or this part of all.
 const SKEW: f64 = 0.1;
+/// Milliseconds of a second.
+const MILLIS: u64 = 1000;
+
 /// What a source answered. JSON has no NaN and no infinities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,12 +24,17 @@ pub(super) enum Answer {
     Nothing,
     NoNumber,
     Count(u64),
-    /// Requests up to each edge, and of all.
+    /// Requests up to each edge that is judged, and of all.
     Buckets(Vec<u64>),
-    /// Lines of trouble of so many pods of all, masked and counted.
+    /// Requests up to each edge that there is, and of all.
+    Histogram {
+        edges: Vec<f64>,
+        up_to: Vec<u64>,
+    },
+    /// Lines of trouble, masked and counted, of so many milliseconds that pods ran, of all that they ran.
     Log {
-        pods: u64,
-        of: u64,
+        read: u64,
+        ran: u64,
         lines: BTreeMap<String, u64>,
     },
     /// A log that is too long to be read.
@@ -66,8 +79,8 @@ impl Taken {
         Self { compared: None, missing: Some((Missing::NotANumber, sentence)) }
     }
 
-    /// One answer to each question, in their order, about so many seconds.
-    pub(super) fn of(questions: &[Question], answers: &[Answer], seconds: u64) -> Self {
+    /// One answer to each question, in their order.
+    pub(super) fn of(questions: &[Question], answers: &[Answer]) -> Self {
         let mut asked = questions.iter().zip(answers);
         if let Some((question, _)) = asked.find(|(_, answer)| **answer == Answer::NoNumber) {
             return Self::no_number(format!("{question} is not a count"));
@@ -83,16 +96,21 @@ impl Taken {
             place.and_then(|place| answers.get(place)).unwrap_or(&Answer::Nothing)
         };
         if questions.iter().any(|question| question.what == What::Buckets) {
-            let buckets = |version| find(version, What::Buckets);
-            return Self::of_buckets(buckets(Version::Canary), buckets(Version::Stable));
+            let (canary, stable) =
+                (find(Version::Canary, What::Buckets), find(Version::Stable, What::Buckets));
+            return match shared_edges(canary, stable) {
+                Some(edges) => Self::of_histograms(edges, canary, stable),
+                None => Self::of_buckets(canary, stable),
+            };
         }
         if questions.iter().any(|question| question.what == What::Pods) {
             let has_totals = questions.iter().any(|question| question.what == What::Total);
             let log = |version| {
                 let total = has_totals.then(|| find(version, What::Total).count());
-                log(find(version, What::Pods), total, seconds)
+                log(find(version, What::Pods), total)
             };
-            return Self::of_logs(log(Version::Canary), log(Version::Stable));
+            let taken = Self::of_logs(log(Version::Canary), log(Version::Stable));
+            return if has_totals { taken } else { taken.about_pods() };
         }
         let arm = |version| {
             let (bad, total) = (find(version, What::Bad).count(), find(version, What::Total));
@@ -127,9 +145,33 @@ impl Taken {
         }
     }
 
+    fn of_histograms(edges: Vec<f64>, canary: &Answer, stable: &Answer) -> Self {
+        if edges.is_empty() {
+            return Self::no_number("the histograms share no edge".to_owned());
+        }
+        match (slow_at(&edges, canary), slow_at(&edges, stable)) {
+            (Ok((canary_slow, of_canary)), Ok((stable_slow, of_stable))) => {
+                let compared =
+                    Compared::Histograms { edges, canary: canary_slow, stable: stable_slow };
+                Self::found(compared, *canary == Answer::Nothing, (of_canary, of_stable))
+            }
+            (Err(error), _) | (_, Err(error)) => Self::no_number(error.to_string()),
+        }
+    }
+
     fn of_logs(canary: ArmLog, stable: ArmLog) -> Self {
         let exposures = (canary.exposure, stable.exposure);
         Self::found(Compared::Logs { canary, stable }, false, exposures)
+    }
+
+    /// Says what is missing of pods, where there is no telling what traffic they had.
+    fn about_pods(self) -> Self {
+        let said = |(missing, sentence)| match missing {
+            Missing::NoCanaryTraffic => (missing, no_pod("canary")),
+            Missing::NoStableTraffic => (missing, no_pod("stable version")),
+            _ => (missing, sentence),
+        };
+        Self { missing: self.missing.map(said), ..self }
     }
 
     fn found(compared: Compared, is_unknown: bool, totals: (u64, u64)) -> Self {
@@ -138,8 +180,32 @@ impl Taken {
     }
 }
 
+/// The edges that both histograms have, or the only one that there is; none if there is none.
+fn shared_edges(canary: &Answer, stable: &Answer) -> Option<Vec<f64>> {
+    match (canary, stable) {
+        (Answer::Histogram { edges, .. }, Answer::Histogram { edges: others, .. }) => {
+            let is_shared = |edge: &&f64| others.iter().any(|other| other.total_cmp(edge).is_eq());
+            Some(edges.iter().filter(is_shared).copied().collect())
+        }
+        (Answer::Histogram { edges, .. }, _) | (_, Answer::Histogram { edges, .. }) => {
+            Some(edges.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Slow requests at these edges, and all of them; none of a version without a histogram.
+fn slow_at(edges: &[f64], answer: &Answer) -> Result<(Slow, u64), CountError> {
+    let Answer::Histogram { edges: own, up_to } = answer else { return Ok((Slow::default(), 0)) };
+    let total = up_to.last().copied().unwrap_or_default();
+    let known = own.iter().zip(up_to);
+    let known = known.filter(|(edge, _)| edges.iter().any(|it| it.total_cmp(edge).is_eq()));
+    let counts: Vec<u64> = known.map(|(_, count)| *count).collect();
+    Ok((Slow::from_buckets(&counts, total)?, total))
+}
+
 /// One version's counts. Where requests are known, bad ones that are not are none.
-fn arm(bad: u64, total: u64) -> Result<Arm, judges::counts::CountError> {
+fn arm(bad: u64, total: u64) -> Result<Arm, CountError> {
     Arm::new(bad, total).or_else(|error| {
         if bad > total && total > 0 && bad - total <= skew(total) {
             Arm::new(total, total)
@@ -149,16 +215,22 @@ fn arm(bad: u64, total: u64) -> Result<Arm, judges::counts::CountError> {
     })
 }
 
-/// What one version logged: beside its requests, of which the pods that were read took their part, or
-/// beside the seconds that those pods ran.
-fn log(answer: &Answer, total: Option<u64>, seconds: u64) -> ArmLog {
-    let Answer::Log { pods, of, lines } = answer else { return ArmLog::default() };
+/// What one version logged: beside its requests, of which the time of pods that was read had its part, or
+/// beside the seconds of that time.
+fn log(answer: &Answer, total: Option<u64>) -> ArmLog {
+    let Answer::Log { read, ran, lines } = answer else { return ArmLog::default() };
     let of_total = |total: u64| {
-        let part = u128::from(total) * u128::from(*pods) / u128::from(*of).max(1);
+        let part = u128::from(total) * u128::from(*read) / u128::from(*ran).max(1);
         u64::try_from(part).unwrap_or(u64::MAX)
     };
-    let exposure = total.map_or(pods.saturating_mul(seconds), of_total);
+    // A moment is a second: it was seen, and what was logged in it is to be weighed.
+    let seconds = read.div_ceil(MILLIS);
+    let exposure = total.map_or(seconds, of_total);
     ArmLog { exposure, masked: lines.clone(), ..ArmLog::default() }
+}
+
+fn no_pod(version: &str) -> String {
+    format!("no running pod of the {version} is past its warm-up")
 }
 
 #[expect(

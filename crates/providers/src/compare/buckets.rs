@@ -2,6 +2,7 @@
 
 use super::answers::Answer;
 use crate::prometheus;
+use judges::quantile::judge::MAX_EDGES;
 use vocab::Reply;
 
 /// How far an edge of the histogram may be from the one that is asked for, as a part of it.
@@ -33,6 +34,30 @@ pub(super) fn read(reply: &Reply, edges: &[f64]) -> Result<Answer, String> {
         *count = most;
     }
     Ok(Answer::Buckets(counts))
+}
+
+/// The counts up to every edge that the histogram has and of all requests.
+///
+/// # Errors
+/// A sentence, when the answer is no histogram, or one with more edges than are looked at.
+pub(super) fn read_all(reply: &Reply) -> Result<Answer, String> {
+    let series = prometheus::by_label(reply, "le").map_err(|error| error.message)?;
+    let edges =
+        series.iter().map(|(label, _)| edge(label)).collect::<Result<Vec<f64>, String>>()?;
+    let mut edges: Vec<f64> = edges.into_iter().filter(|edge| edge.is_finite()).collect();
+    edges.sort_by(f64::total_cmp);
+    edges.dedup();
+    if edges.is_empty() && !series.is_empty() {
+        return Err("the histogram has no edge but +Inf: ask for sum by (le)".to_owned());
+    }
+    if edges.len() > MAX_EDGES {
+        let count = edges.len();
+        return Err(format!("the histogram has {count} edges, and {MAX_EDGES} are looked at"));
+    }
+    Ok(match read(reply, &edges)? {
+        Answer::Buckets(up_to) => Answer::Histogram { edges, up_to },
+        other => other,
+    })
 }
 
 fn edge(label: &str) -> Result<f64, String> {
@@ -71,16 +96,20 @@ mod tests {
     use serde_json::json;
     use std::collections::BTreeMap;
 
-    #[track_caller]
-    fn check(series: &[(&str, &str)], expected: Result<Answer, &str>) {
+    fn answered(series: &[(&str, &str)]) -> Reply {
         let series = series
             .iter()
             .map(|(le, count)| json!({"metric": {"le": le}, "value": [1, count]}))
             .collect::<Vec<_>>();
         let data = json!({"resultType": "vector", "result": series});
         let body = json!({"status": "success", "data": data}).to_string().into_bytes();
-        let reply = Reply { status: 200, headers: BTreeMap::new(), body };
-        assert_eq!(read(&reply, &[0.1, 0.5]), expected.map_err(str::to_owned), "{series:?}");
+        Reply { status: 200, headers: BTreeMap::new(), body }
+    }
+
+    #[track_caller]
+    fn check(series: &[(&str, &str)], expected: Result<Answer, &str>) {
+        let read = read(&answered(series), &[0.1, 0.5]);
+        assert_eq!(read, expected.map_err(str::to_owned), "{series:?}");
     }
 
     #[test]
@@ -95,6 +124,25 @@ mod tests {
     fn counts_do_not_fall_from_one_edge_to_the_next() {
         let counts = Ok(Answer::Buckets(vec![9, 9, 9]));
         check(&[("0.1", "9.4"), ("0.5", "8.2"), ("+Inf", "9.1")], counts);
+    }
+
+    #[test]
+    fn every_edge_is_found_where_none_is_asked_for() {
+        let read = |series: &[(&str, &str)]| read_all(&answered(series));
+        let expected = Answer::Histogram { edges: vec![0.1, 0.25, 0.5], up_to: vec![3, 7, 8, 10] };
+        assert_eq!(
+            read(&[("+Inf", "10"), ("0.25", "7"), ("0.100", "3.2"), ("0.5", "8")]),
+            Ok(expected)
+        );
+        assert_eq!(read(&[]), Ok(Answer::Nothing));
+        let bare = "the histogram has no edge but +Inf: ask for sum by (le)".to_owned();
+        assert_eq!(read(&[("+Inf", "10")]), Err(bare));
+        let twice = "the edge 0.1 is there more than once: ask for sum by (le)".to_owned();
+        assert_eq!(read(&[("0.1", "3"), ("0.1", "4"), ("+Inf", "10")]), Err(twice));
+        let names: Vec<String> = (1..=101).map(|edge| edge.to_string()).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        let many = read(&many).unwrap_err();
+        assert_eq!(many, "the histogram has 101 edges, and 100 are looked at");
     }
 
     #[test]

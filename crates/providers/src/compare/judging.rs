@@ -7,6 +7,10 @@ use judges::{
     latency::{LatencyInterval, LatencyJudge, Slow},
     log::{self, ArmLog, LogInterval, LogJudge, LogState, TemplateEvidence},
     proportion::{self, ProportionJudge},
+    quantile::{
+        Quantile,
+        judge::{QuantileInterval, QuantileJudge},
+    },
     rate::{self, RateJudge},
     settings::ErrorRate,
     sign::{self, SignJudge},
@@ -24,6 +28,8 @@ pub(super) enum Judging {
     Sign(sign::Settings, SignJudge),
     /// For how long requests take, at the edges of a histogram.
     Latency(rate::Settings, LatencyJudge),
+    /// For how long requests take, at the edge nearest to a quantile.
+    Quantile(rate::Settings, QuantileJudge),
     /// For what pods log.
     Log(log::Settings, LogJudge),
 }
@@ -39,6 +45,15 @@ pub(super) enum Compared {
     },
     /// Slow requests of all, at each edge.
     Slow {
+        /// The new version.
+        canary: Slow,
+        /// The version it is compared with.
+        stable: Slow,
+    },
+    /// Slow requests of all, at each edge of a histogram.
+    Histograms {
+        /// The edges that both have.
+        edges: Vec<f64>,
         /// The new version.
         canary: Slow,
         /// The version it is compared with.
@@ -61,25 +76,38 @@ impl Judging {
             Self::Proportion(..) => "proportion",
             Self::Sign(..) => "sign",
             Self::Latency(..) => "latency",
+            Self::Quantile(..) => "quantile",
             Self::Log(..) => "log",
         }
     }
 
-    /// What it was told, in a form that stays the same.
+    /// What its evidence depends on, in a form that stays the same. Alpha is not among that: it is what
+    /// evidence is held against.
     pub(super) fn settings(&self) -> Value {
+        let mut settings = self.all_settings();
+        if let Some(own) = settings.pointer_mut("/0").and_then(Value::as_object_mut) {
+            own.shift_remove("alpha");
+        }
+        settings
+    }
+
+    fn all_settings(&self) -> Value {
         match self {
-            Self::Rate(settings, _) => json!(settings),
-            Self::Proportion(settings, _) => json!(settings),
-            Self::Sign(settings, _) => json!(settings),
+            Self::Rate(settings, _) => json!([settings]),
+            Self::Proportion(settings, _) => json!([settings]),
+            Self::Sign(settings, _) => json!([settings]),
             Self::Latency(settings, judge) => json!([settings, judge.edges()]),
-            Self::Log(settings, _) => json!(settings),
+            Self::Quantile(settings, judge) => json!([settings, judge.quantile()]),
+            Self::Log(settings, _) => json!([settings]),
         }
     }
 
     /// The chance of a wrong fail that it was given.
     pub(super) fn alpha(&self) -> ErrorRate {
         match self {
-            Self::Rate(settings, _) | Self::Latency(settings, _) => settings.alpha,
+            Self::Rate(settings, _) | Self::Latency(settings, _) | Self::Quantile(settings, _) => {
+                settings.alpha
+            }
             Self::Proportion(settings, _) => settings.alpha,
             Self::Sign(settings, _) => settings.alpha,
             Self::Log(settings, _) => settings.alpha,
@@ -94,16 +122,23 @@ impl Judging {
     /// What ln E of the pass side must reach to pass; none for a judge that cannot.
     pub(super) fn passes_at(&self) -> Option<f64> {
         match self {
-            Self::Rate(settings, _) | Self::Latency(settings, _) => Some(settings.beta),
+            Self::Rate(settings, _) | Self::Latency(settings, _) | Self::Quantile(settings, _) => {
+                Some(settings.beta)
+            }
             Self::Proportion(settings, _) => Some(settings.beta),
             Self::Sign(..) | Self::Log(..) => None,
         }
         .map(ErrorRate::ln_threshold)
     }
 
-    /// The edges of the histogram that are judged; none for counts.
+    /// The edges of the histogram that are judged; none for counts, and where a quantile picks them.
     pub(super) fn edges(&self) -> &[f64] {
         if let Self::Latency(_, judge) = self { judge.edges() } else { &[] }
+    }
+
+    /// The quantile that picks the edge, if one does.
+    pub(super) fn quantile(&self) -> Option<Quantile> {
+        if let Self::Quantile(_, judge) = self { Some(judge.quantile()) } else { None }
     }
 
     /// Counts an interval, if there is one, and says where things stand. What is kept is null at first;
@@ -121,6 +156,9 @@ impl Judging {
             Self::Sign(_, judge) => judged(judge, kept, counts),
             Self::Latency(_, judge) => {
                 judged(judge, kept, compared.and_then(|compared| compared.slow(id)))
+            }
+            Self::Quantile(_, judge) => {
+                judged(judge, kept, compared.and_then(|compared| compared.histograms(id)))
             }
             Self::Log(_, judge) => {
                 judged(judge, kept, compared.and_then(|compared| compared.logs(id)))
@@ -154,6 +192,18 @@ impl Compared {
             Self::Slow { canary, stable } => {
                 Some(LatencyInterval { id, canary: canary.clone(), stable: stable.clone() })
             }
+            _ => None,
+        }
+    }
+
+    fn histograms(&self, id: IntervalId) -> Option<QuantileInterval> {
+        match self {
+            Self::Histograms { edges, canary, stable } => Some(QuantileInterval {
+                id,
+                edges: edges.clone(),
+                canary: canary.clone(),
+                stable: stable.clone(),
+            }),
             _ => None,
         }
     }

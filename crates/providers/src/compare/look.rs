@@ -82,11 +82,6 @@ impl Look {
         let first = || self.asked_at.checked_sub(settings.every).unwrap_or(self.asked_at);
         self.progress.read_until.unwrap_or_else(first)
     }
-
-    fn seconds(&self, settings: &Settings) -> u64 {
-        let span = self.asked_at.duration_since(self.since(settings));
-        u64::try_from(span.as_secs()).unwrap_or_default().max(1)
-    }
 }
 
 /// What outlives a measurement, for the next one of the release.
@@ -198,7 +193,7 @@ pub(super) fn begin(
 /// Asks the next question, or concludes where all are answered.
 fn ask(settings: &Settings, asked: &Asked<'_>, mut look: Look, now: Timestamp) -> Turn {
     let Some(question) = settings.questions.get(look.answers.len()) else {
-        let taken = Taken::of(&settings.questions, &look.answers, look.seconds(settings));
+        let taken = Taken::of(&settings.questions, &look.answers);
         look.progress.read_until = Some(look.asked_at);
         return conclude(settings, look, taken, now);
     };
@@ -210,7 +205,7 @@ fn ask(settings: &Settings, asked: &Asked<'_>, mut look: Look, now: Timestamp) -
         _ => {
             let whose = (asked.namespace, settings.container.as_deref());
             let span = (look.since(settings), look.asked_at);
-            let (call, reading) = Reading::begin(whose, &question.query, span);
+            let (call, reading) = Reading::begin(whose, &question.query, span, settings.warm_up);
             look.reading = Some(reading);
             Exchange::Call(call, serde_json::to_value(look).unwrap_or_default())
         }
@@ -350,6 +345,7 @@ fn told(
         ("verdict", Some(word(evidence.verdict).to_owned())),
         ("edge", evidence.edge.map(|edge| edge.to_string())),
         ("evidence", Some(evidence.to_string())),
+        ("quantiles", evidence.quantiles.map(|quantiles| quantiles.to_string())),
         ("lnE", Some(of(evidence.ln_e_fail, settings.judging.fails_at()))),
         ("lnEPass", pass.map(|(ln_e, needed)| of(ln_e, needed))),
         ("looks", Some(looks.to_string())),

@@ -3,9 +3,13 @@
 //! Only pods of the run's own namespace are read, and of their logs only what speaks of trouble is kept,
 //! masked and counted. A line belongs to the look in whose span of time it was written, told by the time
 //! that the kubelet notes, so that it is counted once.
+//!
+//! Every new pod says what pods say when they start, and those of the stable version started long ago. So what a
+//! pod logs in its warm-up is not counted, and neither is that time. A container that starts again says
+//! it all again: that counts, as any trouble does.
 
 use super::answers::Answer;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use judges::log::trouble;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,13 +39,30 @@ pub(super) struct Reading {
     container: Option<String>,
     from: Timestamp,
     until: Timestamp,
+    warm_up: SignedDuration,
     /// Pods that are to be read yet; none before they were listed.
-    left: Option<Vec<String>>,
-    /// Pods there are.
-    all: u64,
-    /// Pods that were read.
+    left: Option<Vec<Pod>>,
+    /// Milliseconds of the look that the pods there are have run, all together.
+    ran: u64,
+    /// Those that were read.
     read: u64,
     lines: BTreeMap<String, u64>,
+}
+
+/// A pod, and the part of a look in which its lines count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Pod {
+    name: String,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// What is known of the last start of a pod's container.
+struct Life {
+    /// When its lines begin to count; always, where nothing is known.
+    counts_from: Option<Timestamp>,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
 }
 
 /// What comes next.
@@ -56,6 +77,7 @@ impl Reading {
         (namespace, container): (&str, Option<&str>),
         selector: &str,
         (from, until): (Timestamp, Timestamp),
+        warm_up: SignedDuration,
     ) -> (Call, Self) {
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("labelSelector", selector)
@@ -68,8 +90,9 @@ impl Reading {
             container: container.map(str::to_owned),
             from,
             until,
+            warm_up,
             left: None,
-            all: 0,
+            ran: 0,
             read: 0,
             lines: BTreeMap::new(),
         };
@@ -84,8 +107,9 @@ impl Reading {
         let reply = reply.map_err(|error| error.to_string())?;
         match &mut self.left {
             None => self.list(&reply)?,
+            Some(left) if left.is_empty() => {}
             Some(left) => {
-                let pod = if left.is_empty() { String::new() } else { left.remove(0) };
+                let pod = left.remove(0);
                 if !self.read_log(&pod, &reply)? {
                     return Ok(Next::Answered(Answer::Cut));
                 }
@@ -99,7 +123,7 @@ impl Reading {
         match pod.map(|pod| self.log_of(pod)) {
             Some(call) => Next::Ask(call, Box::new(self)),
             None => {
-                Next::Answered(Answer::Log { pods: self.read, of: self.all, lines: self.lines })
+                Next::Answered(Answer::Log { read: self.read, ran: self.ran, lines: self.lines })
             }
         }
     }
@@ -114,52 +138,83 @@ impl Reading {
         if is_cut {
             return Err(format!("there are more than {MAX_LISTED} pods"));
         }
-        let items = list["items"].as_array().into_iter().flatten();
-        let names = items.filter_map(|pod| pod["metadata"]["name"].as_str());
-        let mut names: Vec<String> = names.map(str::to_owned).collect();
-        names.sort_unstable();
-        self.all = names.len() as u64;
-        names.truncate(MAX_READ);
-        self.left = Some(names);
+        let mut pods = Vec::new();
+        for pod in list["items"].as_array().into_iter().flatten() {
+            let Some(name) = pod["metadata"]["name"].as_str() else { continue };
+            let life = self.life(pod);
+            let within = |time: Option<Timestamp>| time.unwrap_or(self.from).max(self.from);
+            let until = life.finished.unwrap_or(self.until).min(self.until);
+            let ran = millis(within(life.started), until);
+            let from = within(life.counts_from);
+            self.ran = self.ran.saturating_add(ran);
+            pods.push(Pod { name: name.to_owned(), from, until });
+        }
+        pods.retain(|pod| pod.from < pod.until);
+        pods.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        pods.truncate(MAX_READ);
+        self.left = Some(pods);
         Ok(())
     }
 
-    fn log_of(&self, pod: &str) -> Call {
+    /// What the status of a pod says of the container whose log is read: what runs, else what ran last.
+    fn life(&self, pod: &Value) -> Life {
+        let statuses = pod["status"]["containerStatuses"].as_array();
+        let is_it = |status: &&Value| {
+            self.container.as_deref().is_none_or(|name| status["name"].as_str() == Some(name))
+        };
+        let status = statuses.and_then(|all| all.iter().find(is_it)).unwrap_or(&Value::Null);
+        let instances = ["/state/running", "/state/terminated", "/lastState/terminated"];
+        let instance = instances.iter().find_map(|path| status.pointer(path));
+        let instance = instance.unwrap_or(&Value::Null);
+        let (started, finished) = (time(&instance["startedAt"]), time(&instance["finishedAt"]));
+        let is_restarted = status["restartCount"].as_u64().is_some_and(|count| count > 0);
+        let born = time(&pod["status"]["startTime"]);
+        let warm = |time: Timestamp| time.checked_add(self.warm_up).unwrap_or(Timestamp::MAX);
+        let counts_from = match started {
+            Some(started) if is_restarted => Some(born.map_or(started, warm).max(started)),
+            _ => started.or(born).map(warm),
+        };
+        Life { counts_from, started: started.or(born), finished }
+    }
+
+    fn log_of(&self, pod: &Pod) -> Call {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(container) = &self.container {
             query.append_pair("container", container);
         }
         // The server takes whole seconds; what is before `from` is left out when the lines are read.
-        let since = Timestamp::from_second(self.from.as_second()).unwrap_or(self.from);
+        let since = Timestamp::from_second(pod.from.as_second()).unwrap_or(pod.from);
         query.append_pair("sinceTime", &since.to_string());
         query.append_pair("timestamps", "true");
         query.append_pair("limitBytes", &MAX_LOG_BYTES.to_string());
-        let (namespace, pod, query) = (encoded(&self.namespace), encoded(pod), query.finish());
+        let (namespace, pod, query) =
+            (encoded(&self.namespace), encoded(&pod.name), query.finish());
         get(format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}"))
     }
 
     /// Counts the lines of one pod; no, if there are more than are read.
-    fn read_log(&mut self, pod: &str, reply: &Reply) -> Result<bool, String> {
+    fn read_log(&mut self, pod: &Pod, reply: &Reply) -> Result<bool, String> {
         match reply.status {
             200 => {}
             // It is gone, or has not started: it has no log.
             400 | 404 => return Ok(true),
-            _ => return Err(refused(&format!("the log of {pod} cannot be read"), reply)),
+            _ => return Err(refused(&format!("the log of {} cannot be read", pod.name), reply)),
         }
         if reply.body.len() >= MAX_LOG_BYTES {
             return Ok(false);
         }
-        self.read += 1;
+        self.read = self.read.saturating_add(millis(pod.from, pod.until));
         for line in String::from_utf8_lossy(&reply.body).lines() {
-            self.count(line);
+            self.count(pod, line);
         }
         Ok(true)
     }
 
-    fn count(&mut self, line: &str) {
+    fn count(&mut self, pod: &Pod, line: &str) {
         let Some((at, text)) = line.split_once(' ') else { return };
         let at = at.parse::<Timestamp>().ok();
-        if !at.is_some_and(|at| self.from <= at && at < self.until) {
+        // A container's last words may come with its end, whose time is in whole seconds.
+        if !at.is_some_and(|at| pod.from <= at && at < self.until) {
             return;
         }
         let Some(masked) = trouble(head(text)) else { return };
@@ -167,6 +222,16 @@ impl Reading {
         let line = if is_room { masked } else { OTHER_LINES.to_owned() };
         *self.lines.entry(line).or_default() += 1;
     }
+}
+
+fn time(text: &Value) -> Option<Timestamp> {
+    text.as_str()?.parse().ok()
+}
+
+/// Milliseconds from one time to another; at least one where the second is later, none where it is not.
+fn millis(from: Timestamp, until: Timestamp) -> u64 {
+    let span = u64::try_from(until.duration_since(from).as_millis()).unwrap_or_default();
+    if from < until { span.max(1) } else { 0 }
 }
 
 /// The first words of a line. No word is cut: a secret that was cut in two would not be known for one.
@@ -205,6 +270,7 @@ fn get(url: String) -> Call {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::slice::from_ref;
 
     fn reply(status: u16, body: &str) -> Reply {
         Reply { status, headers: BTreeMap::new(), body: body.as_bytes().to_vec() }
@@ -213,7 +279,36 @@ mod tests {
     fn reading() -> (Call, Reading) {
         let time = |text: &str| text.parse().unwrap();
         let span = (time("2026-11-22T05:00:00.5Z"), time("2026-11-22T05:01:00.5Z"));
-        Reading::begin(("shop", Some("web")), "app=web,hash=abc", span)
+        Reading::begin(
+            ("shop", Some("web")),
+            "app=web,hash=abc",
+            span,
+            SignedDuration::from_secs(30),
+        )
+    }
+
+    /// Milliseconds of a look of a minute that pods ran and that are read, and since when the first counts.
+    #[track_caller]
+    fn check_life(statuses: &[Value], expected: (u64, Option<&str>)) {
+        let (_, reading) = reading();
+        let pod = |(number, status): (usize, &Value)| json!({"metadata": {"name": format!("p{number}")}, "status": status});
+        let pods: Vec<Value> = statuses.iter().enumerate().map(pod).collect();
+        let listed = reply(200, &json!({"items": pods}).to_string());
+        let Ok(Next::Ask(_, reading)) = reading.clone().go_on(Ok(listed.clone())) else {
+            let Ok(Next::Answered(Answer::Log { ran, read, .. })) = reading.go_on(Ok(listed))
+            else {
+                panic!("a list of pods")
+            };
+            return assert_eq!(((ran, None), read), (expected, 0));
+        };
+        let first = reading.left.as_ref().and_then(|left| left.first());
+        let from = first.map(|pod| pod.from.to_string());
+        assert_eq!((reading.ran, from.as_deref()), expected, "{statuses:?}");
+    }
+
+    fn running(name: &str, restarts: u32, started: &str) -> Value {
+        let state = json!({"running": {"startedAt": started}});
+        json!({"name": name, "restartCount": restarts, "state": state})
     }
 
     /// The pods `a` and `b`, with these logs.
@@ -240,7 +335,50 @@ mod tests {
         assert_eq!(call.url, expected);
         let expected = "/api/v1/namespaces/shop/pods/a/log?container=web\
             &sinceTime=2026-11-22T05%3A00%3A00Z&timestamps=true&limitBytes=262144";
-        assert_eq!(reading.log_of("a").url, expected);
+        let (from, until) = (reading.from, reading.until);
+        let pod = Pod { name: "a".to_owned(), from, until };
+        assert_eq!(reading.log_of(&pod).url, expected);
+    }
+
+    #[test]
+    fn what_a_pod_logs_in_its_warm_up_does_not_count() {
+        // The look is from 05:00:00.5 to 05:01:00.5, the warm-up half a minute.
+        let status = |statuses: Vec<Value>| json!({"startTime": "2026-11-22T04:00:00Z", "containerStatuses": statuses});
+        let old = status(vec![running("web", 0, "2026-11-22T04:00:09Z")]);
+        check_life(from_ref(&old), (60_000, Some("2026-11-22T05:00:00.5Z")));
+        let young = status(vec![
+            running("proxy", 0, "2026-11-22T04:00:09Z"),
+            running("web", 0, "2026-11-22T05:00:10Z"),
+        ]);
+        check_life(from_ref(&young), (50_500, Some("2026-11-22T05:00:40Z")));
+        check_life(&[old, young], (110_500, Some("2026-11-22T05:00:00.5Z")));
+        let newborn = status(vec![running("web", 0, "2026-11-22T05:00:40Z")]);
+        check_life(&[newborn], (20_500, None));
+        check_life(&[json!({})], (60_000, Some("2026-11-22T05:00:00.5Z")));
+    }
+
+    #[test]
+    fn what_a_container_says_when_it_starts_again_counts() {
+        let status = |born: &str, container: Value| json!({"startTime": born, "containerStatuses": [container]});
+        let again = running("web", 1, "2026-11-22T05:00:10Z");
+        check_life(
+            &[status("2026-11-22T04:00:00Z", again.clone())],
+            (50_500, Some("2026-11-22T05:00:10Z")),
+        );
+        check_life(
+            &[status("2026-11-22T05:00:00Z", again)],
+            (50_500, Some("2026-11-22T05:00:30Z")),
+        );
+        let ended =
+            json!({"startedAt": "2026-11-22T05:00:10Z", "finishedAt": "2026-11-22T05:00:12Z"});
+        let crashed = json!({
+            "name": "web", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": ended},
+        });
+        check_life(
+            &[status("2026-11-22T04:00:00Z", crashed)],
+            (2_000, Some("2026-11-22T05:00:10Z")),
+        );
     }
 
     #[test]
@@ -252,7 +390,7 @@ mod tests {
             2026-11-22T05:01:00.5Z ERROR too late\n\
             no time ERROR at all\n";
         let lines = [("ERROR no order <num>, password=<secret>".to_owned(), 2)];
-        let expected = Answer::Log { pods: 1, of: 2, lines: lines.into() };
+        let expected = Answer::Log { read: 60_000, ran: 120_000, lines: lines.into() };
         // One of the two has not started yet.
         assert_eq!(read([(200, log), (400, "")]), Ok(expected));
     }

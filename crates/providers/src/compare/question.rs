@@ -70,7 +70,8 @@ impl Source {
     }
 }
 
-/// What a source answered a question with; `reply` is what it was read from.
+/// What a source answered a question with; `reply` is what it was read from. Without `edges` a histogram is
+/// read whole.
 ///
 /// # Errors
 /// A sentence, when the answer is not what was asked for.
@@ -81,6 +82,7 @@ pub(super) fn answer(
     reply: Option<&Reply>,
 ) -> Result<Answer, String> {
     match (question.what, reply) {
+        (What::Buckets, Some(reply)) if edges.is_empty() => buckets::read_all(reply),
         (What::Buckets, Some(reply)) => buckets::read(reply, edges),
         (What::Buckets, None) => Err("the answer is no histogram".to_owned()),
         _ => number(measured).map(Answer::of),

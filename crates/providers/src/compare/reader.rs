@@ -14,6 +14,7 @@ use judges::{
     log::{self, LogJudge},
     missing::{MissingPolicy, Rule},
     proportion::{self, ProportionJudge},
+    quantile::{Quantile, judge::QuantileJudge},
     rate::{self, RateJudge},
     settings::{Budget, DesignEffect, ErrorRate, PassRatio, SettingError, Tolerance},
     sign::{self, Arms, SignJudge},
@@ -25,14 +26,18 @@ use std::str::FromStr;
 const DEFAULT_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 /// Shortest time between two looks; times in a status have no fractions.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
+/// How long after its start what a pod logs does not count, unless it is said.
+const DEFAULT_WARM_UP: SignedDuration = SignedDuration::from_mins(1);
 /// Everything that can be set.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 22] = [
     "source",
     "canary",
     "stable",
     "judge",
     "edges",
+    "quantile",
     "container",
+    "warmUp",
     "alpha",
     "releaseAlpha",
     "weight",
@@ -49,9 +54,10 @@ const KNOWN: [&str; 20] = [
     "missing",
 ];
 /// What the judge of proportions does not heed.
-const NOT_PROPORTION: [&str; 4] = ["tolerance", "budget", "edges", "container"];
+const NOT_PROPORTION: [&str; 6] =
+    ["tolerance", "budget", "edges", "quantile", "container", "warmUp"];
 /// What the judge of signs does not heed.
-const NOT_SIGN: [&str; 8] = [
+const NOT_SIGN: [&str; 10] = [
     "beta",
     "tolerance",
     "passRatio",
@@ -59,10 +65,12 @@ const NOT_SIGN: [&str; 8] = [
     "budget",
     "minRequests",
     "edges",
+    "quantile",
     "container",
+    "warmUp",
 ];
 /// What the judge of logs does not heed.
-const NOT_LOG: [&str; 5] = ["beta", "passRatio", "budget", "minRequests", "edges"];
+const NOT_LOG: [&str; 6] = ["beta", "passRatio", "budget", "minRequests", "edges", "quantile"];
 
 /// What is asked for counts.
 const COUNTS: [(Version, What); 4] = [
@@ -147,7 +155,7 @@ impl<'a> Reader<'a> {
         let judge = self.fields.get("judge").and_then(Value::as_str).unwrap_or("rate");
         let has_totals = self.fields.get("source").is_some_and(|source| !source.is_null());
         let asked = match judge {
-            "latency" => &HISTOGRAMS[..],
+            "latency" | "quantile" => &HISTOGRAMS[..],
             "log" if has_totals => &LOGS,
             "log" => &LOGS[2..],
             _ => &COUNTS,
@@ -211,9 +219,10 @@ impl<'a> Reader<'a> {
             Some("proportion") => Some(self.proportion()),
             Some("sign") => Some(self.sign()),
             Some("latency") => self.latency(),
+            Some("quantile") => self.quantile(),
             Some("log") => Some(self.log()),
             _ => {
-                self.refuse("judge", "must be rate, latency, log, proportion or sign");
+                self.refuse("judge", "must be rate, latency, log, proportion, quantile or sign");
                 None
             }
         }
@@ -221,14 +230,14 @@ impl<'a> Reader<'a> {
 
     fn rate(&mut self) -> Option<Judging> {
         let settings = self.rate_settings();
-        self.refuse_unheeded("rate", &["edges", "container"]);
+        self.refuse_unheeded("rate", &["edges", "quantile", "container", "warmUp"]);
         let judge = self.pass_ratio_checked(RateJudge::new(settings))?;
         Some(Judging::Rate(settings, judge))
     }
 
     fn latency(&mut self) -> Option<Judging> {
         let settings = self.rate_settings();
-        self.refuse_unheeded("latency", &["container"]);
+        self.refuse_unheeded("latency", &["quantile", "container", "warmUp"]);
         let edges = self.edges()?;
         let judge = LatencyJudge::new(edges, settings);
         if let Err(error) = &judge
@@ -239,6 +248,14 @@ impl<'a> Reader<'a> {
         }
         let judge = self.pass_ratio_checked(judge)?;
         Some(Judging::Latency(settings, judge))
+    }
+
+    fn quantile(&mut self) -> Option<Judging> {
+        let quantile = self.number("quantile", Quantile::new).unwrap_or(Quantile::P99);
+        self.refuse_unheeded("quantile", &["edges", "budget", "container", "warmUp"]);
+        let settings = rate::Settings { budget: None, ..self.rate_settings() };
+        let judge = self.pass_ratio_checked(QuantileJudge::new(quantile, settings))?;
+        Some(Judging::Quantile(settings, judge))
     }
 
     fn rate_settings(&mut self) -> rate::Settings {
@@ -314,6 +331,15 @@ impl<'a> Reader<'a> {
             self.refuse("container", "must be the name of a container");
         }
         Some(name)
+    }
+
+    /// How long after its start what a pod logs does not count.
+    pub(super) fn warm_up(&mut self) -> SignedDuration {
+        let warm_up = self.duration("warmUp").unwrap_or(DEFAULT_WARM_UP);
+        if warm_up.is_negative() {
+            self.refuse("warmUp", "must not be negative");
+        }
+        warm_up
     }
 
     fn error_rate(&mut self, key: &'static str) -> ErrorRate {

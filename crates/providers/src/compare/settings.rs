@@ -3,14 +3,16 @@
 //! | setting | default | meaning |
 //! |---|---|---|
 //! | `source` | – | one provider by name, with its settings but for the query |
-//! | `canary`, `stable` | – | `bad` and `total`: queries for counts in one interval; `buckets` for `latency`; for `log` `pods`, a label selector, and perhaps `total` |
-//! | `judge` | `rate` | or `latency`, `log`, `proportion`, `sign` |
+//! | `canary`, `stable` | – | `bad` and `total`: queries for counts in one interval; `buckets` for `latency` and `quantile`; for `log` `pods`, a label selector, and perhaps `total` |
+//! | `judge` | `rate` | or `latency`, `log`, `proportion`, `quantile`, `sign` |
 //! | `container` | the only one | the container whose logs are read; only `log` |
+//! | `warmUp` | `1m` | how long after its start what a pod logs does not count; only `log` |
 //! | `edges` | – | the edges of the histogram that are judged, in its unit; only `latency` |
+//! | `quantile` | .99 | which quantile of the stable version's requests picks the edge; only `quantile` |
 //! | `alpha`, `beta` | .05 | chances of a wrong fail and of a wrong pass |
 //! | `weight` | 1 | how much of a release's budget is this one's, among those that state no `alpha` |
 //! | `releaseAlpha` | none | the budget of the release, of which `alpha` is a part; the controller fills it in |
-//! | `tolerance` | 1 | how many times worse the canary may be; `rate`, `latency` and `log` |
+//! | `tolerance` | 1 | how many times worse the canary may be; `rate`, `latency`, `quantile` and `log` |
 //! | `passRatio` | twice the tolerance | what must be ruled out to pass; not `sign` |
 //! | `designEffect` | 1 | how much more counts vary than those of independent requests; not `sign` |
 //! | `budget` | none | the share of bad requests allowed where nothing can be compared; `rate` and `latency` |
@@ -69,6 +71,8 @@ pub(super) struct Settings {
     pub(super) source: Option<Source>,
     /// The container whose logs are read, if it is named.
     pub(super) container: Option<String>,
+    /// How long after its start what a pod logs does not count.
+    pub(super) warm_up: SignedDuration,
     /// In the order in which they are asked.
     pub(super) questions: Vec<Question>,
     pub(super) judging: Judging,
@@ -126,7 +130,7 @@ impl Settings {
         let mut reader = Reader::new(fields);
         let questions = reader.questions();
         let source = reader.source(config, &questions);
-        let container = reader.container();
+        let (container, warm_up) = (reader.container(), reader.warm_up());
         let judging = reader.judging();
         let release_alpha = reader.release_alpha(judging.as_ref());
         let (every, at_most) = reader.times();
@@ -135,6 +139,7 @@ impl Settings {
             (source, Some(judging)) if reader.problems.is_empty() => Ok(Self {
                 source,
                 container,
+                warm_up,
                 questions,
                 judging,
                 release_alpha,
@@ -166,6 +171,7 @@ impl Settings {
             self.source_name(),
             self.source.as_ref().and_then(Source::address),
             self.questions.iter().map(|question| &question.query).collect::<Vec<_>>(),
+            self.warm_up.as_secs(),
             self.judging.name(),
             self.judging.settings(),
         ]);
@@ -200,6 +206,7 @@ impl Settings {
             ("alpha", self.alpha_in_words()),
             ("edges", edges.collect::<Vec<_>>().join(", ")),
             ("judge", self.judging.name().to_owned()),
+            ("quantile", self.judging.quantile().map(|it| it.to_string()).unwrap_or_default()),
             ("source", self.source_name().to_owned()),
         ];
         let others = others.into_iter().filter(|(_, text)| !text.is_empty());

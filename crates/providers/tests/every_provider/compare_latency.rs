@@ -26,13 +26,19 @@ fn latency(own: &Value) -> Value {
 
 /// A Prometheus that knows these histograms, with an edge that nobody asks for.
 fn counted(call: &Call, canary: Histogram) -> Reply {
-    let query = String::from_utf8(call.body.clone().unwrap()).unwrap();
-    let counts = if query.contains("canary") { canary } else { STABLE };
+    let counts = counted_by(call, canary, STABLE);
     let edges = [("+Inf", counts[2]), ("500", counts[1]), ("100", counts[0]), ("50", 0)];
     histogram(&edges)
 }
 
-fn histogram(edges: &[(&str, u32)]) -> Reply {
+/// The counts of the version that a call asks for.
+pub(crate) fn counted_by<T>(call: &Call, canary: T, stable: T) -> T {
+    let query = String::from_utf8(call.body.clone().unwrap()).unwrap();
+    if query.contains("canary") { canary } else { stable }
+}
+
+/// An answer of Prometheus with a series for each edge.
+pub(crate) fn histogram(edges: &[(&str, u32)]) -> Reply {
     let series =
         |(le, count): &(&str, u32)| json!({"metric": {"le": le}, "value": [1, count.to_string()]});
     let result: Vec<Value> = edges.iter().map(series).collect();

@@ -88,6 +88,44 @@ fn what_all_pods_log_is_no_evidence() {
     assert_eq!((&value["canary"]["bad"], &value["stable"]["bad"]), (&json!(11), &json!(99)));
 }
 
+/// Plays with a line at the first look of the only pod of the canary, which started so long before it.
+fn with_a_pod_of_age(seconds: i64, own: &Value) -> (Play, Measured) {
+    let mut play = Play::of(&logs(own));
+    let began = play.now;
+    let started = (began - SignedDuration::from_secs(seconds)).to_string();
+    let measured = play.play(|look, call| {
+        if call.url.contains("/pods?") && call.url.contains("new") {
+            let state = json!({"running": {"startedAt": started}});
+            let status = json!({"name": "web", "restartCount": 0, "state": state});
+            let status = json!({"containerStatuses": [status]});
+            let pods = [json!({"metadata": {"name": "new-1"}, "status": status})];
+            return Ok(reply(200, &json!({"items": pods}).to_string()));
+        }
+        let at = began + SignedDuration::from_mins(1) * i32::try_from(look).unwrap();
+        let line = "ERROR no cache";
+        Ok(answer(call, at, |name| (name.starts_with("new") && look == 0).then_some(line)))
+    });
+    (play, measured.unwrap())
+}
+
+#[test]
+fn what_a_young_pod_logs_when_it_starts_is_no_evidence() {
+    let bad = |own: &Value, seconds| {
+        let (_, measured) = with_a_pod_of_age(seconds, own);
+        let value: Value = serde_json::from_str(&measured.value).unwrap();
+        (value["canary"]["bad"].as_u64().unwrap(), value["canary"]["total"].as_u64().unwrap())
+    };
+    let (usual, all) = (json!({"atMost": "3m"}), json!({"atMost": "3m", "warmUp": "0s"}));
+    // Four looks; of the first nothing counts, or half a minute of it.
+    assert_eq!(bad(&usual, 30), (0, 150));
+    assert_eq!(bad(&usual, 3600), (1, 240));
+    assert_eq!(bad(&all, 30), (1, 210));
+    let (play, _) = with_a_pod_of_age(30, &usual);
+    let first = serde_json::from_str(&play.kept[0]).unwrap();
+    let told = play.stage.provider.waiting(&first);
+    assert_eq!(told["problem"], "no running pod of the canary is past its warm-up");
+}
+
 #[test]
 fn requests_stand_in_for_the_time_of_pods_where_they_are_known() {
     let totals = json!({
@@ -188,6 +226,7 @@ fn everything_that_is_wrong_with_logs_is_named() {
         "budget: the judge log does not heed it",
     ];
     assert_eq!(problems(&wrong), expected);
+    assert_eq!(problems(&json!({"warmUp": "-1s"})), ["warmUp: must not be negative"]);
     let other = json!({"judge": "rate", "container": null});
     assert!(problems(&other).contains(&"canary.pods: the judge rate does not heed it".to_owned()));
 }

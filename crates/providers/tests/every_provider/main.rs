@@ -9,6 +9,10 @@ mod compare_latency;
 #[cfg(test)]
 mod compare_logs;
 #[cfg(test)]
+mod compare_no_data;
+#[cfg(test)]
+mod compare_quantile;
+#[cfg(test)]
 mod datadog;
 #[cfg(test)]
 mod graphite;

@@ -20,7 +20,7 @@ const MAX_INPUT: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Args)]
 pub(crate) struct JudgeArguments {
     /// Which judge: rate for what is rare, proportion above 5 %, sign for what comes in bursts, latency
-    /// for histograms.
+    /// for histograms, quantile for histograms at the edge nearest to stable's p99.
     #[arg(value_enum)]
     judge: JudgeName,
     /// Chance of ever failing a canary that is not worse.
@@ -44,6 +44,9 @@ pub(crate) struct JudgeArguments {
     /// Requests of the canary before which it is not passed.
     #[arg(long, default_value_t = 1)]
     min_requests: u64,
+    /// Which quantile of the stable version's requests is gone by; 0.99 when absent (quantile).
+    #[arg(long)]
+    quantile: Option<f64>,
     /// Cuts the larger arm down to the smaller one, for arms of different size (sign).
     #[arg(long)]
     thin: bool,
@@ -58,6 +61,7 @@ enum JudgeName {
     Proportion,
     Sign,
     Latency,
+    Quantile,
 }
 
 /// Judges what comes in; exits 3 when the canary fails.
@@ -84,6 +88,7 @@ fn wanted(arguments: &JudgeArguments) -> Wanted {
         JudgeName::Proportion => Which::Proportion,
         JudgeName::Sign => Which::Sign,
         JudgeName::Latency => Which::Latency,
+        JudgeName::Quantile => Which::Quantile,
     };
     Wanted {
         judge,
@@ -94,6 +99,7 @@ fn wanted(arguments: &JudgeArguments) -> Wanted {
         design_effect: arguments.design_effect,
         budget: arguments.budget,
         min_requests: arguments.min_requests,
+        quantile: arguments.quantile,
         arms: if arguments.thin { Arms::Thinned } else { Arms::AsTheyAre },
     }
 }

@@ -6,6 +6,7 @@ use super::{
     lifecycle::{self, Facts, LastWords, Step, Tenancy},
     logs::PodLogs,
     node::Nodes,
+    orders::Orders,
     prober::{self, Prober},
     probes::Health,
 };
@@ -16,6 +17,7 @@ use crate::{
     },
     config::{Parts, ServePods, WorldConfig},
     objects::{name_of, namespace_of, uid_of},
+    spans,
 };
 use clock::Clock;
 use jiff::Timestamp;
@@ -202,10 +204,11 @@ impl House {
     /// Notes what containers wrote.
     pub(crate) fn write_logs(&self, pod: &Pod, step: &Step) {
         let (namespace, name) = key(pod);
-        let now = self.clock.now();
+        let delay = Orders::read(&pod.metadata).unwrap_or_default().log_delay;
+        let at = spans::after(self.clock.now(), delay);
         for (container, lines) in &step.said {
             for line in lines {
-                self.logs.write((&namespace, &name), container, (now, line));
+                self.logs.write((&namespace, &name), container, (at, line));
             }
         }
     }

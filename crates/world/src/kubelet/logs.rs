@@ -1,5 +1,6 @@
 //! What pods wrote: a bounded log per container.
 
+use clock::Clock;
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -45,16 +46,27 @@ impl PodLogs {
         pods.remove(&(namespace.to_owned(), pod.to_owned()));
     }
 
-    /// A way to read the logs that knows nothing else of the world.
-    pub(crate) fn finder(&self) -> FindLog {
+    /// A way to read the logs that knows nothing of the world but the time.
+    pub(crate) fn finder(&self, clock: Clock) -> FindLog {
         let logs = self.clone();
-        Arc::new(move |namespace, pod, container| logs.read(namespace, pod, container))
+        Arc::new(move |namespace, pod, container| {
+            logs.read((namespace, pod), container, clock.now())
+        })
     }
 
-    fn read(&self, namespace: &str, pod: &str, container: &str) -> Option<Lines> {
+    /// What was written until now; some lines may come later.
+    fn read(
+        &self,
+        (namespace, pod): (&str, &str),
+        container: &str,
+        now: Timestamp,
+    ) -> Option<Lines> {
         let pods = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let containers = pods.get(&(namespace.to_owned(), pod.to_owned()))?;
-        Some(containers.get(container)?.iter().cloned().collect())
+        let written = containers.get(container)?.iter().filter(|(at, _)| *at <= now);
+        let mut lines: Lines = written.cloned().collect();
+        lines.sort_by_key(|(at, _)| *at);
+        Some(lines)
     }
 }
 
@@ -67,12 +79,23 @@ mod tests {
         let logs = PodLogs::default();
         let at = Timestamp::UNIX_EPOCH;
         (0..=LINES).for_each(|n| logs.write(("a", "p"), "c", (at, &n.to_string())));
-        let find = logs.finder();
-        let lines = find("a", "p", "c").unwrap();
+        let find = |pod, container| logs.read(("a", pod), container, at);
+        let lines = find("p", "c").unwrap();
         assert_eq!(lines.first().map(|(_, line)| line.as_str()), Some("1"));
         assert_eq!(lines.last().map(|(_, line)| line.as_str()), Some("500"));
-        assert_eq!(find("a", "p", "other"), None);
+        assert_eq!(find("p", "other"), None);
         logs.forget("a", "p");
-        assert_eq!(find("a", "p", "c"), None);
+        assert_eq!(find("p", "c"), None);
+    }
+
+    #[test]
+    fn a_line_that_comes_later_is_not_there_yet() {
+        let logs = PodLogs::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        logs.write(("a", "p"), "c", (at(90), "late"));
+        logs.write(("a", "p"), "c", (at(10), "again"));
+        let read = |now| logs.read(("a", "p"), "c", at(now)).map(|lines| lines.len());
+        assert_eq!((read(9), read(89), read(90)), (Some(0), Some(1), Some(2)));
+        assert_eq!(logs.read(("a", "p"), "c", at(90)).unwrap()[0].1, "again");
     }
 }

@@ -22,6 +22,8 @@ pub const RUN_FOR: &str = "ringfence.dev/run-for";
 pub const STOP_DELAY: &str = "ringfence.dev/stop-delay";
 /// What containers write to their log when they start.
 pub const LOG: &str = "ringfence.dev/log";
+/// How long after their start they write it (`90s`).
+pub const LOG_DELAY: &str = "ringfence.dev/log-delay";
 
 /// On a Node, `"true"`: it falls silent, with all its pods, until the annotation is gone.
 pub const LOST: &str = "ringfence.dev/lost";
@@ -37,6 +39,7 @@ pub(crate) struct Orders {
     pub(crate) exit_code: Option<i32>,
     pub(crate) run_for: Option<Duration>,
     pub(crate) stop_delay: Option<Duration>,
+    pub(crate) log_delay: Duration,
 }
 
 /// An annotation whose value could not be read.
@@ -60,6 +63,7 @@ impl Orders {
             exit_code: read(meta, EXIT_CODE, "a whole number", |text| text.parse().ok())?,
             run_for: span(meta, RUN_FOR)?,
             stop_delay: span(meta, STOP_DELAY)?,
+            log_delay: span(meta, LOG_DELAY)?.unwrap_or_default(),
         })
     }
 }

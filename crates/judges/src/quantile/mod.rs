@@ -1,8 +1,11 @@
 //! J3, by quantiles: bounds on latencies that hold at every sample size at once.
 //!
 //! One quantile is bounded most tightly by [`FixedQuantile`], all of them at once by [`Ecdf`] with a
-//! [`Band`]. [`ab_p_value`] asks whether two sets of samples have the same quantile. For a tail such as
-//! p99 with the buckets of a histogram take [`crate::latency`], which needs far fewer samples than a band.
+//! [`Band`]. [`ab_p_value`] asks whether two sets of samples have the same quantile. All of them take the
+//! samples for independent draws from one distribution. In a release take [`judge`], which needs far fewer
+//! of them than a band and minds neither drift nor a changing split.
+
+pub mod judge;
 
 use crate::{
     confidence::{Band, BetaBinomial},
@@ -11,12 +14,21 @@ use crate::{
     rank::Samples,
     settings::{ErrorRate, SettingError},
 };
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// By how much a share must be beyond a bound, so that no rounding is taken for evidence.
+const ROUNDING: f64 = 1e-12;
 
 /// Which quantile: between 0 and 1, both excluded.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Quantile(f64);
 
 impl Quantile {
+    /// The value that one request in a hundred is above.
+    pub const P99: Self = Self(0.99);
+
     /// Checks the range.
     pub fn new(value: f64) -> Result<Self, SettingError> {
         if value > 0.0 && value < 1.0 {
@@ -29,6 +41,28 @@ impl Quantile {
     /// The share of values below it.
     pub fn get(self) -> f64 {
         self.0
+    }
+}
+
+impl TryFrom<f64> for Quantile {
+    type Error = SettingError;
+
+    fn try_from(value: f64) -> Result<Self, SettingError> {
+        Self::new(value)
+    }
+}
+
+impl From<Quantile> for f64 {
+    fn from(quantile: Quantile) -> Self {
+        quantile.0
+    }
+}
+
+/// As people say it, such as `p99.9`.
+impl fmt::Display for Quantile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = format!("{:.6}", 100.0 * self.0);
+        write!(f, "p{}", percent.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 
@@ -73,6 +107,19 @@ impl FixedQuantile {
             self.quantile.0 + self.upper_radius(count),
         );
         Range { low: ecdf.first_reaching(low), high: ecdf.first_above(high) }
+    }
+
+    /// The edges between which the quantile is, from a histogram.
+    pub fn range_by_edges(&self, ecdf: &Ecdf) -> Range {
+        let (low, high) = (
+            self.quantile.0 - self.lower_radius(ecdf.total),
+            self.quantile.0 + self.upper_radius(ecdf.total),
+        );
+        let is_below = |(_, share): &(f64, f64)| *share < low - ROUNDING;
+        let is_above = |(_, share): &(f64, f64)| *share > high + ROUNDING;
+        let below = ecdf.shares().filter(is_below).map(|(edge, _)| edge);
+        let above = ecdf.shares().find(is_above).map(|(edge, _)| edge);
+        Range { low: below.last(), high: above }
     }
 }
 
@@ -314,6 +361,25 @@ mod tests {
         assert!(low < 1800.0 && low > 1700.0 && high > 1800.0 && high < 1900.0, "{low} {high}");
         let few = Samples::new(vec![1.0, 2.0]).unwrap();
         assert_eq!(fixed.range(&few).high, None);
+    }
+
+    #[test]
+    fn a_histogram_bounds_a_quantile_as_its_samples_do() {
+        let samples = Samples::new((1..=2000).map(f64::from).collect()).unwrap();
+        let fixed = FixedQuantile::new(quantile(0.9), ErrorRate::USUAL, 1000);
+        let Range { low: Some(low), high: Some(high) } = fixed.range(&samples) else { panic!() };
+        let edges: Vec<f64> = (1..=200).map(|edge| f64::from(edge) * 10.0).collect();
+        let ecdf = Ecdf::new(edges, (1..=200).map(|edge| edge * 10).collect(), 2000).unwrap();
+        let by_edges = fixed.range_by_edges(&ecdf);
+        let (from, to) = (by_edges.low.unwrap(), by_edges.high.unwrap());
+        assert!(from <= low && low - from <= 10.0, "{from} {low}");
+        assert!(to >= high && to - high <= 10.0, "{to} {high}");
+    }
+
+    #[test]
+    fn a_quantile_is_called_as_people_call_it() {
+        let called = [0.5, 0.99, 0.999, 0.9995].map(|p| quantile(p).to_string());
+        assert_eq!(called, ["p50", "p99", "p99.9", "p99.95"]);
     }
 
     #[test]
