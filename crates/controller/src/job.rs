@@ -350,10 +350,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Until when a status waits that tells little, soon after the last one.
+    /// Until when a status waits that tells little, soon after the last one. What an event tells is told again
+    /// until the status says so, but for an event that a write is behind.
     fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
         let later = subject.status_at?.checked_add(LITTLE_EVERY).ok()?;
-        (plan.tells_little && plan.status.is_some() && later > self.clock.now()).then_some(later)
+        let is_little = plan.tells_little && plan.status.is_some();
+        let is_told_once = plan.events.iter().all(|event| event.after.is_some());
+        (is_little && is_told_once && later > self.clock.now()).then_some(later)
     }
 
     fn emit<'a>(&self, subject: &Subject, events: impl Iterator<Item = &'a Event>) {
