@@ -217,13 +217,13 @@ mod tests {
 
     #[test]
     fn preconditions_travel_inside_the_patch() {
-        let guarded = |body, patch_type| {
-            serde_json::from_slice::<Value>(&super::guarded(body, patch_type, &held())).unwrap()
+        let sent = |body: &Value, patch_type| -> Value {
+            serde_json::from_slice(&guarded(body, patch_type, &held())).unwrap()
         };
-        let merged = guarded(&json!({"status": {"phase": "Healthy"}}), PatchType::Merge);
+        let merged = sent(&json!({"status": {"phase": "Healthy"}}), PatchType::Merge);
         let expected = json!({"metadata": {"uid": "u", "resourceVersion": "7"}, "status": {"phase": "Healthy"}});
         assert_eq!(merged, expected);
-        let operations = guarded(&json!([{"op": "remove", "path": "/a"}]), PatchType::Json);
+        let operations = sent(&json!([{"op": "remove", "path": "/a"}]), PatchType::Json);
         assert_eq!(
             operations[1],
             json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"})

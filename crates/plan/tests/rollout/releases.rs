@@ -202,7 +202,7 @@ fn edited() -> World {
     let (alpha, _) = settings(&world, &run_name(&world, "1"));
     assert_eq!(alpha, json!(0.05));
     world.put("AnalysisTemplate", template("compared", METRIC, &json!({"tolerance": 2})));
-    world.settle();
+    world.run_for(1);
     world
 }
 
@@ -263,6 +263,6 @@ fn what_a_release_has_given_outlives_the_runs_that_had_it() {
     let first = run_name(&world, "1");
     assert!(!world.objects.contains_key(&("AnalysisRun".to_owned(), first)));
     world.put("AnalysisTemplate", template("compared", METRIC, &json!({"tolerance": 2})));
-    world.settle();
+    world.run_for(1);
     assert!(world.outcome().message.contains("nothing is left for errors"));
 }

@@ -315,7 +315,9 @@ fn a_state_from_other_settings_begins_anew() {
     assert!(!anew(
         &json!({"source": {"prometheus": {"address": "http://prom:9090", "headers": [{"key": "X", "value": "s"}]}}})
     ));
-    assert!(anew(&json!({"alpha": 0.01})));
+    // Evidence is the same whatever it is held against.
+    assert!(!anew(&json!({"alpha": 0.01})));
+    assert!(anew(&json!({"tolerance": 1.5})));
     assert!(anew(&json!({"judge": "proportion"})));
     assert!(anew(&json!({"stable": {"bad": "other", "total": "stable total"}})));
     assert!(anew(&json!({"source": {"prometheus": {"address": "http://other:9090"}}})));
@@ -416,7 +418,7 @@ fn a_measurement_goes_on_from_what_an_earlier_one_has_learned() {
 
 #[test]
 fn what_was_learned_with_other_settings_is_left_aside() {
-    let mut first = Play::of(&json!({"atMost": "1m", "alpha": 0.01}));
+    let mut first = Play::of(&json!({"atMost": "1m", "tolerance": 1.5}));
     let measured = first.with_counts(GOOD);
     let (mut next, learned) = next_of(&measured, &first, SignedDuration::from_secs(10));
     next.learned = Some(learned);
