@@ -8,9 +8,13 @@ use std::time::Duration;
 
 /// How late the data plane may be without a request lost: less than the 30 s that old pods are kept.
 const LAGS: [u64; 3] = [1, 5, 20];
-/// Stories in which no route can be steered, so that nobody can give back what is edited.
-const UNSTEERED: [&str; 2] =
-    ["nginx-ingress-of-somebody-else", "nginx-ingress-that-does-not-exist"];
+/// Stories in which no route can be steered, or a specification is invalid, so that nobody can give back what is
+/// edited.
+const UNSTEERED: [&str; 3] = [
+    "nginx-ingress-of-somebody-else",
+    "nginx-ingress-that-does-not-exist",
+    "one-budget-that-is-overdrawn",
+];
 /// A story in which stable has no pods for a while: without a route users go there, whoever removed it.
 const STABLE_IS_EMPTY: &str = "argo_3888";
 /// Stories, the greatest lag that they bear, and why: nothing in a route's status says when the data plane
