@@ -6,7 +6,8 @@ mod texts;
 
 use crate::Failure;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps as Schema, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps as Schema, JSONSchemaPropsOrArray,
+    JSONSchemaPropsOrBool,
 };
 use serde_json::Value;
 use std::{
@@ -14,6 +15,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
+    sync::LazyLock,
 };
 
 /// A file longer than this is no manifest.
@@ -55,7 +57,7 @@ impl Document {
         let mut object = self.object.clone();
         if self.syntax == Syntax::Yaml {
             if let Some(schema) = schema_of(self) {
-                texts::restore(&schema, &mut object);
+                texts::restore(schema, &mut object);
             }
             texts::restore_metadata(&mut object);
         }
@@ -162,17 +164,18 @@ pub(crate) fn check(document: &Document) -> Result<(), Failure> {
 pub(crate) fn misfits(document: &Document) -> Vec<Misfit> {
     let mut found = Vec::new();
     if let Some(schema) = schema_of(document) {
-        compare(&schema, &document.as_meant(), "", &mut found);
+        compare(schema, &document.as_meant(), "", &mut found);
     }
     found
 }
 
 /// What the definition of the object's kind says, if the kind is one of ours.
-fn schema_of(document: &Document) -> Option<Schema> {
-    let mut definitions = api::crds().into_iter().map(|definition| definition.spec);
+fn schema_of(document: &Document) -> Option<&'static Schema> {
+    static DEFINITIONS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(api::crds);
+    let mut definitions = DEFINITIONS.iter().map(|definition| &definition.spec);
     let definition = definitions
         .find(|spec| spec.group == document.group() && spec.names.kind == document.kind())?;
-    definition.versions.into_iter().next()?.schema?.open_api_v3_schema
+    definition.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()
 }
 
 fn compare(schema: &Schema, value: &Value, path: &str, found: &mut Vec<Misfit>) {

@@ -222,9 +222,8 @@ fn worker(
 ) -> (Worker, Teller) {
     let throttle = Throttle::new(clock, config.pace);
     let writer = Writer::new(client.clone(), authority.clone(), throttle);
-    let (told_by, may_tell) = (writer.clone(), authority.clone());
     let (recorder, teller) =
-        recording(told_by, may_tell, clock, Arc::clone(metrics), config.events);
+        recording(writer.clone(), authority.clone(), clock, Arc::clone(metrics), config.events);
     let instance_id = config.instance_id.clone();
     let (metrics, planner) = (Arc::clone(metrics), Arc::clone(&config.planner));
     let (surroundings, quarrels) = (Arc::new(config.surroundings.clone()), Arc::default());

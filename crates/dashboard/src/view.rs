@@ -257,17 +257,16 @@ fn run_metrics(run: &AnalysisRun) -> Vec<MetricView> {
         name: result.name.clone(),
         run: run.metadata.name.clone().unwrap_or_default(),
         phase: result.phase.to_string(),
-        value: result.measurements.last().and_then(value_or_evidence),
+        value: result
+            .measurements
+            .last()
+            .and_then(Measurement::value_or_evidence)
+            .map(str::to_owned),
         condition: condition(result),
         successful: result.successful,
         failed: result.failed,
     };
     results.iter().map(view).collect()
-}
-
-/// The value, or where a judge stands that has none yet.
-fn value_or_evidence(measurement: &Measurement) -> Option<String> {
-    measurement.value.as_ref().or_else(|| measurement.metadata.get("evidence")).cloned()
 }
 
 fn decisions(events: &[Arc<Event>]) -> Vec<Decision> {

@@ -6,11 +6,11 @@ use judges::{
     counts::{IntervalId, MAX_COUNT},
     judge::{Fed, Judge},
     kayenta::{Measure, MetricConfig, OutlierStrategy, classify},
-    latency::{LatencyInterval, LatencyJudge, LatencyState, Slow},
+    latency::{LatencyInterval, LatencyJudge, Slow},
     log::{ArmLog, LogInterval, LogJudge, LogState, Settings as LogSettings, mask, severity},
     quantile::{
         FixedQuantile, Quantile, ab_p_value,
-        judge::{QuantileInterval, QuantileJudge, QuantileState},
+        judge::{QuantileInterval, QuantileJudge},
     },
     rank::{Samples, mann_whitney, shift},
     rate::Settings,
@@ -19,6 +19,7 @@ use judges::{
     table::buckets,
 };
 use proptest::prelude::*;
+use std::fmt::Debug;
 
 fn histogram() -> impl Strategy<Value = Slow> {
     let count = prop_oneof![0..50_u64, 0..=MAX_COUNT];
@@ -48,6 +49,26 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A judge that goes on from what was stored after each interval stays with one that was never away, and counts
+/// none twice.
+fn check_resumable<J: Judge<State: Debug>>(
+    judge: &J,
+    intervals: impl Iterator<Item = J::Interval>,
+) {
+    let mut alone = J::State::default();
+    let mut stored = serde_json::to_string(&alone).unwrap();
+    for interval in intervals {
+        judge.feed(&mut alone, &interval);
+        let mut resumed: J::State = serde_json::from_str(&stored).unwrap();
+        judge.feed(&mut resumed, &interval);
+        assert_eq!(judge.feed(&mut resumed, &interval), Fed::Known);
+        stored = serde_json::to_string(&resumed).unwrap();
+        assert_eq!(&resumed, &alone);
+        let evidence = judge.evidence(&alone);
+        assert!(evidence.ln_e_fail.is_finite() && evidence.p_value.is_finite());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
@@ -56,19 +77,8 @@ proptest! {
         arms in prop::collection::vec((histogram(), histogram()), 0..8),
     ) {
         let judge = LatencyJudge::new(vec![0.1, 0.5, 1.0], Settings::default()).unwrap();
-        let mut alone = LatencyState::default();
-        let mut stored = serde_json::to_string(&alone).unwrap();
-        for ((canary, stable), id) in arms.into_iter().zip(0..) {
-            let interval = LatencyInterval { id: IntervalId(id), canary, stable };
-            judge.feed(&mut alone, &interval);
-            let mut resumed: LatencyState = serde_json::from_str(&stored).unwrap();
-            judge.feed(&mut resumed, &interval);
-            prop_assert_eq!(judge.feed(&mut resumed, &interval), Fed::Known);
-            stored = serde_json::to_string(&resumed).unwrap();
-            prop_assert_eq!(&resumed, &alone);
-            let evidence = judge.evidence(&alone);
-            prop_assert!(evidence.ln_e_fail.is_finite() && evidence.p_value.is_finite());
-        }
+        let interval = |((canary, stable), id)| LatencyInterval { id: IntervalId(id), canary, stable };
+        check_resumable(&judge, arms.into_iter().zip(0..).map(interval));
     }
 
     #[test]
@@ -77,20 +87,11 @@ proptest! {
         p in 0.001..0.999,
     ) {
         let judge = QuantileJudge::new(Quantile::new(p).unwrap(), Settings::default()).unwrap();
-        let mut alone = QuantileState::default();
-        let mut stored = serde_json::to_string(&alone).unwrap();
-        for ((canary, stable), id) in arms.into_iter().zip(0..) {
+        let interval = |((canary, stable), id)| {
             let edges = vec![0.1, 0.5, 1.0];
-            let interval = QuantileInterval { id: IntervalId(id), edges, canary, stable };
-            judge.feed(&mut alone, &interval);
-            let mut resumed: QuantileState = serde_json::from_str(&stored).unwrap();
-            judge.feed(&mut resumed, &interval);
-            prop_assert_eq!(judge.feed(&mut resumed, &interval), Fed::Known);
-            stored = serde_json::to_string(&resumed).unwrap();
-            prop_assert_eq!(&resumed, &alone);
-            let evidence = judge.evidence(&alone);
-            prop_assert!(evidence.ln_e_fail.is_finite() && evidence.p_value.is_finite());
-        }
+            QuantileInterval { id: IntervalId(id), edges, canary, stable }
+        };
+        check_resumable(&judge, arms.into_iter().zip(0..).map(interval));
     }
 
     #[test]

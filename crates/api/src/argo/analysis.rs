@@ -277,6 +277,13 @@ pub struct Measurement {
     pub resume_at: Option<Time>,
 }
 
+impl Measurement {
+    /// The value, or where a judge stands that has none yet.
+    pub fn value_or_evidence(&self) -> Option<&str> {
+        self.value.as_ref().or_else(|| self.metadata.get("evidence")).map(String::as_str)
+    }
+}
+
 /// An argument of a template and its value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

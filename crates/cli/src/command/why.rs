@@ -79,17 +79,14 @@ fn with_measurements(mut wait: Reason, runs: &[AnalysisRun]) -> Reason {
     for result in
         run.iter().filter_map(|run| run.status.as_ref()).flat_map(|status| &status.metric_results)
     {
-        let last = result.measurements.last();
-        let told = |last: &Measurement| last.metadata.get("evidence").cloned();
-        // A judge that is not done has no value, and tells what it has seen.
-        let last = last.and_then(|last| last.value.clone().or_else(|| told(last)));
+        let last = result.measurements.last().and_then(Measurement::value_or_evidence);
         let text = format!(
             "{}: {} measured, {} successful, {} failed, last value {}",
             result.phase,
             result.count,
             result.successful,
             result.failed,
-            last.as_deref().unwrap_or("none"),
+            last.unwrap_or("none"),
         );
         wait.evidence.insert(format!("metric/{}", result.name), text);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     stories::world,
-    story::{ARGO, canary, success_rate},
+    story::{ARGO, canary, experiment, success_rate},
     support::{Cluster, Gate, Prometheus, pass},
 };
 use controller::ControllerConfig;
@@ -92,16 +92,9 @@ async fn running(cluster: &Cluster) -> Value {
 async fn an_experiment_that_cannot_be_understood_is_in_error() {
     let cluster = Cluster::start().await;
     let _controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
-    let labels = json!({"app": "try"});
     let resources = json!({"limits": "none"});
-    let containers = json!([{"name": "c", "image": "i", "resources": resources}]);
-    let pods = json!({"metadata": {"labels": labels}, "spec": {"containers": containers}});
-    let template = json!({"name": "a", "selector": {"matchLabels": labels}, "template": pods});
-    let experiment = json!({
-        "apiVersion": ARGO, "kind": "Experiment", "metadata": {"name": "try"},
-        "spec": {"templates": [template]},
-    });
-    cluster.create(experiment).await;
+    let container = json!({"name": "c", "image": "i", "resources": resources});
+    cluster.create(experiment(&container)).await;
     pass(30).await;
     let status = &cluster.get(ARGO, "Experiment", "try").await["status"];
     assert_eq!(status["phase"], "Error", "{status:#}");

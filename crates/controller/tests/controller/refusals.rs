@@ -1,8 +1,8 @@
 //! What people are told when the API server does not do what is asked of it.
 
 use crate::{
-    stories::world,
-    story::{ARGO, canary},
+    stories::{at_rest, world},
+    story::{ARGO, canary, experiment},
     support::{Cluster, Gate, pass},
 };
 use controller::ControllerConfig;
@@ -35,12 +35,8 @@ async fn a_refused_write_is_told_once_and_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_version_whose_replica_set_may_not_be_made_degrades_the_rollout_until_it_may_or_is_taken_back()
  {
-    let cluster = Cluster::start().await;
-    let _world = world(&cluster).await;
     let gate = Gate::open();
-    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
-    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
-    let healthy = cluster.until("Healthy", 120).await;
+    let (cluster, healthy, _running) = at_rest(&gate).await;
     let image = healthy["spec"]["template"]["spec"]["containers"][0]["image"].clone();
     for way_out in [image.as_str().unwrap(), YELLOW] {
         gate.deny(Some("/replicasets"));
@@ -64,12 +60,8 @@ async fn a_version_whose_replica_set_may_not_be_made_degrades_the_rollout_until_
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_is_over_is_no_longer_told_while_another_write_fails() {
-    let cluster = Cluster::start().await;
-    let _world = world(&cluster).await;
     let gate = Gate::open();
-    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
-    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
-    cluster.until("Healthy", 120).await;
+    let (cluster, _, _running) = at_rest(&gate).await;
     gate.deny(Some("/replicasets"));
     cluster.set_image(YELLOW).await;
     cluster.until("Degraded", 120).await;
@@ -122,11 +114,7 @@ async fn a_refusal_notes_the_generation_of_the_workload_that_clients_wait_for() 
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_template_that_kubernetes_refuses_is_an_invalid_specification_until_it_is_mended() {
-    let cluster = Cluster::start().await;
-    let _world = world(&cluster).await;
-    let _controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
-    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
-    let healthy = cluster.until("Healthy", 120).await;
+    let (cluster, healthy, _running) = at_rest(&Gate::open()).await;
     let mut broken = healthy["spec"]["template"]["spec"].clone();
     broken["containers"][0]["volumeMounts"] = json!([{"name": "typo", "mountPath": "/x"}]);
     for (pods, phase) in
@@ -204,14 +192,7 @@ async fn an_experiment_whose_replica_set_may_not_be_made_ends_in_error() {
     let gate = Gate::open();
     gate.deny(Some("/replicasets"));
     let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
-    let labels = json!({"app": "try"});
-    let pods = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
-    let template = json!({"name": "a", "selector": {"matchLabels": labels}, "template": pods});
-    let experiment = json!({
-        "apiVersion": ARGO, "kind": "Experiment", "metadata": {"name": "try"},
-        "spec": {"templates": [template]},
-    });
-    cluster.create(experiment).await;
+    cluster.create(experiment(&json!({"name": "c", "image": "i"}))).await;
     pass(30).await;
     let status = &cluster.get(ARGO, "Experiment", "try").await["status"];
     assert_eq!(status["phase"], "Error", "{status:#}");

@@ -4,7 +4,7 @@ use crate::{
     story::{ARGO, canary, success_rate},
     support::{Cluster, Gate, NoHttp, Prometheus, pass},
 };
-use controller::ControllerConfig;
+use controller::{ControllerConfig, ControllerHandle};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use world::{Recording, ServePods, World, WorldConfig, WorldHandle};
@@ -16,6 +16,16 @@ pub(crate) async fn world(cluster: &Cluster) -> WorldHandle {
         ..WorldConfig::default()
     };
     World::start(cluster.client.clone(), cluster.clock, config).await.unwrap()
+}
+
+/// A cluster with a canary at rest, the canary, and what has to live as long as the story.
+pub(crate) async fn at_rest(gate: &Gate) -> (Cluster, Value, (WorldHandle, ControllerHandle)) {
+    let cluster = Cluster::start().await;
+    let world = world(&cluster).await;
+    let controller = cluster.controller(gate, ControllerConfig::alone()).await;
+    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
+    let healthy = cluster.until("Healthy", 120).await;
+    (cluster, healthy, (world, controller))
 }
 
 fn with_pause() -> Value {
@@ -177,12 +187,8 @@ async fn story(cut: Option<usize>) -> (Value, Vec<String>) {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_planned_on_a_picture_older_than_our_own_writes() {
-    let cluster = Cluster::start().await;
-    let _world = world(&cluster).await;
     let gate = Gate::open();
-    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
-    cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
-    cluster.until("Healthy", 120).await;
+    let (cluster, _, _running) = at_rest(&gate).await;
     gate.freeze(Some("/replicasets"));
     cluster.set_image("argoproj/rollouts-demo:yellow").await;
     pass(4).await;

@@ -32,6 +32,17 @@ pub(crate) fn canary(steps: &Value, routing: &Value) -> Value {
     })
 }
 
+/// The experiment `try` with one template, `a`, of pods with one container.
+pub(crate) fn experiment(container: &Value) -> Value {
+    let labels = json!({"app": "try"});
+    let pods = json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
+    let template = json!({"name": "a", "selector": {"matchLabels": labels}, "template": pods});
+    json!({
+        "apiVersion": ARGO, "kind": "Experiment", "metadata": {"name": "try"},
+        "spec": {"templates": [template]},
+    })
+}
+
 /// The routing of a canary through the HTTPRoute `web`.
 pub(crate) fn through_gateway() -> Value {
     json!({"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web", "namespace": "default"}}})
