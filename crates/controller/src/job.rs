@@ -38,7 +38,7 @@ use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresou
 
 /// How often a status is written at most that tells nothing but numbers and what is waited for: while pods
 /// start, that changes with each of their steps.
-const LITTLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
+const LITTLE_EVERY: SignedDuration = SignedDuration::from_millis(500);
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -338,7 +338,9 @@ impl Worker {
         }
         let Plan { writes, status, events, .. } = plan;
         let has_status = status.is_some();
+        let before = done.written.len();
         for (place, write) in writes.into_iter().chain(status).enumerate() {
+            let write = following(write, &done.written[before..]);
             if let Err(failure) = self.perform(subject, write, done).await {
                 let happened = |event: &&Event| event.after.is_some_and(|after| after <= place);
                 self.emit(subject, events.iter().filter(happened));
@@ -489,6 +491,17 @@ impl Subject {
     fn is_unwritable(&self) -> bool {
         let failed = self.told.as_ref().and_then(|told| told.target.as_deref());
         failed == Some(&self.key.object())
+    }
+}
+
+/// A write that rests on what an earlier one of the same plan has made of its object: nobody else has changed
+/// it in between, or that one would have failed.
+fn following(write: Write, written: &[Written]) -> Write {
+    let target = write.target();
+    let earlier = written.iter().rfind(|written| written.target == target);
+    match earlier.map(|written| &written.expect) {
+        Some(Expect::Version(version)) => write.resting_on(version),
+        _ => write,
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Law {
     WritesCarryPreconditions,
     /// A plan writes only what belongs to the rollout or what the rollout names.
     WritesOnlyOwnKinds,
-    /// A plan writes no object twice.
+    /// A plan writes no object twice, but for its own, whose status may follow.
     WritesAnObjectOnce,
     /// The status is written last, and by no other write.
     StatusIsLast,

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 /// What is to be done for one object, in full and in order.
 ///
 /// The executor performs `writes` in order, stops at the first failure, then writes `status`, then
-/// emits `events`; after a failure those that say what a write before it did. It decides nothing. The same observation and time always give the same plan.
+/// emits `events`; after a failure those that say what a write before it did. A status that follows another
+/// write to its own object rests on the version which that one has made. It decides nothing. The same
+/// observation and time always give the same plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a plan does nothing until it is carried out"]
 pub struct Plan {

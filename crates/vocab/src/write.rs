@@ -57,6 +57,20 @@ impl Write {
     pub fn creates(&self, kind: &str) -> bool {
         matches!(self, Self::Create { object } if object["kind"] == kind)
     }
+
+    /// The same write to its object in another version.
+    #[must_use]
+    pub fn resting_on(mut self, version: &str) -> Self {
+        match &mut self {
+            Self::Create { .. } => {}
+            Self::Patch { precondition, .. }
+            | Self::Delete { precondition, .. }
+            | Self::Evict { precondition, .. } => {
+                precondition.resource_version = Some(version.to_owned());
+            }
+        }
+        self
+    }
 }
 
 /// The part of an object that a patch addresses.

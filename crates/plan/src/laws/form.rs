@@ -22,7 +22,7 @@ pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
             violations.push(violation(Law::WritesAnObjectOnce, target.to_string()));
         }
     }
-    check_status(case, &seen, violations);
+    check_status(case, violations);
     violations.extend(check_wake(case.plan, case.subject.now));
 }
 
@@ -31,7 +31,7 @@ pub(super) fn check_wake(plan: &Plan, now: Timestamp) -> Option<Violation> {
     Some(violation(Law::WakesInTheFuture, format!("{wake:?}")))
 }
 
-fn check_status(case: &Case<'_>, seen: &BTreeSet<ObjectRef>, violations: &mut Vec<Violation>) {
+fn check_status(case: &Case<'_>, violations: &mut Vec<Violation>) {
     let Some(status) = &case.plan.status else { return };
     let own = case.subject.target();
     let right = matches!(status, Write::Patch { target, subresource: Subresource::Status, .. } if *target == own);
@@ -40,9 +40,6 @@ fn check_status(case: &Case<'_>, seen: &BTreeSet<ObjectRef>, violations: &mut Ve
     }
     if !carries_precondition(status) {
         violations.push(violation(Law::WritesCarryPreconditions, "the status"));
-    }
-    if seen.contains(&own) {
-        violations.push(violation(Law::WritesAnObjectOnce, own.to_string()));
     }
 }
 

@@ -21,6 +21,7 @@ mod experiment_spec;
 pub mod failure;
 pub(crate) mod hash;
 pub mod lint;
+mod made;
 mod old_sets;
 pub(crate) mod onward;
 mod outcome;
@@ -126,6 +127,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     let resolved = resolve::resolve(observed);
     let look = |observed: &Observed| look(observed, &resolved, now);
     let outcome = onward::onward(observed, look(observed), look);
+    let outcome = made::with_status(observed, outcome, look, now);
     let mut plan = outcome.into_plan(&observed.rollout);
     let target = reads::rollout_ref(&observed.rollout);
     let makes_known = |write: &Write| write.target() == target && leaves_a_mark(write);

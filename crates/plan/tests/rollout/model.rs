@@ -381,8 +381,19 @@ impl World {
 
     /// Carries out the first `cut` writes of a plan, the status counting as the last.
     pub(crate) fn carry_out(&mut self, plan: &Plan, cut: usize) {
+        let mut versions = BTreeMap::<_, String>::new();
         for write in plan.writes.iter().chain(&plan.status).take(cut) {
-            assert!(self.write(write), "a write failed: {write:#?}");
+            let target = write.target();
+            let key = (target.kind.clone(), target.name.clone());
+            let write = match versions.get(&key) {
+                Some(version) => write.clone().resting_on(version),
+                None => write.clone(),
+            };
+            assert!(self.write(&write), "a write failed: {write:#?}");
+            if let Some(object) = self.objects.get(&key) {
+                let version = object["metadata"]["resourceVersion"].as_str().unwrap();
+                versions.insert(key, version.to_owned());
+            }
             self.check_service();
         }
         if cut >= plan.writes.len() + plan.status.iter().count() {
