@@ -198,9 +198,12 @@ impl Engine {
 
     /// Begins to watch what a rollout refers to, where that is watched only on demand.
     fn demand(&mut self, changed: &Changed) {
-        let entry = self.cache.get(changed.kind, &changed.name);
-        let Some(Kept::Rollout(rollout)) = entry.map(|entry| &entry.object) else { return };
-        for kind in gather::on_demand(rollout) {
+        if changed.kind != Kind::Rollout {
+            return;
+        }
+        let object = self.cache.object(Kind::Rollout, &changed.name);
+        let Some(Kept::Rollout(rollout)) = object else { return };
+        for kind in gather::on_demand(&rollout) {
             if self.demanded.insert(kind) {
                 self.on_demand.spawn(self.watches.watch(kind));
             }
@@ -222,10 +225,10 @@ impl Engine {
         for key in waiting {
             self.queue.push(key, now);
         }
-        match self.cache.get(changed.kind, &changed.name).map(|entry| &entry.object) {
-            Some(kept) => {
-                self.time_update(changed.before.as_ref(), kept);
-                self.metrics.set_object(target, kept);
+        match self.cache.get(changed.kind, &changed.name) {
+            Some(entry) => {
+                self.time_update(changed, entry);
+                self.metrics.set_object(changed.kind, target, &entry.text);
             }
             None => self.metrics.forget_object(&target),
         }
@@ -233,11 +236,10 @@ impl Engine {
 
     /// Records updates that were seen to end. What had ended when it was first seen was recorded by the
     /// process that led then.
-    fn time_update(&self, before: Option<&Entry>, kept: &Kept) {
-        let before = before.map(|entry| &entry.object);
-        let (Some(Kept::Rollout(before)), Kept::Rollout(rollout)) = (before, kept) else { return };
+    fn time_update(&self, changed: &Changed, now: &Entry) {
+        let Changed { kind: Kind::Rollout, before: Some(before), .. } = changed else { return };
         if self.authority.is_leader() {
-            for times in metrics::ended(before, rollout) {
+            for times in metrics::ended(&before.text, &now.text) {
                 self.metrics.time_update(&times);
             }
         }
@@ -275,7 +277,7 @@ impl Engine {
             }
             return;
         }
-        let object = self.cache.find(&key.object()).map(|entry| entry.object.clone());
+        let object = self.cache.object(key.kind(), key.name());
         match (&key, object) {
             (Key::Rollout(name), Some(Kept::Rollout(rollout))) => {
                 let gathered = Box::new(gather::rollout(&self.cache, name, &rollout));

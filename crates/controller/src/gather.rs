@@ -56,16 +56,15 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     (observed.templates, observed.cluster_templates) = templates(cache, namespace, &mut wanted);
     experiments(cache, name, &mut wanted, &mut observed);
     for service in &wanted.services {
-        let found = cache.get(Kind::Service, &Name::new(namespace, service));
-        observed.services.insert(service.clone(), found.and_then(service_of));
+        observed.services.insert(service.clone(), self::service(cache, namespace, service));
         observed.endpoints.insert(service.clone(), endpoints(cache, namespace, service));
     }
     observed.services.extend(managed(cache, name, rollout));
     let unread = objects(cache, &wanted, &mut observed.objects);
     if let Some(workload) = &wanted.workload
-        && let Some(Entry { object: Kept::Deployment(found), .. }) = cache.find(workload)
+        && let Some(Kept::Deployment(found)) = object(cache, workload)
     {
-        observed.workload = Some(found.as_ref().clone());
+        observed.workload = Some(Arc::unwrap_or_clone(found));
     }
     children(cache, name, &mut observed);
     let rests_on = names(namespace, &wanted);
@@ -93,20 +92,20 @@ fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads) -> Templates {
     loop {
         let before = own.len() + cluster.len();
         for name in wanted.templates.clone() {
-            let found = cache.get(Kind::AnalysisTemplate, &Name::new(namespace, &name));
-            let found = found.and_then(|entry| match &entry.object {
-                Kept::AnalysisTemplate(template) => Some(template.as_ref().clone()),
+            let found = match cache.object(Kind::AnalysisTemplate, &Name::new(namespace, &name)) {
+                Some(Kept::AnalysisTemplate(template)) => Some(Arc::unwrap_or_clone(template)),
                 _ => None,
-            });
+            };
             draw_in(found.as_ref().map(|template| &template.spec), wanted);
             own.insert(name, found);
         }
         for name in wanted.cluster_templates.clone() {
-            let found = cache.get(Kind::ClusterAnalysisTemplate, &Name::new("", &name));
-            let found = found.and_then(|entry| match &entry.object {
-                Kept::ClusterAnalysisTemplate(template) => Some(template.as_ref().clone()),
+            let found = match cache.object(Kind::ClusterAnalysisTemplate, &Name::new("", &name)) {
+                Some(Kept::ClusterAnalysisTemplate(template)) => {
+                    Some(Arc::unwrap_or_clone(template))
+                }
                 _ => None,
-            });
+            };
             draw_in(found.as_ref().map(|template| &template.spec), wanted);
             cluster.insert(name, found);
         }
@@ -120,9 +119,9 @@ fn templates(cache: &Cache, namespace: &str, wanted: &mut Reads) -> Templates {
 /// The rollout's experiments; their services may get traffic, so those are wanted too.
 fn experiments(cache: &Cache, name: &Name, wanted: &mut Reads, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
-    for (_, entry) in cache.in_group(Kind::Experiment, &name.namespace, &name.name) {
-        if let Some(found) = experiment_of(entry)
-            && entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref())
+    for (found, entry) in cache.in_group(Kind::Experiment, &name.namespace, &name.name) {
+        if entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref())
+            && let Some(found) = experiment_at(cache, found)
         {
             let status = found.status.as_ref();
             let templates = status.into_iter().flat_map(|status| &status.template_statuses);
@@ -140,7 +139,9 @@ fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option
         return Vec::new();
     }
     let held = cache.in_group(Kind::Service, &name.namespace, &name.name);
-    held.map(|(service, entry)| (service.name.clone(), service_of(entry))).collect()
+    let found =
+        |(name, _): (&Name, _)| (name.name.clone(), service(cache, &name.namespace, &name.name));
+    held.map(found).collect()
 }
 
 fn draw_in(spec: Option<&AnalysisTemplateSpec>, wanted: &mut Reads) {
@@ -151,9 +152,14 @@ fn draw_in(spec: Option<&AnalysisTemplateSpec>, wanted: &mut Reads) {
     }
 }
 
-fn service_of(entry: &Entry) -> Option<Service> {
-    match &entry.object {
-        Kept::Service(service) => Some(service.as_ref().clone()),
+/// The object that a reference speaks of, in its own type.
+fn object(cache: &Cache, target: &ObjectRef) -> Option<Kept> {
+    cache.object(Kind::of(target)?, &target.into())
+}
+
+fn service(cache: &Cache, namespace: &str, name: &str) -> Option<Service> {
+    match cache.object(Kind::Service, &Name::new(namespace, name))? {
+        Kept::Service(service) => Some(Arc::unwrap_or_clone(service)),
         _ => None,
     }
 }
@@ -161,14 +167,14 @@ fn service_of(entry: &Entry) -> Option<Service> {
 /// Ready endpoints of a service by the hash of their pods.
 fn endpoints(cache: &Cache, namespace: &str, service: &str) -> BTreeMap<String, i32> {
     let mut ready = BTreeSet::new();
-    for (_, entry) in cache.in_group(Kind::EndpointSlice, namespace, service) {
-        if let Kept::EndpointSlice(slice) = &entry.object {
-            ready.extend(ready_pods(slice));
+    for (name, _) in cache.in_group(Kind::EndpointSlice, namespace, service) {
+        if let Some(Kept::EndpointSlice(slice)) = cache.object(Kind::EndpointSlice, name) {
+            ready.extend(ready_pods(&slice).map(str::to_owned));
         }
     }
     let mut counts = BTreeMap::new();
     for pod in ready {
-        let pod = cache.get(Kind::Pod, &Name::new(namespace, pod));
+        let pod = cache.get(Kind::Pod, &Name::new(namespace, &pod));
         let hash = pod.and_then(|pod| pod.labels.get(keys::POD_TEMPLATE_HASH));
         if let Some(hash) = hash {
             *counts.entry(hash.clone()).or_default() += 1;
@@ -196,7 +202,7 @@ fn objects(
     for target in &wanted.objects {
         let kind = Kind::of(target).filter(|kind| cache.serves(*kind));
         if kind.is_some() {
-            found.insert(target.clone(), cache.find(target).and_then(as_value));
+            found.insert(target.clone(), object(cache, target).and_then(as_value));
         } else {
             unread.push(target.clone());
         }
@@ -204,9 +210,9 @@ fn objects(
     unread
 }
 
-fn as_value(entry: &Entry) -> Option<Value> {
-    match &entry.object {
-        Kept::Raw(value) => Some(value.as_ref().clone()),
+fn as_value(object: Kept) -> Option<Value> {
+    match object {
+        Kept::Raw(value) => Some(Arc::unwrap_or_clone(value)),
         Kept::Service(service) => serde_json::to_value(service.as_ref()).ok(),
         Kept::Deployment(deployment) => serde_json::to_value(deployment.as_ref()).ok(),
         _ => None,
@@ -215,7 +221,7 @@ fn as_value(entry: &Entry) -> Option<Value> {
 
 /// What a plan rests on by name that is there and cannot be understood.
 fn broken(cache: &Cache, rests_on: &BTreeSet<ObjectRef>) -> Broken {
-    let why = |target: &ObjectRef| match &cache.find(target)?.object {
+    let why = |target: &ObjectRef| match object(cache, target)? {
         Kept::Broken(broken) => Some((target.clone(), broken.why.clone())),
         _ => None,
     };
@@ -223,18 +229,18 @@ fn broken(cache: &Cache, rests_on: &BTreeSet<ObjectRef>) -> Broken {
 }
 
 /// An analysis run, also one that cannot be understood.
-fn run_of(entry: &Entry) -> Option<Arc<AnalysisRun>> {
-    match &entry.object {
-        Kept::AnalysisRun(run) => Some(Arc::clone(run)),
+fn run(cache: &Cache, name: &Name) -> Option<Arc<AnalysisRun>> {
+    match cache.object(Kind::AnalysisRun, name)? {
+        Kept::AnalysisRun(run) => Some(run),
         Kept::Broken(broken) => Some(Arc::new(plan::broken::run(&broken.object, &broken.why))),
         _ => None,
     }
 }
 
 /// An experiment, also one that cannot be understood.
-fn experiment_of(entry: &Entry) -> Option<Arc<Experiment>> {
-    match &entry.object {
-        Kept::Experiment(found) => Some(Arc::clone(found)),
+fn experiment_at(cache: &Cache, name: &Name) -> Option<Arc<Experiment>> {
+    match cache.object(Kind::Experiment, name)? {
+        Kept::Experiment(found) => Some(found),
         Kept::Broken(broken) => {
             Some(Arc::new(plan::broken::experiment(&broken.object, &broken.why)))
         }
@@ -253,25 +259,30 @@ fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Obser
     let sets =
         owned.chain(cache.in_group(Kind::ReplicaSet, namespace, "")).collect::<BTreeMap<_, _>>();
     for (set_name, entry) in sets.into_iter().filter(|(_, entry)| is_own(entry)) {
-        if let Kept::ReplicaSet(set) = &entry.object {
-            observed.replica_sets.push(Arc::clone(set));
-            observed.pods.extend(pods(cache, set_name));
-        }
-        if let (Kept::Broken(broken), Some(_)) = (&entry.object, &entry.owner) {
-            let target = Kind::ReplicaSet.reference(namespace, &set_name.name);
-            observed.broken.insert(target, broken.why.clone());
+        match cache.object(Kind::ReplicaSet, set_name) {
+            Some(Kept::ReplicaSet(set)) => {
+                observed.replica_sets.push(set);
+                observed.pods.extend(pods(cache, set_name));
+            }
+            Some(Kept::Broken(broken)) if entry.owner.is_some() => {
+                let target = Kind::ReplicaSet.reference(namespace, &set_name.name);
+                observed.broken.insert(target, broken.why.clone());
+            }
+            _ => {}
         }
     }
-    for (_, entry) in cache.in_group(Kind::AnalysisRun, namespace, name) {
-        observed.analysis_runs.extend(run_of(entry).filter(|_| is_own(entry)));
+    for (name, entry) in cache.in_group(Kind::AnalysisRun, namespace, name) {
+        if is_own(entry) {
+            observed.analysis_runs.extend(run(cache, name));
+        }
     }
 }
 
 /// The pods of a ReplicaSet.
 fn pods<'a>(cache: &'a Cache, set: &'a Name) -> impl Iterator<Item = Arc<Pod>> + use<'a> {
-    cache.in_group(Kind::Pod, &set.namespace, &set.name).filter_map(|(_, entry)| {
-        match &entry.object {
-            Kept::Pod(pod) => Some(Arc::clone(pod)),
+    cache.in_group(Kind::Pod, &set.namespace, &set.name).filter_map(|(name, _)| {
+        match cache.object(Kind::Pod, name)? {
+            Kept::Pod(pod) => Some(pod),
             _ => None,
         }
     })

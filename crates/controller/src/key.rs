@@ -1,5 +1,6 @@
 //! Naming what is reconciled.
 
+use crate::cache::Kind;
 use std::fmt;
 use vocab::ObjectRef;
 
@@ -37,14 +38,26 @@ pub(crate) enum Key {
 }
 
 impl Key {
+    /// Of which kind the object behind the key is.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Rollout(_) => Kind::Rollout,
+            Self::Run(_) => Kind::AnalysisRun,
+            Self::Experiment(_) => Kind::Experiment,
+        }
+    }
+
+    /// What the object behind the key is called.
+    pub(crate) fn name(&self) -> &Name {
+        match self {
+            Self::Rollout(name) | Self::Run(name) | Self::Experiment(name) => name,
+        }
+    }
+
     /// The object behind the key.
     pub(crate) fn object(&self) -> ObjectRef {
-        let (kind, name) = match self {
-            Self::Rollout(name) => ("Rollout", name),
-            Self::Run(name) => ("AnalysisRun", name),
-            Self::Experiment(name) => ("Experiment", name),
-        };
-        ObjectRef::new(api::argo::API_VERSION, kind, &name.namespace, &name.name)
+        let Name { namespace, name } = self.name();
+        self.kind().reference(namespace, name)
     }
 }
 

@@ -25,14 +25,17 @@ pub(crate) fn writes(cache: &Cache, gone: &Name) -> Vec<Write> {
 pub(crate) fn forgotten(cache: &Cache) -> BTreeSet<Name> {
     let services = cache.all(Kind::Service);
     let holders =
-        services.filter_map(|(name, entry)| Some(Name::new(&name.namespace, holder(entry)?)));
+        services.filter_map(|(name, entry)| Some(Name::new(&name.namespace, &holder(entry)?)));
     holders.filter(|holder| cache.get(Kind::Rollout, holder).is_none()).collect()
 }
 
 /// The rollout that a service is marked as managed by.
-pub(crate) fn holder(entry: &Entry) -> Option<&String> {
-    let Kept::Service(service) = &entry.object else { return None };
-    service.metadata.annotations.as_ref()?.get(MANAGED_BY_ROLLOUTS)
+pub(crate) fn holder(entry: &Entry) -> Option<String> {
+    if !entry.text.contains(MANAGED_BY_ROLLOUTS) {
+        return None;
+    }
+    let Kept::Service(service) = entry.read(Kind::Service) else { return None };
+    service.metadata.annotations.as_ref()?.get(MANAGED_BY_ROLLOUTS).cloned()
 }
 
 fn let_go(name: &Name, entry: &Entry) -> Write {

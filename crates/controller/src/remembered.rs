@@ -2,26 +2,23 @@
 
 use std::{borrow::Borrow, collections::BTreeMap};
 
-/// How many entries a generation has; there are two.
-const GENERATION: usize = 4096;
-
-/// Remembers at least the last [`GENERATION`] keys that were asked for or inserted, and at most twice as many.
+/// Remembers at least the last `GENERATION` keys that were asked for or inserted, and at most twice as many.
 ///
 /// Two generations make that cheap: whatever is asked for moves to the young one, and when that is full
 /// the old one goes.
 #[derive(Debug)]
-pub(crate) struct Remembered<K, V> {
+pub(crate) struct Remembered<K, V, const GENERATION: usize = 4096> {
     young: BTreeMap<K, V>,
     old: BTreeMap<K, V>,
 }
 
-impl<K, V> Default for Remembered<K, V> {
+impl<K, V, const GENERATION: usize> Default for Remembered<K, V, GENERATION> {
     fn default() -> Self {
         Self { young: BTreeMap::new(), old: BTreeMap::new() }
     }
 }
 
-impl<K: Ord, V> Remembered<K, V> {
+impl<K: Ord, V, const GENERATION: usize> Remembered<K, V, GENERATION> {
     /// What is remembered of `key`.
     pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
@@ -31,6 +28,12 @@ impl<K: Ord, V> Remembered<K, V> {
             self.insert(key, value);
         }
         self.young.get_mut(key)
+    }
+
+    /// Forgets what is remembered of `key`.
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
     }
 
     /// Remembers `value`.
@@ -47,9 +50,11 @@ impl<K: Ord, V> Remembered<K, V> {
 mod tests {
     use super::*;
 
+    const GENERATION: usize = 100;
+
     #[test]
     fn what_is_asked_for_stays_and_the_rest_goes() {
-        let mut numbers = Remembered::default();
+        let mut numbers = Remembered::<_, _, GENERATION>::default();
         for number in 0..10 * GENERATION {
             numbers.insert(number, number);
             assert_eq!(numbers.get_mut(&0).copied(), Some(0));
@@ -62,11 +67,13 @@ mod tests {
 
     #[test]
     fn an_entry_is_replaced_whatever_its_generation() {
-        let mut numbers = Remembered::default();
+        let mut numbers = Remembered::<_, _, GENERATION>::default();
         for number in 0..=GENERATION {
             numbers.insert(number, 1);
         }
         numbers.insert(0, 2);
         assert_eq!(numbers.get_mut(&0).copied(), Some(2));
+        numbers.remove(&0);
+        assert_eq!(numbers.get_mut(&0), None);
     }
 }

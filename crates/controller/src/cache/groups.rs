@@ -25,9 +25,7 @@ impl Groups {
         name: &Name,
         (before, after): (Option<&Entry>, Option<&Entry>),
     ) {
-        let of = |entry: Option<&Entry>| {
-            entry.map(|entry| group(kind, entry).unwrap_or_default().to_owned())
-        };
+        let of = |entry: Option<&Entry>| entry.map(|entry| group(kind, entry).unwrap_or_default());
         let (before, after) = (of(before), of(after));
         if before == after {
             return;
@@ -58,14 +56,14 @@ impl Groups {
 }
 
 /// By what an object is looked for.
-fn group(kind: Kind, entry: &Entry) -> Option<&str> {
+fn group(kind: Kind, entry: &Entry) -> Option<String> {
     match kind {
         Kind::AnalysisRun | Kind::Experiment | Kind::Pod | Kind::ReplicaSet => {
-            entry.owner.as_ref().map(|owner| owner.name.as_str())
+            entry.owner.as_ref().map(|owner| owner.name.clone())
         }
-        Kind::EndpointSlice => entry.labels.get(SERVICE_NAME).map(String::as_str),
-        Kind::Job | Kind::JobPod => entry.labels.get(ANALYSIS_RUN_UID).map(String::as_str),
-        Kind::Service => release::holder(entry).map(String::as_str),
+        Kind::EndpointSlice => entry.labels.get(SERVICE_NAME).cloned(),
+        Kind::Job | Kind::JobPod => entry.labels.get(ANALYSIS_RUN_UID).cloned(),
+        Kind::Service => release::holder(entry),
         _ => None,
     }
 }

@@ -1,18 +1,15 @@
-//! The kinds that are cached, and how each is parsed and slimmed.
+//! The kinds that are cached, and how each is slimmed and read.
 
 use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
-use k8s_openapi::{
-    api::{
-        apps::v1::{Deployment, ReplicaSet},
-        batch::v1::Job,
-        core::v1::{Pod, PodStatus, Service},
-        discovery::v1::EndpointSlice,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    batch::v1::Job,
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
 };
 use kube::core::{ApiResource, GroupVersionKind};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
 use std::sync::Arc;
 use vocab::ObjectRef;
 
@@ -60,7 +57,7 @@ pub(crate) enum Need {
     OnDemand,
 }
 
-/// A cached object in its own type.
+/// An object in its own type.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
     /// An AnalysisRun.
@@ -188,7 +185,18 @@ impl Kind {
         ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
     }
 
-    /// Reads an object that the server sent, without the bulk that no planner looks at.
+    /// The text of an object that the server sent, without the bulk that no planner looks at.
+    pub(crate) fn slim(self, text: Box<RawValue>) -> Arc<str> {
+        let slim = match self {
+            Self::JobPod | Self::Pod => serde_json::from_str::<SlimPod<'_>>(text.get())
+                .and_then(|pod| serde_json::to_string(&pod))
+                .ok(),
+            _ => None,
+        };
+        slim.map_or_else(|| Box::<str>::from(text).into(), Arc::from)
+    }
+
+    /// Reads an object.
     pub(crate) fn read(self, text: &str) -> Kept {
         match self {
             Self::AnalysisRun => read_whole(text, Kept::AnalysisRun),
@@ -199,9 +207,7 @@ impl Kind {
             Self::Experiment => read_whole(text, Kept::Experiment),
             Self::HttpRoute | Self::Ingress => self.read_raw(text),
             Self::Job => read_whole(text, Kept::Job),
-            Self::JobPod | Self::Pod => read(text, |SlimPod { metadata, status }| {
-                Kept::Pod(Arc::new(Pod { metadata, spec: None, status }))
-            }),
+            Self::JobPod | Self::Pod => read_whole(text, Kept::Pod),
             Self::ReplicaSet => read_whole(text, Kept::ReplicaSet),
             Self::Rollout => read_whole(text, Kept::Rollout),
             Self::Service => read_whole(text, Kept::Service),
@@ -224,21 +230,19 @@ impl Kind {
     }
 }
 
-/// What is read of a pod: its specification is most of it, and the ReplicaSet has it too.
-#[derive(Deserialize)]
-struct SlimPod {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    status: Option<PodStatus>,
-}
-
-fn read_whole<K: DeserializeOwned>(text: &str, keep: impl FnOnce(Arc<K>) -> Kept) -> Kept {
-    read(text, |object| keep(Arc::new(object)))
+/// What is kept of a pod: its specification is most of it, and the ReplicaSet has it too.
+#[derive(Deserialize, Serialize)]
+struct SlimPod<'a> {
+    #[serde(borrow)]
+    metadata: &'a RawValue,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    status: Option<&'a RawValue>,
 }
 
 /// One broken object must not blind the controller to all others, so it is kept as broken.
-fn read<K: DeserializeOwned>(text: &str, keep: impl FnOnce(K) -> Kept) -> Kept {
-    serde_json::from_str(text).map_or_else(|error| broken(plainly(&error), text), keep)
+fn read_whole<K: DeserializeOwned>(text: &str, keep: impl FnOnce(Arc<K>) -> Kept) -> Kept {
+    let whole = serde_json::from_str(text).map(Arc::new);
+    whole.map_or_else(|error| broken(plainly(&error), text), keep)
 }
 
 fn broken(why: String, text: &str) -> Kept {

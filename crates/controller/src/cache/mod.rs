@@ -4,6 +4,9 @@
 //! be old, by single reads. [`Cache::apply`] says what changed; [`crate::interest`] says whom it
 //! concerns.
 //!
+//! An object is kept as the text it came in, a tenth of what it takes in its own type, for most of a cluster
+//! is at rest. [`Cache::object`] reads it when it is asked for, and the last that were asked for stay read.
+//!
 //! **Invariant.** Nothing here talks to the API server, and no Secret is ever cached.
 
 mod groups;
@@ -15,13 +18,19 @@ pub(crate) use groups::SERVICE_NAME;
 pub(crate) use kind::{Broken, Kept, Kind, Need};
 pub(crate) use wire::Wire;
 
-use crate::{key::Name, writer::Expect};
+use crate::{key::Name, remembered::Remembered, writer::Expect};
 use groups::Groups;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::watcher::Event;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 use vocab::ObjectRef;
+
+/// How many objects of a kind stay read at least, and half of how many at most.
+const READ: usize = 512;
 
 /// Everything seen, by kind and name.
 #[derive(Debug, Default)]
@@ -33,6 +42,7 @@ pub(crate) struct Cache {
 #[derive(Debug, Default)]
 struct Objects {
     items: BTreeMap<Name, Entry>,
+    read: Mutex<Remembered<Name, Kept, READ>>,
     groups: Groups,
     listing: Option<BTreeSet<Name>>,
     is_synced: bool,
@@ -42,8 +52,8 @@ struct Objects {
 /// One object as last seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// The object in its own type.
-    pub(crate) object: Kept,
+    /// The object as it came, without what no planner looks at.
+    pub(crate) text: Arc<str>,
     /// Its uid.
     pub(crate) uid: Option<String>,
     /// Its resourceVersion.
@@ -143,6 +153,11 @@ impl Cache {
         self.kinds.get(&kind)?.items.get(name)
     }
 
+    /// One object in its own type.
+    pub(crate) fn object(&self, kind: Kind, name: &Name) -> Option<Kept> {
+        self.kinds.get(&kind)?.object(kind, name)
+    }
+
     /// The object a reference speaks of; `None` also when its kind is not cached.
     pub(crate) fn find(&self, target: &ObjectRef) -> Option<&Entry> {
         self.get(Kind::of(target)?, &target.into())
@@ -207,13 +222,31 @@ impl Objects {
         }
         self.groups.note(kind, &name, (before, Some(&entry)));
         let before = self.items.insert(name.clone(), entry);
+        self.unread(&name);
         Some(Changed { kind, name, before })
     }
 
     fn remove(&mut self, kind: Kind, name: &Name) -> Option<Changed> {
         let before = self.items.remove(name)?;
+        self.unread(name);
         self.groups.note(kind, name, (Some(&before), None));
         Some(Changed { kind, name: name.clone(), before: Some(before) })
+    }
+
+    fn object(&self, kind: Kind, name: &Name) -> Option<Kept> {
+        let entry = self.items.get(name)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.get_mut(name) {
+            return Some(known.clone());
+        }
+        let object = entry.read(kind);
+        read.insert(name.clone(), object.clone());
+        Some(object)
+    }
+
+    /// Forgets an object in its own type that is another now.
+    fn unread(&mut self, name: &Name) {
+        self.read.get_mut().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     fn retain(&mut self, kind: Kind, listed: &BTreeSet<Name>) -> Vec<Changed> {
@@ -227,13 +260,18 @@ impl Entry {
     fn new(kind: Kind, Wire { metadata, text }: Wire) -> Self {
         let owner = metadata.owner_references.into_iter().flatten();
         Self {
-            object: kind.read(text.get()),
+            text: kind.slim(text),
             uid: metadata.uid,
             version: metadata.resource_version,
             is_going: metadata.deletion_timestamp.is_some(),
             labels: metadata.labels.unwrap_or_default(),
             owner: owner.into_iter().find(|owner| owner.controller == Some(true)),
         }
+    }
+
+    /// The object in its own type, read anew.
+    pub(crate) fn read(&self, kind: Kind) -> Kept {
+        kind.read(&self.text)
     }
 
     /// A single read may have shown us more than the watch has told yet.
@@ -331,7 +369,8 @@ mod tests {
         pod["spec"] = json!({"containers": []});
         pod["status"] = json!({"phase": "Running"});
         let entry = Entry::new(Kind::Pod, wire(&pod));
-        let Kept::Pod(pod) = entry.object else { panic!("{entry:?}") };
+        assert!(!entry.text.contains("containers"), "{}", entry.text);
+        let Kept::Pod(pod) = entry.read(Kind::Pod) else { panic!("{entry:?}") };
         assert!(pod.spec.is_none() && pod.metadata.managed_fields.is_none());
         assert_eq!(pod.status.as_ref().unwrap().phase.as_deref(), Some("Running"));
     }
@@ -342,8 +381,24 @@ mod tests {
         let mut broken = service("b", "6");
         broken["spec"]["ports"] = json!("none");
         assert_eq!(told(&mut cache, Event::Apply(wire(&broken))), ["b"]);
-        let kept = |name| &cache.get(Kind::Service, &Name::new("shop", name)).unwrap().object;
+        let kept = |name| cache.object(Kind::Service, &Name::new("shop", name)).unwrap();
         assert!(matches!(kept("a"), Kept::Service(_)));
         assert!(matches!(kept("b"), Kept::Broken(_)));
+    }
+
+    #[test]
+    fn an_object_is_read_once_until_it_is_another() {
+        let mut cache = listed(&["a"]);
+        let name = Name::new("shop", "a");
+        let read = |cache: &Cache| match cache.object(Kind::Service, &name) {
+            Some(Kept::Service(service)) => service,
+            other => panic!("{other:?}"),
+        };
+        let first = read(&cache);
+        assert!(Arc::ptr_eq(&first, &read(&cache)));
+        told(&mut cache, Event::Apply(wire(&service("a", "6"))));
+        assert_eq!(read(&cache).metadata.resource_version.as_deref(), Some("6"));
+        told(&mut cache, Event::Delete(wire(&service("a", "7"))));
+        assert!(cache.object(Kind::Service, &name).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Gathering what a plan for an experiment rests on.
 
-use super::{broken, names, objects, pods, run_of, templates};
+use super::{broken, names, objects, pods, run, service, templates};
 use crate::{
     cache::{Cache, Entry, Kept, Kind},
     key::Name,
@@ -50,8 +50,8 @@ pub(crate) fn experiment(
 
 fn rollout_above(cache: &Cache, namespace: &str, experiment: &Experiment) -> Option<Rollout> {
     let name = Name::new(namespace, owning_rollout(experiment)?);
-    match &cache.get(Kind::Rollout, &name)?.object {
-        Kept::Rollout(rollout) => Some(rollout.as_ref().clone()),
+    match cache.object(Kind::Rollout, &name)? {
+        Kept::Rollout(rollout) => Some(Arc::unwrap_or_clone(rollout)),
         _ => None,
     }
 }
@@ -64,24 +64,24 @@ fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
     let is_own =
         |entry: &Entry| entry.owner.as_ref().is_some_and(|owner| Some(&owner.uid) == uid.as_ref());
     for (name, entry) in cache.in_namespace(Kind::ReplicaSet, namespace) {
-        if let Kept::ReplicaSet(set) = &entry.object
-            && (is_own(entry) || wanted.replica_sets.contains(&name.name))
+        if (is_own(entry) || wanted.replica_sets.contains(&name.name))
+            && let Some(Kept::ReplicaSet(set)) = cache.object(Kind::ReplicaSet, name)
         {
-            observed.replica_sets.push(Arc::clone(set));
+            observed.replica_sets.push(set);
             observed.pods.extend(pods(cache, name));
         } else {
             observed.hashes.extend(entry.labels.get(keys::POD_TEMPLATE_HASH).cloned());
         }
     }
     for (name, entry) in cache.in_namespace(Kind::Service, namespace) {
-        if let Kept::Service(service) = &entry.object
-            && (is_own(entry) || wanted.services.contains(&name.name))
-        {
-            observed.services.push(service.as_ref().clone());
+        if is_own(entry) || wanted.services.contains(&name.name) {
+            observed.services.extend(service(cache, namespace, &name.name));
         }
     }
     for (name, entry) in cache.in_namespace(Kind::AnalysisRun, namespace) {
         let is_meant = is_own(entry) || name.name.starts_with(&own);
-        observed.analysis_runs.extend(Some(entry).filter(|_| is_meant).and_then(run_of));
+        if is_meant {
+            observed.analysis_runs.extend(run(cache, name));
+        }
     }
 }

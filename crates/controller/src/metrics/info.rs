@@ -1,7 +1,7 @@
 //! Gauges that describe single objects, as upstream computes them.
 
 use super::{Sample, text::as_f64};
-use crate::cache::Kept;
+use crate::cache::{Kept, Kind};
 use analysis::rules::dry_run_metrics;
 use api::argo::{
     AnalysisPhase, AnalysisRun, AnalysisTemplateSpec, Experiment, Metric, Rollout, keys,
@@ -26,14 +26,14 @@ const ROUTERS: [(&str, &str); 6] = [
 type Labels = Vec<(&'static str, String)>;
 
 /// Whether objects of this kind have gauges.
-pub(super) fn has_gauges(kept: &Kept) -> bool {
+pub(super) fn has_gauges(kind: Kind) -> bool {
     matches!(
-        kept,
-        Kept::Rollout(_)
-            | Kept::AnalysisRun(_)
-            | Kept::Experiment(_)
-            | Kept::AnalysisTemplate(_)
-            | Kept::ClusterAnalysisTemplate(_)
+        kind,
+        Kind::Rollout
+            | Kind::AnalysisRun
+            | Kind::Experiment
+            | Kind::AnalysisTemplate
+            | Kind::ClusterAnalysisTemplate
     )
 }
 

@@ -13,14 +13,14 @@ mod updates;
 
 use crate::{
     asked::{Asked, Verb},
-    cache::Kept,
+    cache::Kind,
 };
 use api::argo::RolloutDurationStatus;
 use families::{FAMILIES, Family, buckets};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use text::{Histogram, as_f64, line};
 pub(crate) use updates::ended;
@@ -53,7 +53,7 @@ struct Inner {
     counters: BTreeMap<Series, u64>,
     histograms: BTreeMap<Series, Histogram>,
     /// What has gauges of its own; they are made when somebody asks.
-    objects: BTreeMap<ObjectRef, Kept>,
+    objects: BTreeMap<ObjectRef, (Kind, Arc<str>)>,
     queue_depth: usize,
 }
 
@@ -142,9 +142,9 @@ impl Metrics {
     }
 
     /// Shows one object as it is now, if it is of a kind that has gauges.
-    pub(crate) fn set_object(&self, object: ObjectRef, kept: &Kept) {
-        if info::has_gauges(kept) {
-            self.lock().objects.insert(object, kept.clone());
+    pub(crate) fn set_object(&self, kind: Kind, object: ObjectRef, text: &Arc<str>) {
+        if info::has_gauges(kind) {
+            self.lock().objects.insert(object, (kind, Arc::clone(text)));
         }
     }
 
@@ -179,7 +179,8 @@ impl Metrics {
     fn collect(&self) -> BTreeMap<&'static str, Vec<String>> {
         let inner = self.lock();
         let mut lines: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        for sample in inner.objects.values().flat_map(info::samples) {
+        let samples = |(kind, text): &(Kind, Arc<str>)| info::samples(&kind.read(text));
+        for sample in inner.objects.values().flat_map(samples) {
             let text = line(sample.name, &sample.labels, sample.value);
             lines.entry(sample.name).or_default().push(text);
         }

@@ -1,20 +1,32 @@
 //! Updates of rollouts that were seen to end.
 
-use api::argo::{Rollout, RolloutDurationStatus};
+use api::argo::RolloutDurationStatus;
 use plan::rollout::superseded;
+use serde::Deserialize;
+
+/// All that is read of a rollout here.
+#[derive(Deserialize)]
+struct Timed {
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    duration: Option<RolloutDurationStatus>,
+}
 
 /// The times of the updates that ended between two looks at a rollout: one has its end in the status now, and
 /// another one may have begun in the place of one that was under way.
-pub(crate) fn ended(before: &Rollout, after: &Rollout) -> Vec<RolloutDurationStatus> {
+pub(crate) fn ended(before: &str, after: &str) -> Vec<RolloutDurationStatus> {
     let (known, Some(times)) = (times_of(before), times_of(after)) else { return Vec::new() };
-    let overtaken = known.and_then(|known| superseded(known, times));
-    let is_known = known.and_then(|known| known.finished_at.as_ref());
+    let overtaken = known.as_ref().and_then(|known| superseded(known, &times));
+    let is_known = known.as_ref().and_then(|known| known.finished_at.as_ref());
     let finished = times.finished_at.as_ref().filter(|end| is_known != Some(*end));
     overtaken.into_iter().chain(finished.map(|_| times.clone())).collect()
 }
 
-fn times_of(rollout: &Rollout) -> Option<&RolloutDurationStatus> {
-    rollout.status.as_ref()?.duration.as_ref()
+fn times_of(rollout: &str) -> Option<RolloutDurationStatus> {
+    serde_json::from_str::<Timed>(rollout).ok()?.status?.duration
 }
 
 #[cfg(test)]
@@ -23,11 +35,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn rollout(times: &Value) -> Rollout {
-        serde_json::from_value(
-            json!({"metadata": {}, "spec": {"strategy": {}}, "status": {"duration": times}}),
-        )
-        .unwrap()
+    fn rollout(times: &Value) -> String {
+        json!({"metadata": {}, "spec": {"strategy": {}}, "status": {"duration": times}}).to_string()
     }
 
     #[test]
