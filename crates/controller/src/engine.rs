@@ -75,6 +75,8 @@ pub(crate) struct Engine {
     /// When the status of each key was last written by this process.
     status_at: BTreeMap<Key, Timestamp>,
     settled: BTreeMap<Key, Settled>,
+    /// Keys for which something else has changed than their own object since they were looked at.
+    stirred: BTreeSet<Key>,
     jobs: JoinSet<(Key, Done)>,
     calls: Calls,
     prometheus_address: Option<String>,
@@ -108,6 +110,7 @@ impl Engine {
             told: BTreeMap::new(),
             status_at: BTreeMap::new(),
             settled: BTreeMap::new(),
+            stirred: BTreeSet::new(),
             jobs: JoinSet::new(),
             watches,
             on_demand: JoinSet::new(),
@@ -191,6 +194,7 @@ impl Engine {
         if kind.need() == Need::OnDemand && !served && self.cache.serves(kind) {
             // What was read one by one until now may have gone unseen since.
             for key in self.interests.in_kind(kind) {
+                self.stirred.insert(key.clone());
                 self.queue.push(key, self.clock.now());
             }
         }
@@ -219,6 +223,9 @@ impl Engine {
             _ => now,
         };
         for key in self.interests.concerned(changed, &self.cache) {
+            if (key.kind(), key.name()) != (changed.kind, &changed.name) {
+                self.stirred.insert(key.clone());
+            }
             self.queue.push(key, due);
         }
         let waiting = self.fence.waiting_for(&target).cloned().collect::<Vec<_>>();
@@ -277,6 +284,7 @@ impl Engine {
             }
             return;
         }
+        self.stirred.remove(&key);
         let object = self.cache.object(key.kind(), key.name());
         match (&key, object) {
             (Key::Rollout(name), Some(Kept::Rollout(rollout))) => {
@@ -310,7 +318,7 @@ impl Engine {
 
     /// What says that a look would decide nothing.
     fn settled(&self, key: &Key) -> Option<&Settled> {
-        let settled = self.settled.get(key)?;
+        let settled = self.settled.get(key).filter(|_| !self.stirred.contains(key))?;
         let version = self.cache.find(&key.object())?.version.as_ref()?;
         let is_early = settled.until.is_none_or(|until| self.clock.now() < until);
         // Calls that were forgotten with the lease are made again by a look.
@@ -419,6 +427,7 @@ impl Engine {
         self.told.remove(key);
         self.status_at.remove(key);
         self.settled.remove(key);
+        self.stirred.remove(key);
     }
 }
 

@@ -85,7 +85,8 @@ pub(crate) struct Measuring {
     pub(crate) answers: Answers,
 }
 
-/// A look at an object in this version shows nothing new while these answers are awaited and nothing is due.
+/// A look at an object in this version shows nothing new while these answers are awaited, nothing is due and
+/// nothing else has changed that it rests on.
 #[derive(Debug)]
 pub(crate) struct Settled {
     /// Its version.
@@ -217,6 +218,7 @@ impl Worker {
         done: &mut Done,
     ) -> Result<(), Failure> {
         let Gathered { observed, unread, .. } = &mut *gathered;
+        let is_seen = unread.is_empty();
         self.read(std::mem::take(unread), &mut observed.objects).await?;
         gathered.observed.drops_reasons = self.writer.drops_reasons();
         gathered.observed.generation_form = self.generation_form;
@@ -224,7 +226,13 @@ impl Worker {
         let plan = caught(|| self.planner.rollout(observed, now))?;
         self.obey_laws(&caught(|| self.planner.violations(observed, &plan, now))?)?;
         done.wake = plan.wake;
-        self.carry_out(subject, plan, done).await
+        let (is_settled, has_status) = (plan.is_settled && is_seen, plan.status.is_some());
+        self.carry_out(subject, plan, done).await?;
+        let is_told = done.status_at.is_some() == has_status;
+        let version = subject.version_after(done).filter(|_| is_settled && is_told);
+        done.settled =
+            version.map(|version| Settled { version, awaited: BTreeSet::new(), until: done.wake });
+        Ok(())
     }
 
     async fn try_experiment(

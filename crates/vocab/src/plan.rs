@@ -20,6 +20,9 @@ pub struct Plan {
     /// Whether the status tells nothing but numbers and what is waited for, so that nobody misses it if it is
     /// written a little later, together with what follows.
     pub tells_little: bool,
+    /// Whether a look at what this leaves behind would plan nothing before `wake`, as long as nobody else
+    /// changes anything.
+    pub is_settled: bool,
     /// What happened, for people; emitted after the writes.
     pub events: Vec<Event>,
     /// What is being waited for, most important first; empty when nothing is.

@@ -138,6 +138,7 @@ impl<'a> Session<'a> {
             writes: self.writes,
             status: patch::status(run, &self.status),
             tells_little: false,
+            is_settled: false,
             events: told,
             reasons,
             wake,

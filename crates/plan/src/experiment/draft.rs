@@ -134,6 +134,7 @@ impl Draft {
         Plan {
             status: status_patch(subject, &self.status),
             tells_little: false,
+            is_settled: false,
             writes: self.writes,
             events: self.events,
             reasons: self.waits.iter().map(Wait::reason).collect(),

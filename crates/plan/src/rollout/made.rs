@@ -29,7 +29,7 @@ pub(super) fn with_status(
     }
     let Outcome { writes, mut events, .. } = first;
     events.extend(next.events);
-    Outcome { writes, events, ..next }
+    Outcome { writes, events, is_settled: false, ..next }
 }
 
 /// The picture once `writes` are made; nothing if they do more than to make ReplicaSets and to annotate the

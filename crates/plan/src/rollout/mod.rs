@@ -241,7 +241,7 @@ fn prepared(subject: &Subject<'_>, draft: Draft) -> Outcome {
         .any(|write| matches!(write, Write::Patch { target: found, .. } if *found == target));
     let reasons = subject.status.reasons.clone();
     let Draft { writes, events, wake, status, .. } = draft;
-    let outcome = Outcome { writes, events, reasons, wake, status: None };
+    let outcome = Outcome { writes, events, reasons, wake, ..Outcome::default() };
     if written { outcome } else { outcome.with_status(subject.rollout, status) }
 }
 

@@ -21,7 +21,10 @@ pub(super) fn onward(
     look: impl Fn(&Observed) -> Outcome,
 ) -> Outcome {
     let mut whole = first;
-    let Some(mut reached) = whole.status_alone().cloned() else { return whole };
+    let Some(mut reached) = whole.status_alone().cloned() else {
+        whole.is_settled = whole.writes.is_empty();
+        return whole;
+    };
     let mut ahead = observed.clone();
     for _ in 1..STATUSES_MAX {
         ahead.rollout.status = Some(reached);
@@ -33,6 +36,7 @@ pub(super) fn onward(
             break;
         }
         let after = next.status.clone();
+        next.is_settled = after.is_none();
         next.status = next.status.or(whole.status);
         whole.events.append(&mut next.events);
         whole = Outcome { events: whole.events, ..next };

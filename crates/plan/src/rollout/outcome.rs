@@ -19,6 +19,8 @@ pub(super) struct Outcome {
     pub(super) events: Vec<Event>,
     /// What is waited for, most important first.
     pub(super) reasons: Vec<Reason>,
+    /// Whether the next look finds nothing to do.
+    pub(super) is_settled: bool,
     /// When to plan again.
     pub(super) wake: Option<Timestamp>,
 }
@@ -37,12 +39,12 @@ impl Outcome {
 
     /// The plan for `rollout`, its status as the difference from what is stored.
     pub(super) fn into_plan(self, rollout: &Rollout) -> Plan {
-        let Self { writes, status, events, reasons, wake } = self;
+        let Self { writes, status, events, reasons, is_settled, wake } = self;
         let before = rollout.status.as_ref();
         let tells_little =
             before.zip(status.as_ref()).is_some_and(|(before, after)| tells_little(before, after));
         let status = status.and_then(|status| status::patch_to(rollout, &status));
-        Plan { writes, status, tells_little, events, reasons, wake }
+        Plan { writes, status, tells_little, is_settled, events, reasons, wake }
     }
 }
 

@@ -163,7 +163,7 @@ pub(super) fn into_outcome(subject: &Subject<'_>, mut draft: Draft) -> Outcome {
     // or experiment would be made after the other.
     draft.writes.sort_by_key(|write| write.creates("AnalysisRun") || write.creates("Experiment"));
     let Draft { writes, events, wake, status, .. } = draft;
-    let outcome = Outcome { writes, events, reasons, wake, status: None };
+    let outcome = Outcome { writes, events, reasons, wake, ..Outcome::default() };
     outcome.with_status(subject.rollout, status)
 }
 
