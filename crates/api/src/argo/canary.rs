@@ -136,22 +136,22 @@ pub struct CanaryStep {
     pub pause: Option<RolloutPause>,
     /// Runs an experiment to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub experiment: Option<RolloutExperimentStep>,
+    pub experiment: Option<Box<RolloutExperimentStep>>,
     /// Runs an analysis to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub analysis: Option<RolloutAnalysis>,
+    pub analysis: Option<Box<RolloutAnalysis>>,
     /// Sets the size of the canary apart from its weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_canary_scale: Option<SetCanaryScale>,
     /// Sends requests with a header to the canary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_header_route: Option<SetHeaderRoute>,
+    pub set_header_route: Option<Box<SetHeaderRoute>>,
     /// Copies requests to the canary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_mirror_route: Option<SetMirrorRoute>,
+    pub set_mirror_route: Option<Box<SetMirrorRoute>>,
     /// Runs a step plugin to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plugin: Option<PluginStep>,
+    pub plugin: Option<Box<PluginStep>>,
 }
 
 /// A wait between two steps.

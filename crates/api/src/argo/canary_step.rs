@@ -47,11 +47,11 @@ impl CanaryStep {
             self.pause.as_ref().map(StepKind::Pause),
             self.set_canary_scale.as_ref().map(StepKind::SetCanaryScale),
             self.set_weight.map(StepKind::SetWeight),
-            self.experiment.as_ref().map(StepKind::Experiment),
-            self.analysis.as_ref().map(StepKind::Analysis),
-            self.set_header_route.as_ref().map(StepKind::SetHeaderRoute),
-            self.set_mirror_route.as_ref().map(StepKind::SetMirrorRoute),
-            self.plugin.as_ref().map(StepKind::Plugin),
+            self.experiment.as_deref().map(StepKind::Experiment),
+            self.analysis.as_deref().map(StepKind::Analysis),
+            self.set_header_route.as_deref().map(StepKind::SetHeaderRoute),
+            self.set_mirror_route.as_deref().map(StepKind::SetMirrorRoute),
+            self.plugin.as_deref().map(StepKind::Plugin),
         ]
         .into_iter()
         .flatten();
@@ -63,8 +63,8 @@ impl CanaryStep {
         match (self.kind(), self.set_weight) {
             (StepKind::SetCanaryScale(_), Some(weight)) => StepKind::SetWeight(weight),
             (kind @ StepKind::SetCanaryScale(_), None) => {
-                let experiment = self.experiment.as_ref().map(StepKind::Experiment);
-                let analysis = self.analysis.as_ref().map(StepKind::Analysis);
+                let experiment = self.experiment.as_deref().map(StepKind::Experiment);
+                let analysis = self.analysis.as_deref().map(StepKind::Analysis);
                 experiment.or(analysis).unwrap_or(kind)
             }
             (kind, _) => kind,

@@ -30,7 +30,7 @@ use std::{
 use vocab::ObjectRef;
 
 /// How many objects of a kind stay read at least, and half of how many at most.
-const READ: usize = 512;
+const READ: usize = 256;
 
 /// Everything seen, by kind and name.
 #[derive(Debug, Default)]

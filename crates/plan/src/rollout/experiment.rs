@@ -26,7 +26,7 @@ fn name(experiment: &Experiment) -> &str {
 
 /// The experiment that the present step asks for.
 pub(crate) fn step<'a>(subject: &'a Subject<'_>) -> Option<&'a RolloutExperimentStep> {
-    subject.current_step()?.experiment.as_ref()
+    subject.current_step()?.experiment.as_deref()
 }
 
 /// The experiment of the present step that the status names, if it exists.

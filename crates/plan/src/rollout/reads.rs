@@ -99,7 +99,7 @@ pub fn analyses(rollout: &Rollout) -> Vec<(String, &RolloutAnalysis)> {
     } else if let Some(canary) = &strategy.canary {
         for (index, step) in canary.steps.iter().enumerate() {
             let path = || format!("spec.strategy.canary.steps[{index}].analysis.templates");
-            found.extend(step.analysis.as_ref().map(|analysis| (path(), analysis)));
+            found.extend(step.analysis.as_deref().map(|analysis| (path(), analysis)));
         }
         let background = canary.analysis.as_ref().map(|background| &background.analysis);
         found.extend(

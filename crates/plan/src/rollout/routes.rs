@@ -124,8 +124,8 @@ pub(crate) fn of_all_steps(rollout: &Rollout) -> Vec<ManagedRoute> {
 
 /// The routes that a step names, each with what it makes of it: nothing when the step takes it back.
 fn of_step(step: &CanaryStep) -> impl Iterator<Item = (String, Option<ManagedRoute>)> {
-    let header = step.set_header_route.as_ref().map(header_route);
-    let mirror = step.set_mirror_route.as_ref().map(mirror_route);
+    let header = step.set_header_route.as_deref().map(header_route);
+    let mirror = step.set_mirror_route.as_deref().map(mirror_route);
     header.into_iter().chain(mirror)
 }
 
