@@ -17,7 +17,7 @@ use crate::{
     fence::{Fence, Passage},
     gather,
     interest::Interests,
-    job::{Done, Measuring, Settled, Subject, Worker},
+    job::{Done, Measuring, Settled, StatusWritten, Subject, Worker},
     key::Key,
     metrics::{self, Metrics},
     queue::Queue,
@@ -72,7 +72,8 @@ pub(crate) struct Engine {
     fence: Fence,
     interests: Interests,
     told: BTreeMap<Key, Failure>,
-    /// When the status of each key was last written by this process.
+    /// When the status of each key was last written by this process, if no change of the specification was
+    /// answered by it.
     status_at: BTreeMap<Key, Timestamp>,
     settled: BTreeMap<Key, Settled>,
     /// Keys for which something else has changed than their own object since they were looked at.
@@ -225,8 +226,13 @@ impl Engine {
         for key in self.interests.concerned(changed, &self.cache) {
             if (key.kind(), key.name()) != (changed.kind, &changed.name) {
                 self.stirred.insert(key.clone());
+                self.queue.push(key, due);
+            } else if self.is_asked_anew(changed) {
+                // Somebody waits to see that it was seen.
+                self.queue.push_first(key);
+            } else {
+                self.queue.push(key, due);
             }
-            self.queue.push(key, due);
         }
         let waiting = self.fence.waiting_for(&target).cloned().collect::<Vec<_>>();
         for key in waiting {
@@ -239,6 +245,13 @@ impl Engine {
             }
             None => self.metrics.forget_object(&target),
         }
+    }
+
+    /// Whether a specification is another than the one that was seen last.
+    fn is_asked_anew(&self, changed: &Changed) -> bool {
+        let now = self.cache.get(changed.kind, &changed.name);
+        let before = changed.before.as_ref().and_then(|before| before.generation);
+        now.is_some_and(|now| now.generation != before)
     }
 
     /// Records updates that were seen to end. What had ended when it was first seen was recorded by the
@@ -394,7 +407,11 @@ impl Engine {
         self.fence.settle(&key, &read);
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
-        self.status_at.extend(done.status_at.map(|at| (key.clone(), at)));
+        match done.status {
+            Some(StatusWritten::At(at)) => drop(self.status_at.insert(key.clone(), at)),
+            Some(StatusWritten::AsAnswer) => drop(self.status_at.remove(&key)),
+            None => {}
+        }
         match done.settled.filter(|_| done.failure.is_none()) {
             Some(settled) => drop(self.settled.insert(key.clone(), settled)),
             None => drop(self.settled.remove(&key)),

@@ -37,8 +37,9 @@ use std::{
 use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
 /// How often a status is written at most that tells nothing but numbers and what is waited for: while pods
-/// start, that changes with each of their steps.
-const LITTLE_EVERY: SignedDuration = SignedDuration::from_millis(500);
+/// start, that changes with each of their steps. What follows a change of the specification is told at once,
+/// for somebody watches.
+const LITTLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -72,7 +73,7 @@ pub(crate) struct Subject {
     pub(crate) identity: Identity,
     /// The failure of this key that was last told, so that it is told once.
     pub(crate) told: Option<Failure>,
-    /// When this process last wrote its status.
+    /// When this process last wrote its status, if that answered no change of its specification.
     pub(crate) status_at: Option<Timestamp>,
 }
 
@@ -97,6 +98,15 @@ pub(crate) struct Settled {
     pub(crate) until: Option<Timestamp>,
 }
 
+/// A status that was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StatusWritten {
+    /// Then.
+    At(Timestamp),
+    /// As the answer to a change of the specification.
+    AsAnswer,
+}
+
 /// What came of a piece of work.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -104,8 +114,8 @@ pub(crate) struct Done {
     pub(crate) written: Vec<Written>,
     /// What single reads showed, for the cache.
     pub(crate) read: Vec<(ObjectRef, Option<Value>)>,
-    /// When its status was written, if it was.
-    pub(crate) status_at: Option<Timestamp>,
+    /// What is known of the status that was written, if one was.
+    pub(crate) status: Option<StatusWritten>,
     /// When to look again in any case.
     pub(crate) wake: Option<Timestamp>,
     /// Calls to metric providers to make.
@@ -228,7 +238,7 @@ impl Worker {
         done.wake = plan.wake;
         let (is_settled, has_status) = (plan.is_settled && is_seen, plan.status.is_some());
         self.carry_out(subject, plan, done).await?;
-        let is_told = done.status_at.is_some() == has_status;
+        let is_told = done.status.is_some() == has_status;
         let version = subject.version_after(done).filter(|_| is_settled && is_told);
         done.settled =
             version.map(|version| Settled { version, awaited: BTreeSet::new(), until: done.wake });
@@ -345,7 +355,7 @@ impl Worker {
             plan.status = None;
         }
         let Plan { writes, status, events, .. } = plan;
-        let has_status = status.is_some();
+        let is_answer = status.as_ref().map(answers_a_change);
         let before = done.written.len();
         for (place, write) in writes.into_iter().chain(status).enumerate() {
             let write = following(write, &done.written[before..]);
@@ -355,7 +365,10 @@ impl Worker {
                 return Err(failure);
             }
         }
-        done.status_at = has_status.then(|| self.clock.now());
+        done.status = is_answer.map(|is_answer| match is_answer {
+            true => StatusWritten::AsAnswer,
+            false => StatusWritten::At(self.clock.now()),
+        });
         self.emit(subject, events.iter());
         Ok(())
     }
@@ -500,6 +513,11 @@ impl Subject {
         let failed = self.told.as_ref().and_then(|told| told.target.as_deref());
         failed == Some(&self.key.object())
     }
+}
+
+/// Whether a status says that another specification was seen.
+fn answers_a_change(status: &Write) -> bool {
+    matches!(status, Write::Patch { body, .. } if body["status"].get("observedGeneration").is_some())
 }
 
 /// A write that rests on what an earlier one of the same plan has made of its object: nobody else has changed

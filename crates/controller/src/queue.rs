@@ -46,6 +46,11 @@ impl<K: Ord + Clone> Queue<K> {
         self.order.insert((at, key));
     }
 
+    /// Asks for `key` before all that are due.
+    pub(crate) fn push_first(&mut self, key: K) {
+        self.push(key, Timestamp::MIN);
+    }
+
     /// Takes the key that has been due longest, unless it is being worked on, and marks it as running.
     pub(crate) fn pop(&mut self, now: Timestamp) -> Option<K> {
         let found = self.idle().find(|(at, _)| *at <= now).cloned()?;

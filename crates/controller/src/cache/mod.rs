@@ -58,6 +58,8 @@ pub(crate) struct Entry {
     pub(crate) uid: Option<String>,
     /// Its resourceVersion.
     pub(crate) version: Option<String>,
+    /// Which state of its specification it is.
+    pub(crate) generation: Option<i64>,
     /// Whether its deletion has begun.
     pub(crate) is_going: bool,
     /// Its labels.
@@ -263,6 +265,7 @@ impl Entry {
             text: kind.slim(text),
             uid: metadata.uid,
             version: metadata.resource_version,
+            generation: metadata.generation,
             is_going: metadata.deletion_timestamp.is_some(),
             labels: metadata.labels.unwrap_or_default(),
             owner: owner.into_iter().find(|owner| owner.controller == Some(true)),
