@@ -98,6 +98,9 @@ fn wrongs() -> impl Iterator<Item = Wrong> {
     rate.chain(special_rates()).chain(other_judges()).chain(quantiles()).chain(special_quantiles())
 }
 
+/// A judge, a world, and how often the one is wrong in the other.
+type Special = (&'static str, &'static str, fn() -> u64);
+
 fn special_rates() -> impl Iterator<Item = Wrong> {
     let storm = || {
         let judge = RateJudge::new(retries()).unwrap();
@@ -107,7 +110,7 @@ fn special_rates() -> impl Iterator<Item = Wrong> {
     let passed = || walk::count(&walk::usual(), &families::AT_PASS_RATIO, RUNS, Verdict::Pass);
     let restarted = || walk::count_with_restarts(&walk::usual(), &families::CONSTANT, RUNS);
     let outside = || walk::count_outside(&walk::usual(), &families::AT_PASS_RATIO, RUNS, 2.0);
-    let all: [(&str, &str, fn() -> u64); 5] = [
+    let all: [Special; 5] = [
         ("rate, design effect", families::RETRY_STORM.name, storm),
         ("rate, restarted", "constant", restarted),
         ("rate, tolerance", families::AT_TOLERANCE.name, tolerant),
@@ -183,7 +186,7 @@ fn special_quantiles() -> impl Iterator<Item = Wrong> {
         let shorter = Family { looks: 200, ..tails::CONSTANT };
         walk::count_outside_of_quantiles(&tails::judge(0.99), &shorter, RUNS, tails::SLOW)
     };
-    let all: [(&str, &str, fn() -> u64); 6] = [
+    let all: [Special; 6] = [
         ("p99, design effect", tails::RETRY_STORM.name, storm),
         ("p99, restarted", "constant", restarted),
         ("p99, tolerance", tails::AT_TOLERANCE.name, tolerant),
