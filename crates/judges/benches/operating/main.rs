@@ -2,7 +2,8 @@
 //!
 //! Run with `cargo bench -p judges --bench operating`; `-- -o json` prints one object a line. Exits 1
 //! if a judge is wrong more often than it promises (by the 99 % bound of what was seen), or needs
-//! requests that differ by more than 15 % from the reference table. Chance is by seed.
+//! requests that differ by more than 15 % from the reference table; that of quantiles may need fewer.
+//! Chance is by seed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
