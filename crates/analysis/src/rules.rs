@@ -90,6 +90,7 @@ mod tests {
         check("*", Ok(&["latency", "success-rate"]));
         check("none", Err("dryRun[0]: Rule didn't match any metric name(s)"));
         check("(", Err("dryRun[0]: Rule didn't match any metric name(s)"));
+        check("(.{1000}){1000}{1000}", Err("dryRun[0]: Rule didn't match any metric name(s)"));
     }
 
     #[test]

@@ -96,15 +96,22 @@ fn read(target: &Target, hunt: Hunt, input: &[u8]) -> Result<String, String> {
     Ok(sort_of(&seen))
 }
 
-/// What came of an input without its numbers and its quoted pieces.
+/// What came of an input without its numbers and its quoted pieces; a quote that is escaped ends none.
 fn sort_of(seen: &str) -> String {
-    let mut quote = None;
+    let (mut quote, mut is_escaped) = (None, false);
     let letters = seen.chars().filter(|letter| match quote {
+        Some(_) if is_escaped => {
+            is_escaped = false;
+            false
+        }
         Some(open) if open == *letter => {
             quote = None;
             true
         }
-        Some(_) => false,
+        Some(open) => {
+            is_escaped = open == '"' && *letter == '\\';
+            false
+        }
         None => {
             quote = matches!(letter, '"' | '`').then_some(*letter);
             !letter.is_ascii_digit()
@@ -197,5 +204,6 @@ mod tests {
     #[test]
     fn sorts_do_not_tell_numbers_and_quotes_apart() {
         assert_eq!(sort_of("unknown name \"abc\" at 12"), "unknown name \"\" at ");
+        assert_eq!(sort_of(r#"not "a \"b\" \\" but"#), "not \"\" but");
     }
 }

@@ -69,7 +69,7 @@ impl OneQuestion for Graphite {
     }
 
     fn answer(_: &GraphiteMetric, reply: &Reply, _: Timestamp) -> Result<Measured, MeasureError> {
-        if !(200..400).contains(&reply.status) {
+        if !(200..300).contains(&reply.status) {
             return Err(failed(format!("error response: {}", text(reply))));
         }
         let targets: Vec<Target> = serde_json::from_slice(&reply.body)

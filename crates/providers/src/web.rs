@@ -27,6 +27,10 @@ use vocab::{Call, Exchange, Reply, ReplyError};
 pub(crate) static WEB: Web = Web;
 /// Seconds an exchange may take unless the metric says otherwise.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
+/// How deep lists and maps of an answer may be nested; JSON beyond that is an error, and no text.
+const DEEPEST: usize = 127;
+/// How the reader of JSON says so.
+const TOO_DEEP: &str = "recursion limit exceeded";
 
 /// Asks any HTTP service.
 pub(crate) struct Web;
@@ -135,9 +139,15 @@ fn answer(metric: &WebMetric, reply: &Reply) -> Result<Measured, MeasureError> {
     if !(200..300).contains(&reply.status) {
         return Err(failed(format!("received non 2xx response code: {}", reply.status)));
     }
-    let Ok(json) = serde_json::from_slice::<Value>(&reply.body) else {
-        let text = String::from_utf8_lossy(&reply.body).into_owned();
-        return Ok(measured(Value::String(text.clone()), text));
+    let json = match serde_json::from_slice::<Value>(&reply.body) {
+        Ok(json) => json,
+        Err(error) if error.to_string().starts_with(TOO_DEEP) => {
+            return Err(failed(format!("the body is nested more than {DEEPEST} deep")));
+        }
+        Err(_) => {
+            let text = String::from_utf8_lossy(&reply.body).into_owned();
+            return Ok(measured(Value::String(text.clone()), text));
+        }
     };
     let found = json_path::first(path(metric), &json);
     let found =

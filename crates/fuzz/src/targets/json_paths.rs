@@ -84,7 +84,9 @@ fn read(input: &[u8]) -> Seen {
     let is_refused = !web.validate(&config).is_empty();
     let state = match web.start(&asked, Timestamp::UNIX_EPOCH) {
         Exchange::Call(_, state) => state,
-        Exchange::Done(Err(error)) if is_refused => return Ok(error.message),
+        Exchange::Done(Err(error)) if is_refused => {
+            return Ok(without_place(&error.message));
+        }
         other => return Err(format!("a measurement begins with {other:?}")),
     };
     let reply = Reply { status: 200, headers: BTreeMap::new(), body: body.into_bytes() };
@@ -93,7 +95,13 @@ fn read(input: &[u8]) -> Seen {
             Err("a path that is refused leads somewhere".to_owned())
         }
         Exchange::Done(Ok(_)) => Ok("found".to_owned()),
-        Exchange::Done(Err(error)) => Ok(error.message),
+        Exchange::Done(Err(error)) => Ok(without_place(&error.message)),
         other => Err(format!("a measurement goes on with {other:?}")),
     }
+}
+
+/// What is wrong, without the path up to there, which would make every path new.
+fn without_place(message: &str) -> String {
+    let words: Vec<&str> = message.split(' ').collect();
+    words[words.len().saturating_sub(4)..].join(" ")
 }

@@ -106,10 +106,20 @@ fn read(input: &[u8]) -> Seen {
         return Err(format!("an answer is no JSON: {}", reply.body));
     };
     match (reply.status, body["status"].as_str()) {
-        (200, Some("success")) => Ok(format!("{}", body["data"]["resultType"])),
-        (400..600, Some("error")) => Ok(body["error"].to_string().replace('"', "")),
+        (200, Some("success")) => Ok(sort_of_data(&body["data"])),
+        // As text, not as JSON: what is quoted in it is passed over, or every query would be new.
+        (400..600, Some("error")) => Ok(body["error"].as_str().unwrap_or_default().to_owned()),
         other => Err(format!("an answer contradicts itself: {other:?}")),
     }
+}
+
+/// The type of an answer, how much there is of it, and whether its numbers are any.
+fn sort_of_data(data: &Value) -> String {
+    let found = data["result"].as_array().map_or(0, Vec::len);
+    let much = ["none", "one", "two", "several"][found.min(3)];
+    let text = data["result"].to_string();
+    let numbers = ["NaN", "Inf", "e-"].map(|odd| if text.contains(odd) { odd } else { "" });
+    format!("{} {much} {}", data["resultType"].as_str().unwrap_or_default(), numbers.concat())
 }
 
 type Pairs = Vec<(String, String)>;

@@ -49,7 +49,7 @@ fn read(input: &[u8]) -> Seen {
             return Err(format!("values were read as tags: {whole:?}"));
         }
         Ok(_) => "whole".to_owned(),
-        Err(error) => error.to_string(),
+        Err(error) => without_tags(&error.to_string()),
     };
     let Ok(metric) = serde_json::from_str::<Metric>(&metric) else { return Ok(sort) };
     let argument = |(name, value): (String, String)| Argument {
@@ -60,8 +60,13 @@ fn read(input: &[u8]) -> Seen {
     let arguments: Vec<Argument> = values().into_iter().map(argument).collect();
     Ok(match resolve_metric(&metric, &arguments) {
         Ok(_) => format!("{sort}, metric"),
-        Err(error) => format!("{sort}, {error}"),
+        Err(error) => format!("{sort}, {}", without_tags(&error.to_string())),
     })
+}
+
+/// What is wrong, up to the tag, which would make every text new.
+fn without_tags(message: &str) -> String {
+    message.split("{{").next().unwrap_or_default().to_owned()
 }
 
 /// A tag may have blanks within its braces, which its value has not.

@@ -4,13 +4,13 @@ use crate::nature::{Nature, real};
 use judges::counts::{Arm, Interval, IntervalId};
 
 /// What one world does in one interval, given what it remembers.
-pub struct Family {
+pub struct Family<I = Interval> {
     /// Its name in the report.
     pub name: &'static str,
     /// How many intervals are looked at.
     pub looks: u64,
     /// One interval.
-    pub interval: fn(&mut World, u64) -> Interval,
+    pub interval: fn(&mut World, u64) -> I,
 }
 
 /// Chance, and the base rate as it stands.
@@ -50,8 +50,37 @@ impl World {
         self.unfair(id, (canary, rates.0), (stable, rates.1))
     }
 
+    /// The base rate wanders between 0.1 % and 10 %.
+    pub fn drift(&mut self) {
+        self.rate = self.nature.wander(self.rate, 0.2, (0.001, 0.1));
+    }
+
+    /// The base rate comes and goes with the day; returns how much more traffic there is than at night.
+    pub fn pass_the_day(&mut self, id: u64) -> u64 {
+        let sun = libm::sin(std::f64::consts::TAU * real(id) / 144.0);
+        self.rate = 0.01 * (1.0 + 0.9 * sun);
+        if sun > 0.5 { 8 } else { 1 }
+    }
+
+    /// The base rate is none in four intervals of five.
+    pub fn be_mostly_well(&mut self) {
+        self.rate = if self.nature.uniform() < 0.8 { 0.0 } else { 0.05 };
+    }
+
+    /// The base rate doubles with each step of a rollout; returns the canary's share of a thousand requests.
+    pub fn step(&mut self, id: u64) -> u64 {
+        let step = usize::try_from(id / 100).unwrap_or(3).min(3);
+        self.rate = [0.005, 0.01, 0.02, 0.04][step];
+        [50, 200, 500, 800][step]
+    }
+
+    /// A fifth of all requests is bad for a while, now and then.
+    pub fn storm(&mut self, id: u64) {
+        self.rate = if id % 50 < 5 { 0.2 } else { 0.01 };
+    }
+
     /// Users whose requests fail try again, up to three times, and fail again half of the time.
-    fn with_retries(&mut self, users: u64) -> (u64, u64) {
+    pub fn with_retries(&mut self, users: u64) -> (u64, u64) {
         let failed = self.nature.binomial(users, self.rate);
         let (mut bad, mut total, mut trying) = (failed, users, failed);
         for _ in 0..RETRIES {
@@ -84,7 +113,7 @@ pub const DRIFTING: Family = Family {
     name: "drifting",
     looks: 500,
     interval: |world, id| {
-        world.rate = world.nature.wander(world.rate, 0.2, (0.001, 0.1));
+        world.drift();
         world.fair(id, 50, 450)
     },
 };
@@ -94,9 +123,7 @@ pub const DIURNAL: Family = Family {
     name: "diurnal",
     looks: 288,
     interval: |world, id| {
-        let sun = libm::sin(std::f64::consts::TAU * real(id) / 144.0);
-        world.rate = 0.01 * (1.0 + 0.9 * sun);
-        let traffic = if sun > 0.5 { 8 } else { 1 };
+        let traffic = world.pass_the_day(id);
         world.fair(id, 20 * traffic, 180 * traffic)
     },
 };
@@ -151,7 +178,7 @@ pub const ZERO_INFLATED: Family = Family {
     name: "zero-inflated",
     looks: 500,
     interval: |world, id| {
-        world.rate = if world.nature.uniform() < 0.8 { 0.0 } else { 0.05 };
+        world.be_mostly_well();
         world.fair(id, 50, 450)
     },
 };
@@ -161,9 +188,7 @@ pub const WEIGHT_CHANGES: Family = Family {
     name: "weight changes",
     looks: 400,
     interval: |world, id| {
-        let step = (id / 100).min(3);
-        world.rate = [0.005, 0.01, 0.02, 0.04][usize::try_from(step).unwrap_or(3)];
-        let canary = [50, 200, 500, 800][usize::try_from(step).unwrap_or(3)];
+        let canary = world.step(id);
         world.fair(id, canary, 1000 - canary)
     },
 };
@@ -173,7 +198,7 @@ pub const RETRY_STORM: Family = Family {
     name: "retry storm",
     looks: 300,
     interval: |world, id| {
-        world.rate = if id % 50 < 5 { 0.2 } else { 0.01 };
+        world.storm(id);
         let (canary, stable) = (world.with_retries(50), world.with_retries(450));
         interval(id, canary, stable)
     },

@@ -2,7 +2,8 @@
 //!
 //! Run with `cargo bench -p judges --bench operating`; `-- -o json` prints one object a line. Exits 1
 //! if a judge is wrong more often than it promises (by the 99 % bound of what was seen), or needs
-//! requests that differ by more than 15 % from the reference table. Chance is by seed.
+//! requests that differ by more than 15 % from the reference table; that of quantiles may need fewer.
+//! Chance is by seed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
@@ -27,6 +28,7 @@ use judges::{
 use nature::{real, upper_bound};
 use power::Row;
 use std::process::ExitCode;
+use tails::Unbounded;
 
 const RUNS: u64 = 4000;
 const POWER_RUNS: u64 = 2000;
@@ -44,10 +46,11 @@ fn main() -> ExitCode {
         broken += u32::from(bound > ALPHA);
         format.wrong(&Said { judge, family, share, bound });
     }
-    for row in power::TO_FAIL.iter().flatten().chain(&power::TO_PASS) {
+    let rates = power::TO_FAIL.iter().flatten().chain(&power::TO_PASS).copied();
+    for row in rates.clone().chain(rates.map(|row| row.by_quantile())) {
         let median = row.median(POWER_RUNS);
         broken += u32::from(!row.agrees(median));
-        format.power(row, median);
+        format.power(&row, median);
     }
     for case in &batch::CASES {
         let noticed = case.noticed(BATCH_RUNS);
@@ -93,28 +96,29 @@ fn wrongs() -> impl Iterator<Item = Wrong> {
         family: family.name,
         hits: walk::count(&walk::usual(), &family, RUNS, Verdict::Fail),
     });
-    rate.chain(special_rates()).chain(other_judges())
+    rate.chain(special_rates()).chain(other_judges()).chain(quantiles()).chain(special_quantiles())
 }
+
+/// A judge, a world, and how often the one is wrong in the other.
+type Special = (&'static str, &'static str, fn() -> u64);
 
 fn special_rates() -> impl Iterator<Item = Wrong> {
     let storm = || {
-        let design_effect = DesignEffect::new(families::RETRY_DESIGN_EFFECT).unwrap();
-        let settings = Settings { design_effect, ..Settings::default() };
-        let judge = RateJudge::new(settings).unwrap();
+        let judge = RateJudge::new(retries()).unwrap();
         walk::count(&judge, &families::RETRY_STORM, RUNS, Verdict::Fail)
     };
     let tolerant = || walk::count(&walk::tolerant(), &families::AT_TOLERANCE, RUNS, Verdict::Fail);
     let passed = || walk::count(&walk::usual(), &families::AT_PASS_RATIO, RUNS, Verdict::Pass);
-    let restarted = || walk::count_with_restarts(&families::CONSTANT, RUNS);
-    let outside = || walk::count_outside(&families::AT_PASS_RATIO, RUNS, 2.0);
-    let all: [(&str, &str, &dyn Fn() -> u64); 5] = [
-        ("rate, design effect", families::RETRY_STORM.name, &storm),
-        ("rate, restarted", "constant", &restarted),
-        ("rate, tolerance", families::AT_TOLERANCE.name, &tolerant),
-        ("rate, wrong pass", families::AT_PASS_RATIO.name, &passed),
-        ("rate, ratio outside", families::AT_PASS_RATIO.name, &outside),
+    let restarted = || walk::count_with_restarts(&walk::usual(), &families::CONSTANT, RUNS);
+    let outside = || walk::count_outside(&walk::usual(), &families::AT_PASS_RATIO, RUNS, 2.0);
+    let all: [Special; 5] = [
+        ("rate, design effect", families::RETRY_STORM.name, storm),
+        ("rate, restarted", "constant", restarted),
+        ("rate, tolerance", families::AT_TOLERANCE.name, tolerant),
+        ("rate, wrong pass", families::AT_PASS_RATIO.name, passed),
+        ("rate, ratio outside", families::AT_PASS_RATIO.name, outside),
     ];
-    all.map(|(judge, family, hits)| Wrong { judge, family, hits: hits() }).into_iter()
+    all.into_iter().map(|(judge, family, hits)| Wrong { judge, family, hits: hits() })
 }
 
 fn other_judges() -> impl Iterator<Item = Wrong> {
@@ -128,10 +132,6 @@ fn other_judges() -> impl Iterator<Item = Wrong> {
         let hits = walk::count(&judge, &family, RUNS, Verdict::Fail);
         Wrong { judge: "proportion", family: family.name, hits }
     };
-    let quantile = |judge, p| {
-        let hits = tails::count(p, 1.0, RUNS, Verdict::Fail);
-        Wrong { judge, family: tails::NAME, hits }
-    };
     [
         sign("sign", Arms::AsTheyAre, families::BURSTY),
         sign("sign", Arms::AsTheyAre, families::BURSTY_SMALL),
@@ -139,10 +139,67 @@ fn other_judges() -> impl Iterator<Item = Wrong> {
         sign("sign, thinned", Arms::Thinned, families::BURSTY_LARGE),
         proportion(families::HIGH_RATE),
         proportion(families::DRIFTING),
-        quantile("quantile, p90", 0.9),
-        quantile("quantile, p99", 0.99),
     ]
     .into_iter()
+}
+
+/// Settings of a judge who knows how often a failed request is tried again.
+fn retries() -> Settings {
+    let design_effect = DesignEffect::new(families::RETRY_DESIGN_EFFECT).unwrap();
+    Settings { design_effect, ..Settings::default() }
+}
+
+fn quantiles() -> impl Iterator<Item = Wrong> {
+    let p99 = [
+        tails::CONSTANT,
+        tails::DRIFTING,
+        tails::DIURNAL,
+        tails::UNEQUAL_SMALL,
+        tails::UNEQUAL_LARGE,
+        tails::ZERO_INFLATED,
+        tails::WEIGHT_CHANGES,
+    ];
+    let others = [
+        ("quantile, p50", 0.5, tails::CONSTANT),
+        ("quantile, p90", 0.9, tails::CONSTANT),
+        ("quantile, p90", 0.9, tails::WEIGHT_CHANGES),
+    ];
+    let all = p99.into_iter().map(|family| ("quantile, p99", 0.99, family)).chain(others);
+    all.map(|(judge, p, family)| {
+        let hits =
+            walk::count(&tails::unbounded(p, Settings::default()), &family, RUNS, Verdict::Fail);
+        Wrong { judge, family: family.name, hits }
+    })
+}
+
+fn special_quantiles() -> impl Iterator<Item = Wrong> {
+    let storm = || walk::count(&p99(retries()), &tails::RETRY_STORM, RUNS, Verdict::Fail);
+    let tolerant = || {
+        let judge = p99(*walk::tolerant().settings());
+        walk::count(&judge, &tails::AT_TOLERANCE, RUNS, Verdict::Fail)
+    };
+    let passed =
+        || walk::count(&p99(Settings::default()), &tails::AT_PASS_RATIO, RUNS, Verdict::Pass);
+    let restarted = || walk::count_with_restarts(&p99(Settings::default()), &tails::CONSTANT, RUNS);
+    let outside =
+        || walk::count_outside(&p99(Settings::default()), &tails::AT_PASS_RATIO, RUNS, 2.0);
+    let bounds = || {
+        let shorter = Family { looks: 200, ..tails::CONSTANT };
+        walk::count_outside_of_quantiles(&tails::judge(0.99), &shorter, RUNS, tails::SLOW)
+    };
+    let all: [Special; 6] = [
+        ("p99, design effect", tails::RETRY_STORM.name, storm),
+        ("p99, restarted", "constant", restarted),
+        ("p99, tolerance", tails::AT_TOLERANCE.name, tolerant),
+        ("p99, wrong pass", tails::AT_PASS_RATIO.name, passed),
+        ("p99, ratio outside", tails::AT_PASS_RATIO.name, outside),
+        ("p99, bounds of both", "constant, 200 looks", bounds),
+    ];
+    all.into_iter().map(|(judge, family, hits)| Wrong { judge, family, hits: hits() })
+}
+
+fn p99(settings: Settings) -> Unbounded {
+    tails::unbounded(0.99, settings)
 }
 
 /// How figures are printed.
@@ -204,10 +261,10 @@ impl Format {
     }
 
     fn power(&self, row: &Row, median: u64) {
-        let Row { rate, ratio, share, alpha, verdict, expected } = row;
+        let Row { by, rate, ratio, share, alpha, verdict, expected } = row;
         match self {
             Self::Text => println!(
-                "{verdict:?} at {:4.1} % x{ratio:<4} {share:>2}:{:<2} alpha {alpha:<4} median {median:>6} expected {expected:>6} {}",
+                "{by:?}: {verdict:?} at {:4.1} % x{ratio:<4} {share:>2}:{:<2} alpha {alpha:<4} median {median:>6} expected {expected:>6} {}",
                 100.0 * rate,
                 100 - share,
                 if row.agrees(median) { "" } else { "DIFFERS" }
@@ -215,7 +272,7 @@ impl Format {
             Self::Json => println!(
                 "{}",
                 serde_json::json!({
-                    "verdict": verdict, "rate": rate, "ratio": ratio, "canaryShare": share,
+                    "judge": format!("{by:?}").to_lowercase(), "verdict": verdict, "rate": rate, "ratio": ratio, "canaryShare": share,
                     "alpha": alpha, "medianRequests": median, "expected": expected,
                     "runs": POWER_RUNS, "holds": row.agrees(median),
                 })

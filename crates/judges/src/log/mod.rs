@@ -330,6 +330,40 @@ mod tests {
         assert!(worst.text.contains("cannot decode order <num>"), "{}", worst.text);
     }
 
+    /// A quarter of the stake is on the first new template, none of which anything is won elsewhere.
+    #[test]
+    fn the_evidence_of_a_new_error_agrees_with_the_vectors() {
+        for (lines, expected) in [(1, 0.417_522_7), (2, 1.460_774_8), (3, 3.082_727_3)] {
+            let mut state = LogState::with_history([NOISE]);
+            let third = (log(100, &[FINE, NEW]), log(900, &[FINE, FINE]));
+            let got = walk(&mut state, &vec![third; lines]).ln_e_fail;
+            assert!((got - expected).abs() < 1e-6, "{got} is not {expected}");
+        }
+    }
+
+    /// With the whole stake on it, at an error rate of 5 % and of 1 %.
+    #[test]
+    fn a_new_error_is_caught_after_as_few_lines_as_the_table_says() {
+        use crate::rate::{RateJudge, RateState};
+        for (canary, expected) in [(10, [3, 4]), (5, [2, 3]), (20, [3, 5]), (50, [7, 10])] {
+            let judge = RateJudge::new(rate::Settings::default()).unwrap();
+            let needed = [0.05, 0.01].map(|alpha| {
+                let mut state = RateState::default();
+                let line = |id| Interval {
+                    id: IntervalId(id),
+                    canary: Arm::new(1, canary).unwrap(),
+                    stable: Arm::new(0, 100 - canary).unwrap(),
+                };
+                let caught = (1..100).find(|id| {
+                    judge.feed(&mut state, &line(*id));
+                    state.fail.max_ln_e() >= -ln(alpha)
+                });
+                caught.unwrap()
+            });
+            assert_eq!(needed, expected, "{canary} of 100");
+        }
+    }
+
     #[test]
     fn noise_that_both_versions_make_says_nothing() {
         let noise = [NOISE; 9];

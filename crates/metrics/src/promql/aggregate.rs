@@ -1,10 +1,10 @@
 //! Aggregation: many elements of a vector into few.
 
-use super::QueryError;
 use super::arithmetic::{self, Sum};
 use super::eval::Evaluator;
 use super::label_functions::Names;
 use super::value::{Element, Value};
+use super::{Generation, QueryError};
 use crate::labels::{Labels, METRIC_NAME};
 use crate::number;
 use groups::Groups;
@@ -23,7 +23,8 @@ impl Evaluator<'_> {
                 reduce(groups, |values| arithmetic::quantile(q, values.to_vec()))
             }
             _ => {
-                let reducer = reducer(&name).ok_or_else(|| self.unsupported(&name))?;
+                let reducer = reducer(&name, self.options.generation);
+                let reducer = reducer.ok_or_else(|| self.unsupported(&name))?;
                 reduce(groups, reducer)
             }
         };
@@ -132,7 +133,7 @@ fn group_key(labels: &Labels, modifier: Option<&LabelModifier>) -> Labels {
     }
 }
 
-fn reducer(name: &str) -> Option<fn(&[f64]) -> f64> {
+fn reducer(name: &str, generation: Generation) -> Option<fn(&[f64]) -> f64> {
     Some(match name {
         "sum" => |values| Sum::of(values.iter().copied()),
         "avg" => arithmetic::mean,
@@ -140,10 +141,17 @@ fn reducer(name: &str) -> Option<fn(&[f64]) -> f64> {
         "max" => |values| arithmetic::largest(values.iter().copied()),
         "count" => |values| number::float(values.len()),
         "group" => |_| 1.0,
+        "stdvar" if generation == Generation::V2 => variance_but_of_one,
+        "stddev" if generation == Generation::V2 => |values| variance_but_of_one(values).sqrt(),
         "stdvar" => arithmetic::variance,
         "stddev" => |values| arithmetic::variance(values).sqrt(),
         _ => return None,
     })
+}
+
+/// The second generation takes a lone element to be where it is, be it infinite or no number.
+fn variance_but_of_one(values: &[f64]) -> f64 {
+    if values.len() == 1 { 0.0 } else { arithmetic::variance(values) }
 }
 
 fn reduce(groups: Groups, reducer: impl Fn(&[f64]) -> f64) -> Vec<Element> {

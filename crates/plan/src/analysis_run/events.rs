@@ -12,7 +12,10 @@ use vocab::{Event, EventType, Reason};
 /// The fields in which providers have what is asked.
 const QUERIES: [&str; 4] = ["query", "queries", "metricDataQueries", "url"];
 
-/// Tells that a metric was settled.
+/// What a verdict rests on beside its value.
+const GROUNDS: [&str; 4] = ["condition", "limit", "query", "window"];
+
+/// Tells that a metric was settled, once what its verdict rests on is noted.
 pub(super) fn metric_settled(run: &AnalysisRun, metric: &Metric, result: &MetricResult) -> Event {
     let phase = result.phase;
     Event {
@@ -65,7 +68,7 @@ pub(super) fn waiting(metric: &Metric, result: Option<&MetricResult>, next: Next
     Reason::new("WaitingForMeasurement", message, evidence)
 }
 
-/// The facts that a metric's phase rests on.
+/// The facts that a metric's phase rests on; some of them were noted in its result when it was settled.
 fn evidence(metric: &Metric, result: &MetricResult) -> BTreeMap<String, String> {
     let phase = result.phase;
     let decisive = decisive(result);
@@ -80,23 +83,29 @@ fn evidence(metric: &Metric, result: &MetricResult) -> BTreeMap<String, String> 
         ("error", decisive.and_then(|it| it.message.clone())),
     ];
     let facts = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-    let rests_on = rests_on(metric, result).into_iter().map(|(key, text)| (key.to_owned(), text));
-    facts.chain(rests_on).collect()
+    let noted =
+        |key: &&str| Some(((*key).to_owned(), result.metadata.get(&noted_as(key))?.clone()));
+    facts.chain(GROUNDS.iter().filter_map(noted)).collect()
 }
 
-/// What a verdict rests on beside its value: condition, limit, query and window, as far as there are such. A
-/// provider that judges by itself says that in its own words.
+/// The key, in the metadata of a metric's result, of something that its verdict rests on.
+pub(super) fn noted_as(ground: &str) -> String {
+    format!("ringfence.dev/{ground}")
+}
+
+/// What a verdict rests on beside its value, as far as there is such. A provider that judges by itself says
+/// that in its own words.
 pub(super) fn rests_on(metric: &Metric, result: &MetricResult) -> Vec<(&'static str, String)> {
     let told = |key: &str| decisive(result).and_then(|it| it.metadata.get(key)).cloned();
     let condition = Some(deciding_condition(metric, result.phase)).filter(|it| !it.is_empty());
     let limit = || Some(limit_in_words(Limits::of(metric), result));
-    let facts = [
-        ("condition", told("condition").or(condition)),
-        ("limit", told("limit").or_else(limit)),
-        ("query", compared(result).or_else(|| query(metric))),
-        ("window", told("window").or_else(|| window(metric, result))),
+    let texts = [
+        told("condition").or(condition),
+        told("limit").or_else(limit),
+        compared(result).or_else(|| query(metric)),
+        told("window").or_else(|| window(metric, result)),
     ];
-    facts.into_iter().filter_map(|(key, text)| Some((key, text?))).collect()
+    GROUNDS.into_iter().zip(texts).filter_map(|(key, text)| Some((key, text?))).collect()
 }
 
 /// The measurement that decided a metric.

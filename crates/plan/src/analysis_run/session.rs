@@ -23,9 +23,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Write};
 
-/// Before the keys, in the metadata of a metric's result, of what its verdict rests on.
-const VERDICT: &str = "ringfence.dev/";
-
 /// A run under planning.
 pub(super) struct Session<'a> {
     observed: &'a Observed,
@@ -350,7 +347,7 @@ impl<'a> Session<'a> {
             let (Some(metric), Some(result)) = (metric, result) else { continue };
             for (key, text) in events::rests_on(metric, result) {
                 let text = self.redactor.clean(&text);
-                result.metadata.insert(format!("{VERDICT}{key}"), text);
+                result.metadata.insert(events::noted_as(key), text);
             }
         }
     }

@@ -318,7 +318,14 @@ fn beyond_history<'a>(subject: &Subject<'_>, others: &[&'a AnalysisRun]) -> Vec<
     let mut newest_first: Vec<&AnalysisRun> = others.to_vec();
     newest_first
         .sort_by_key(|run| std::cmp::Reverse((sets::created(&run.metadata), name(run).to_owned())));
-    let handing_on = spent::handing_on(subject);
+    let finished = |wanted: fn(AnalysisPhase) -> bool| {
+        others.iter().filter(|run| wanted(phase(run))).count().try_into().unwrap_or(i32::MAX)
+    };
+    // With room for all of them it does not matter which hand on; that takes reading what each was given.
+    let is_roomy = finished(|phase| phase == AnalysisPhase::Successful) <= successful
+        && finished(|phase| phase.completed() && phase != AnalysisPhase::Successful)
+            <= unsuccessful;
+    let handing_on = if is_roomy { BTreeSet::new() } else { spent::handing_on(subject) };
     newest_first.retain(|run| {
         let hash = sets::label(&run.metadata, keys::POD_TEMPLATE_HASH);
         let set = hash.and_then(|hash| subject.set_of(hash));

@@ -15,6 +15,7 @@ mod readiness;
 mod releases;
 mod restarts;
 mod routes;
+mod runs;
 mod stories;
 mod stuck;
 mod takeover;

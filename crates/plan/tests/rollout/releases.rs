@@ -266,3 +266,23 @@ fn what_a_release_has_given_outlives_the_runs_that_had_it() {
     world.run_for(1);
     assert!(world.outcome().message.contains("nothing is left for errors"));
 }
+
+#[test]
+fn the_run_that_hands_on_is_kept_beside_as_many_as_the_limit_says() {
+    let mut strategy = two_steps();
+    let step = strategy["canary"]["steps"][1].clone();
+    let more = [json!({"setWeight": 60}), step, json!({"pause": {}})];
+    strategy["canary"]["steps"].as_array_mut().unwrap().extend(more);
+    let mut world = world(&strategy, &json!({}), &[template("compared", METRIC, &json!({}))]);
+    world.edit(&json!({"spec": {"analysis": {"successfulRunHistoryLimit": 1}}}));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    for step in ["1", "3", "5"] {
+        end(&mut world, step, "Successful", &json!({"looks": 1}));
+    }
+    let is_there = |step: &str| {
+        world.objects.contains_key(&("AnalysisRun".to_owned(), run_name(&world, step)))
+    };
+    assert_eq!(["1", "3", "5"].map(is_there), [false, true, true]);
+}

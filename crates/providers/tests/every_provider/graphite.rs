@@ -39,6 +39,8 @@ fn graphite_says_what_was_refused() {
     let config = json!({"address": "http://graphite", "query": "target=a"});
     let (_, outcome) = play("graphite", &config, &[reply(400, "bad target")]);
     assert_eq!(outcome.unwrap_err(), "error response: bad target");
+    let (_, outcome) = play("graphite", &config, &[reply(300, r#"[{"datapoints": [[1, 1]]}]"#)]);
+    assert_eq!(outcome.unwrap_err(), r#"error response: [{"datapoints": [[1, 1]]}]"#);
     let config = json!({"address": "some-graphite", "query": "target=a"});
     let expected = "Graphite address some-graphite is not a valid URL";
     check_problem("graphite", &config, ("address", expected));

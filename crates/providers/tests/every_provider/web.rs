@@ -37,6 +37,14 @@ fn web_follows_the_path_and_takes_text_as_it_is() {
 }
 
 #[test]
+fn json_that_is_nested_too_deep_is_an_error_and_no_text() {
+    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    check_web(&nested(127), "{$}", Ok(&nested(127)));
+    check_web(&nested(128), "{$}", Err("the body is nested more than 127 deep"));
+    check_web(&nested(100_000), "{$}", Err("the body is nested more than 127 deep"));
+}
+
+#[test]
 fn web_sends_what_the_metric_says() {
     let config = json!({"url": "https://svc/x", "method": "POST", "jsonBody": {"a": "x"},
         "headers": [{"key": "K", "value": "V"}], "timeoutSeconds": 3, "insecure": true});

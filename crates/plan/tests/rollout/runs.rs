@@ -1,0 +1,75 @@
+//! Which analysis runs there are: what is taken up again, made beside another one, kept and let go.
+
+use crate::{
+    model::{World, routed},
+    stories::judged_world,
+};
+use serde_json::json;
+
+/// A world in which three steps are judged, one after the other, and somebody decides what follows.
+fn world() -> World {
+    let step = json!({"analysis": {"templates": [{"templateName": "ok"}]}});
+    let steps = json!([{"setWeight": 50}, step, step, step, {"pause": {}}]);
+    let mut world = judged_world(2, &routed(&steps));
+    world.edit(&json!({"spec": {"analysis": {"successfulRunHistoryLimit": 2}}}));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    world
+}
+
+/// The name of the run of a step, as it ends.
+fn run(world: &World, end: &str) -> String {
+    format!("shop-{}-2-{end}", world.hash_of("v2"))
+}
+
+#[track_caller]
+fn check_runs(world: &World, ends: &[&str]) {
+    let runs = world.objects.keys().filter(|(kind, _)| kind == "AnalysisRun");
+    let names: Vec<String> = runs.map(|(_, name)| name.clone()).collect();
+    let expected: Vec<String> = ends.iter().map(|end| run(world, end)).collect();
+    assert_eq!(names, expected);
+}
+
+/// The run that the status says is judging the present step.
+fn judging(world: &World) -> &str {
+    let recorded = &world.status()["canary"]["currentStepAnalysisRunStatus"];
+    recorded["name"].as_str().unwrap_or_default()
+}
+
+fn forget(world: &mut World) {
+    world.edit(&json!({"status": {"canary": {"currentStepAnalysisRunStatus": null}}}));
+}
+
+#[test]
+fn a_run_that_the_status_lost_is_taken_up_again() {
+    let mut world = world();
+    forget(&mut world);
+    world.settle();
+    check_runs(&world, &["1"]);
+    assert_eq!(judging(&world), run(&world, "1"));
+}
+
+#[test]
+fn a_run_that_asks_something_else_keeps_its_name_and_is_ended() {
+    let mut world = world();
+    forget(&mut world);
+    let provider = json!({"prometheus": {"address": "http://p", "query": "down"}});
+    let template = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate",
+        "metadata": {"name": "ok"}, "spec": {"metrics": [{"name": "m", "provider": provider}]}});
+    world.put("AnalysisTemplate", template);
+    world.settle();
+    check_runs(&world, &["1", "1.1"]);
+    assert_eq!(judging(&world), run(&world, "1.1"));
+    assert_eq!(world.get("AnalysisRun", &run(&world, "1"))["spec"]["terminate"], true);
+}
+
+#[test]
+fn the_newest_runs_are_kept_as_many_as_the_limit_says() {
+    let mut world = world();
+    for step in ["1", "2", "3"] {
+        world.verdicts.insert(run(&world, step), "Successful");
+        world.settle();
+    }
+    check_runs(&world, &["2", "3"]);
+}
