@@ -111,7 +111,15 @@ pub const DELIBERATE: &[Deliberate] = &[
             let kept = at.kept_longer();
             let is_deadline = at.says(&["scale-down-deadline"])
                 && kept.iter().any(|version| at.says(&[version.as_str()]));
-            at.case.kind == Kind::Nginx && (is_deadline || at.counts_pods_of(&kept))
+            let is_why_unhealthy = at.is_unhealthy_by_more_pods()
+                && at.is_of(&[
+                    "rollout.status.conditions.Healthy",
+                    "rollout.status.conditions.Progressing",
+                ]);
+            at.case.kind == Kind::Nginx
+                && (is_deadline
+                    || at.counts_pods_of(&kept)
+                    || (!kept.is_empty() && is_why_unhealthy))
         },
     },
     Deliberate {
@@ -136,7 +144,13 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "heard-although-inconclusive",
         reason: "who promotes fully or asks for another version has decided; where the number of pods changed meanwhile the peer does nothing but scale (rollout/context.go:79), which the inconclusive analysis forbids (rollout/canary.go:418), and so takes notice of nothing",
         seed: 154,
-        applies: |at| at.is_resized() && at.is_stuck_in_scaling(),
+        applies: |at| {
+            let is_more_by_peer = at.is_event() && at.is_told_more_by_peer();
+            at.is_resized()
+                && at.is_stuck_in_scaling()
+                && at.is_heard_here_alone()
+                && (!is_more_by_peer || at.tells("ScalingReplicaSet"))
+        },
     },
     Deliberate {
         name: "promoted-before-the-time",
@@ -322,7 +336,11 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "experiment-of-another-hash",
         reason: "an experiment has the hash of its version in its name and labels; the peer works one out of the template again (rollout/experiment.go:29), which after an undo has what the API server filled in, and is no version's",
         seed: 1156,
-        applies: |at| at.case.goes_back() && at.is_about_experiments(),
+        applies: |at| {
+            at.case.goes_back()
+                && at.is_about_experiments()
+                && at.peer_made_experiment_of_no_version()
+        },
     },
     Deliberate {
         name: "experiment-of-a-skipped-step",
@@ -458,6 +476,28 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "where a background analysis errs at once, for a rule for dry runs that fits no metric, and a step's fails, the one that is seen first has the other ended, and of the two the history keeps either",
         seed: 1009,
         applies: |at| at.has_rule_for_nothing() && at.is_about_runs(),
+    },
+    Deliberate {
+        name: "deadline-told-once",
+        reason: "an abort because the deadline has passed is told once; the peer tells it where it decides it (rollout/sync.go:856) and with the conditions",
+        seed: 1205,
+        applies: |at| {
+            at.tells("RolloutAborted: ReplicaSet \"")
+                && at.says(&["\" has timed out progressing."])
+                && at.is_the_peers_alone()
+        },
+    },
+    Deliberate {
+        name: "not-against-itself",
+        reason: "no version is kept off its own nodes; the peer works a hash out of the template again (utils/replicaset/replicaset.go:212), which after an undo is no version's, and takes the stable version for another one",
+        seed: 1015,
+        applies: |at| {
+            let (peer, _) = at.difference.texts();
+            !at.case.of_strategy("antiAffinity").is_null()
+                && at.case.goes_back()
+                && at.says(&["spec.affinity.podAntiAffinity."])
+                && at.is_of(&[&format!("replicaSets.it-{peer}.")])
+        },
     },
     Deliberate {
         name: "undo-with-anti-affinity",

@@ -3,7 +3,7 @@
 use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
 use actions::Action;
 use api::argo::keys;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How many sentences about one object the peer's library tells before it drops the next.
 const SENTENCES: u64 = 25;
@@ -218,6 +218,14 @@ impl Situation<'_> {
         is_paused(self.peer, "InconclusiveAnalysisRun") && sets.any(|(_, set)| is_stale(set))
     }
 
+    /// Whether another version is wanted or stable here than at the peer's.
+    pub(crate) fn is_heard_here_alone(&self) -> bool {
+        let [peer, ours] = self
+            .both()
+            .map(|picture| ["/currentPodHash", "/stableRS"].map(|place| hash(picture, place)));
+        peer != ours
+    }
+
     /// Whether an inconclusive experiment pauses ours, or did.
     pub(crate) fn pauses_for_experiment(&self) -> bool {
         is_paused(self.ours, "InconclusiveExperiment")
@@ -247,6 +255,16 @@ impl Situation<'_> {
     pub(crate) fn is_invalid(&self) -> bool {
         let conditions = |picture: &Value| picture["rollout"]["status"]["conditions"].clone();
         self.both().iter().all(|picture| !conditions(picture)["InvalidSpec"].is_null())
+    }
+
+    /// Whether only ours is not healthy, while it has more pods than are asked for.
+    pub(crate) fn is_unhealthy_by_more_pods(&self) -> bool {
+        let [peer, ours] = self
+            .both()
+            .map(|picture| &picture["rollout"]["status"]["conditions"]["Healthy"]["status"]);
+        let rollout = &self.ours["rollout"];
+        let asked = rollout["spec.replicas"].as_u64();
+        peer == "True" && ours != "True" && rollout["status"]["replicas"].as_u64() > asked
     }
 
     /// Versions that are kept for a while here and have no such time at the peer's.
@@ -302,7 +320,7 @@ impl Situation<'_> {
         let of_experiment = self.place().strip_prefix("experiments.");
         let Some((name, field)) = of_experiment.and_then(|place| place.split_once(".status."))
         else {
-            return false;
+            return self.is_told_end_of_open_experiment();
         };
         let experiment = &self.peer["experiments"][name];
         let runs = experiment["status"]["analysisRuns"].as_array().map_or(&[][..], Vec::as_slice);
@@ -314,6 +332,17 @@ impl Situation<'_> {
         };
         (is_over(&experiment["status"]["phase"]) || experiment["spec"]["terminate"] == true)
             && runs.iter().enumerate().any(is_open)
+    }
+
+    /// Whether only we told the end of an experiment that somebody ended and that goes on at the peer's.
+    fn is_told_end_of_open_experiment(&self) -> bool {
+        let mut all = self.peer["experiments"].as_object().into_iter().flatten();
+        self.is_of(&["events.Experiment "])
+            && self.says(&[": Experiment transitioned from Running -> "])
+            && self.is_ours_alone()
+            && all.any(|(_, experiment)| {
+                experiment["spec"]["terminate"] == true && !is_over(&experiment["status"]["phase"])
+            })
     }
 
     /// Whether it is about measurements that a run of ours did not wait for when it was over.
@@ -329,7 +358,10 @@ impl Situation<'_> {
         if self.is_of(&["events.AnalysisRun "]) {
             return self.is_told_more_by_peer() && ended.next().is_some();
         }
-        ended.any(|(name, _)| self.place().starts_with(&format!("runs.{name}.status.")))
+        let parts = ["metricResults", "runSummary", "dryRunSummary"];
+        ended.any(|(name, _)| {
+            parts.iter().any(|part| self.is_of(&[&format!("runs.{name}.status.{part}")]))
+        })
     }
 
     /// Whether an experiment of the peer's goes on though all that is required has succeeded, as ours knows.
@@ -346,10 +378,28 @@ impl Situation<'_> {
         };
         let mut all = self.peer["experiments"].as_object().into_iter().flatten();
         all.any(|(name, experiment)| {
+            let is_of_step = experiment["owners"] != json!([]);
             experiment["status"]["phase"] == "Running"
                 && has_required(experiment)
                 && self.ours["experiments"][name.as_str()]["status"]["phase"] == "Successful"
+                && (is_of_step || self.is_about_experiments())
         })
+    }
+
+    /// Whether a step of the peer's made an experiment whose name has a hash that no version has.
+    pub(crate) fn peer_made_experiment_of_no_version(&self) -> bool {
+        let is_of_version = |name: &str| {
+            let hash = name.split('-').next().and_then(|hash| hash.strip_prefix('<'));
+            hash.is_some_and(|hash| hash.starts_with(|first: char| first.is_ascii_digit()))
+        };
+        let made =
+            lines(self.peer).filter_map(|(line, _)| line.split_once("Created Experiment 'it-"));
+        let owned = self.peer["experiments"].as_object().into_iter().flatten();
+        let owned = owned.filter(|(_, experiment)| experiment["owners"] != json!([]));
+        let mut names = made
+            .map(|(_, name)| name)
+            .chain(owned.filter_map(|(name, _)| name.strip_prefix("it-")));
+        names.any(|name| !is_of_version(name))
     }
 
     /// Whether the peer made more versions than we.
