@@ -5,7 +5,7 @@ use actions::Action;
 use api::argo::keys;
 use serde_json::{Value, json};
 
-/// How many sentences about one object the peer's library tells before it drops the next.
+/// How many sentences about one object the peer's library tells before it drops the next, and we, too.
 const SENTENCES: u64 = 25;
 /// How it begins what it makes of many sentences that are alike.
 const COMBINED: &str = "(combined from similar events)";
@@ -160,17 +160,22 @@ impl Situation<'_> {
     }
 
     /// Whether it is an event that the peer's library dropped or made one of with others, because so much
-    /// was told of objects of that kind.
-    pub(crate) fn is_dropped_by_peer(&self) -> bool {
+    /// was told of objects of that kind, or that we dropped, which we never do with how things ended.
+    pub(crate) fn is_dropped(&self) -> bool {
         let Some(line) = self.place().strip_prefix("events.") else { return false };
         if line.contains(COMBINED) {
             return self.is_the_peers_alone();
         }
         let kind = line.split_inclusive(' ').next().unwrap_or_default();
-        let told = || lines(self.peer).filter(move |(line, _)| line.starts_with(kind));
-        let count: u64 = told().map(|(_, count)| count).sum();
-        let drops = count >= SENTENCES || told().any(|(line, _)| line.contains(COMBINED));
-        drops && !self.is_told_more_by_peer()
+        let drops = |picture| {
+            let told = || lines(picture).filter(move |(line, _)| line.starts_with(kind));
+            let count: u64 = told().map(|(_, count)| count).sum();
+            count >= SENTENCES || told().any(|(line, _)| line.contains(COMBINED))
+        };
+        if self.is_told_more_by_peer() {
+            return drops(self.ours) && !self.says(&[" Warning ", " RolloutCompleted: "]);
+        }
+        drops(self.peer)
     }
 }
 
