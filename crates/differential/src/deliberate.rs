@@ -109,8 +109,10 @@ pub const DELIBERATE: &[Deliberate] = &[
         seed: 70,
         applies: |at| {
             let kept = at.kept_longer();
-            let is_deadline = at.says(&["scale-down-deadline"])
-                && kept.iter().any(|version| at.says(&[version.as_str()]));
+            let is_of_kept = kept.iter().any(|version| at.says(&[version.as_str()]));
+            let is_deadline = at.says(&["scale-down-deadline"]) && is_of_kept;
+            // Without pods it goes as soon as it is beyond the history.
+            let is_gone = is_of_kept && at.is_whole_set() && at.is_ours_alone();
             let is_why_unhealthy = at.is_unhealthy_by_more_pods()
                 && at.is_of(&[
                     "rollout.status.conditions.Healthy",
@@ -118,6 +120,8 @@ pub const DELIBERATE: &[Deliberate] = &[
                 ]);
             at.case.kind == Kind::Nginx
                 && (is_deadline
+                    || is_gone
+                    || at.is_size_noted_later()
                     || at.counts_pods_of(&kept)
                     || (!kept.is_empty() && is_why_unhealthy))
         },
@@ -127,7 +131,8 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "an inconclusive analysis holds the steps, and so the weight, until somebody decides; the peer holds only the number of pods and goes on through steps that need no others; and how far either had come when the analysis ended is a matter of moments",
         seed: 63,
         applies: |at| {
-            at.is_inconclusive()
+            let is_over = at.was_inconclusive() && at.tells_of_overtaken_set();
+            let is_held = at.is_inconclusive()
                 && (at.tells_or_orders(&STEP_REASONS)
                     || at.tells("ScalingReplicaSet")
                     || at.counts_pods_of(&at.wanted())
@@ -137,7 +142,8 @@ pub const DELIBERATE: &[Deliberate] = &[
                         "rollout.status.currentStepIndex",
                         "rollout.status.message",
                         "rollout.status.pauseConditions",
-                    ]))
+                    ]));
+            is_held || is_over
         },
     },
     Deliberate {
@@ -233,7 +239,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "all-problems-at-once",
         reason: "the peer names the first thing that is wrong with a specification, we name all",
-        seed: 1159,
+        seed: 1009,
         applies: |at| at.names_more_problems(),
     },
     Deliberate {
@@ -269,7 +275,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "service-to-and-fro",
         reason: "an aborted canary's service is led to stable once; as long as the canary has pods the peer leads it to them first and to stable then, at every look",
-        seed: 89,
+        seed: 1113,
         applies: |at| {
             at.case.kind == Kind::Nginx
                 && at.tells("SwitchService")
@@ -463,7 +469,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "end-of-an-early-error",
         reason: "a run that errs before its first measurement has begun and ended; the peer notes neither",
-        seed: 1009,
+        seed: 1086,
         applies: |at| {
             at.is_of(&["runs."])
                 && at.says(&[".status.startedAt", ".status.completedAt"])
@@ -475,7 +481,21 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "first-of-two-ends",
         reason: "where a background analysis errs at once, for a rule for dry runs that fits no metric, and a step's fails, the one that is seen first has the other ended, and of the two the history keeps either",
         seed: 1009,
-        applies: |at| at.has_rule_for_nothing() && at.is_about_runs(),
+        applies: |at| {
+            at.case.kind != Kind::BlueGreen && at.has_rule_for_nothing() && at.is_about_runs()
+        },
+    },
+    Deliberate {
+        name: "judged-anew",
+        reason: "a retry judges blue-green's new version anew; where that was judged after the switch the peer forgets the abort before users are there again (rollout/analysis.go:194), and aborts at once for the run that failed before",
+        seed: 1086,
+        applies: |at| {
+            at.case.kind == Kind::BlueGreen
+                && at.is_pressed(&Action::Retry)
+                && at.is_judged_again_here_alone()
+                && (at.is_about_runs()
+                    || at.is_of(&["rollout.status.blueGreen.postPromotionAnalysisRunStatus"]))
+        },
     },
     Deliberate {
         name: "deadline-told-once",
@@ -522,73 +542,5 @@ pub(crate) fn find(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn check(place: &str, events: &Value, expected: Option<&str>) {
-        let difference = Difference { place: place.to_owned(), peer: None, ours: Some(json!(1)) };
-        let found =
-            find(&Case::of_seed(1), &difference, (&json!({ "events": events }), &json!({})));
-        assert_eq!(found.map(|known| known.name), expected, "{place}");
-    }
-
-    #[test]
-    fn only_what_is_listed_is_meant() {
-        check("rollout.status.phase", &json!({}), None);
-        check("events.Rollout Normal RolloutPaused: Rollout is paused (a)", &json!({}), None);
-        check("events.Experiment Normal ExperimentPending: x", &json!({}), None);
-    }
-
-    #[test]
-    fn a_peer_that_told_too_much_of_an_object_drops_what_is_told_of_it_and_nothing_else() {
-        let much = json!({ "Rollout Normal ScalingReplicaSet: x": 25 });
-        check("events.Rollout Normal RolloutPaused: x", &much, Some("told-too-often"));
-        check("events.Experiment Normal ExperimentPending: x", &much, None);
-        check("rollout.status.phase", &much, None);
-    }
-
-    #[test]
-    fn what_a_side_tells_more_often_is_not_dropped_by_it() {
-        let much = json!({ "events": { "Rollout Normal ScalingReplicaSet: x": 25 } });
-        let dropped = |place: &str, (peer, ours): (&Value, &Value)| {
-            let difference =
-                Difference { place: place.to_owned(), peer: Some(json!(2)), ours: Some(json!(1)) };
-            find(&Case::of_seed(1), &difference, (peer, ours)).is_some()
-        };
-        let paused = "events.Rollout Normal RolloutPaused: x";
-        assert!(!dropped(paused, (&much, &json!({}))));
-        assert!(dropped(paused, (&json!({}), &much)));
-        assert!(!dropped("events.Rollout Warning RolloutAborted: x", (&json!({}), &much)));
-    }
-
-    /// A difference in the number of pods of version 1, which the weights of `peer` may still name.
-    fn after_an_exchange(peer: &Value, place: &str) -> Option<&'static str> {
-        let exchanged = |case: &Case| case.kind != Kind::BlueGreen && case.is_given("blueGreen");
-        let case = (1000..2000).map(Case::of_seed).find(exchanged)?;
-        let ours = json!({ "rollout": { "status": { "blueGreen": { "activeSelector": "<2>" } } } });
-        let difference =
-            Difference { place: place.to_owned(), peer: Some(json!(1)), ours: Some(json!(0)) };
-        find(&case, &difference, (peer, &ours)).map(|known| known.name)
-    }
-
-    #[test]
-    fn only_what_an_exchange_leaves_behind_is_meant_of_it() {
-        let weights = json!({ "canary": { "podTemplateHash": "<1>" } });
-        let left = json!({ "rollout": { "status": { "canary": { "weights": weights } } } });
-        let row = Some("weights-of-a-former-strategy");
-        assert_eq!(after_an_exchange(&left, "replicaSets.it-<1>.spec.replicas"), row);
-        assert_eq!(after_an_exchange(&left, "rollout.status.replicas"), row);
-        assert_eq!(after_an_exchange(&left, "replicaSets.it-<2>.spec.replicas"), None);
-        assert_eq!(after_an_exchange(&left, "rollout.status.phase"), None);
-        assert_eq!(after_an_exchange(&json!({}), "replicaSets.it-<1>.spec.replicas"), None);
-    }
-
-    #[test]
-    fn every_entry_has_a_name_of_its_own_and_a_reason() {
-        let names: std::collections::BTreeSet<_> =
-            DELIBERATE.iter().map(|known| known.name).collect();
-        assert_eq!(names.len(), DELIBERATE.len());
-        assert!(DELIBERATE.iter().all(|known| known.reason.len() > 20));
-    }
-}
+#[path = "deliberate_tests.rs"]
+mod tests;

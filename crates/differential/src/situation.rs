@@ -111,6 +111,18 @@ impl Situation<'_> {
             && self.difference.texts().1.contains(" pods available")
     }
 
+    /// Whether it is a whole ReplicaSet.
+    pub(crate) fn is_whole_set(&self) -> bool {
+        self.is_of(&["replicaSets."]) && !self.says(&[">."])
+    }
+
+    /// Whether it is the scaling of a version that is neither wanted nor stable here any more.
+    pub(crate) fn tells_of_overtaken_set(&self) -> bool {
+        let needed = ["/currentPodHash", "/stableRS"]
+            .map(|place| hash(self.ours, place).unwrap_or_default());
+        self.tells("ScalingReplicaSet") && !self.says(&needed)
+    }
+
     /// Whether it is about how many pods there are.
     pub(crate) fn counts_pods(&self) -> bool {
         self.is_of(&["pods."])
@@ -149,6 +161,11 @@ impl Situation<'_> {
         [self.peer, self.ours]
             .iter()
             .all(|picture| picture["replicaSets"][name]["spec.replicas"] == 0)
+    }
+
+    /// Whether it is for what number of pods a ReplicaSet was scaled down, after another one was asked for.
+    pub(crate) fn is_size_noted_later(&self) -> bool {
+        self.is_resized() && self.says(&[keys::DESIRED_REPLICAS]) && self.is_of_empty_set()
     }
 
     /// Whether it is about the scaling of a ReplicaSet that both scale in that direction.
@@ -203,6 +220,15 @@ impl Situation<'_> {
         let status = &self.ours["rollout"]["status"]["blueGreen"];
         let runs = ["prePromotionAnalysisRunStatus", "postPromotionAnalysisRunStatus"];
         peer && !ours && runs.iter().any(|run| status[*run]["status"] == "Running")
+    }
+
+    /// Whether the run after the switch is one that was made again, and the peer's the first one.
+    pub(crate) fn is_judged_again_here_alone(&self) -> bool {
+        let [peer, ours] = self.both().map(|picture| {
+            let status = &picture["rollout"]["status"]["blueGreen"];
+            status["postPromotionAnalysisRunStatus"]["name"].as_str().unwrap_or_default()
+        });
+        !peer.is_empty() && ours.strip_prefix(peer).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// Whether both told of a pause by an inconclusive analysis.
