@@ -73,8 +73,8 @@ struct Happened {
 #[derive(Default)]
 struct State {
     told: Remembered<Sentence, Told>,
-    common: Remembered<ObjectRef, Allowance>,
-    reserve: Remembered<ObjectRef, Allowance>,
+    common: Remembered<Subject, Allowance>,
+    reserve: Remembered<Subject, Allowance>,
     last_name: i128,
 }
 
@@ -94,6 +94,9 @@ struct Told {
     count: i64,
     last: Timestamp,
 }
+
+/// An object by name and uid: one that is made anew under an old name has an allowance of its own.
+type Subject = (ObjectRef, Option<String>);
 
 struct Allowance {
     left: f64,
@@ -222,9 +225,9 @@ impl State {
     }
 
     fn spend(&mut self, sentence: &Sentence, limit: EventLimit, now: Timestamp) -> bool {
-        let object = &sentence.regarding;
-        spend_from(&mut self.common, limit, object, now)
-            || sentence.is_outcome() && spend_from(&mut self.reserve, RESERVE, object, now)
+        let subject = (sentence.regarding.clone(), sentence.uid.clone());
+        spend_from(&mut self.common, limit, &subject, now)
+            || sentence.is_outcome() && spend_from(&mut self.reserve, RESERVE, &subject, now)
     }
 
     fn fresh_name(&mut self, sentence: &Sentence, now: Timestamp) -> String {
@@ -250,16 +253,16 @@ impl Sentence {
 }
 
 fn spend_from(
-    allowances: &mut Remembered<ObjectRef, Allowance>,
+    allowances: &mut Remembered<Subject, Allowance>,
     limit: EventLimit,
-    object: &ObjectRef,
+    subject: &Subject,
     now: Timestamp,
 ) -> bool {
-    let known = allowances.get_mut(object);
+    let known = allowances.get_mut(subject);
     let left = known.map_or(limit.burst, |allowance| allowance.at_time(now, limit));
     let allowed = left >= 1.0;
     let left = if allowed { left - 1.0 } else { left };
-    allowances.insert(object.clone(), Allowance { left, at: now });
+    allowances.insert(subject.clone(), Allowance { left, at: now });
     allowed
 }
 
@@ -376,6 +379,19 @@ mod tests {
         assert_eq!(told, 25);
         assert_eq!(tell(&mut state, "again", 299), None);
         assert!(tell(&mut state, "again", 300).is_some());
+    }
+
+    #[test]
+    fn an_object_that_is_made_anew_has_an_allowance_of_its_own() {
+        let mut state = State::default();
+        let mut told = |uid: &str| {
+            let identity = Identity { uid: Some(uid.to_owned()), resource_version: None };
+            let sentence = happened("again", identity).sentence();
+            let limit = EventLimit::OF_CLIENTS;
+            !matches!(state.telling(&sentence, limit, Timestamp::UNIX_EPOCH), Telling::Silent)
+        };
+        assert_eq!((0..1000).filter(|_| told("first")).count(), 25);
+        assert!(told("second"));
     }
 
     #[test]

@@ -61,9 +61,9 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         name: "told-too-often",
-        reason: "the peer's library combines what is told of one object beyond ten alike and drops it beyond 25 in all",
+        reason: "the peer's library combines what is told of one object beyond ten alike and drops it beyond 25 in all; we drop beyond as many, but for warnings and the end of a release",
         seed: 67,
-        applies: |at| at.is_dropped_by_peer(),
+        applies: |at| at.is_dropped(),
     },
     Deliberate {
         name: "delay-of-zero",
@@ -109,9 +109,21 @@ pub const DELIBERATE: &[Deliberate] = &[
         seed: 70,
         applies: |at| {
             let kept = at.kept_longer();
-            let is_deadline = at.says(&["scale-down-deadline"])
-                && kept.iter().any(|version| at.says(&[version.as_str()]));
-            at.case.kind == Kind::Nginx && (is_deadline || at.counts_pods_of(&kept))
+            let is_of_kept = kept.iter().any(|version| at.says(&[version.as_str()]));
+            let is_deadline = at.says(&["scale-down-deadline"]) && is_of_kept;
+            // Without pods it goes as soon as it is beyond the history.
+            let is_gone = is_of_kept && at.is_whole_set() && at.is_ours_alone();
+            let is_why_unhealthy = at.is_unhealthy_by_more_pods()
+                && at.is_of(&[
+                    "rollout.status.conditions.Healthy",
+                    "rollout.status.conditions.Progressing",
+                ]);
+            at.case.kind == Kind::Nginx
+                && (is_deadline
+                    || is_gone
+                    || at.is_size_noted_later()
+                    || at.counts_pods_of(&kept)
+                    || (!kept.is_empty() && is_why_unhealthy))
         },
     },
     Deliberate {
@@ -119,7 +131,8 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "an inconclusive analysis holds the steps, and so the weight, until somebody decides; the peer holds only the number of pods and goes on through steps that need no others; and how far either had come when the analysis ended is a matter of moments",
         seed: 63,
         applies: |at| {
-            at.is_inconclusive()
+            let is_over = at.was_inconclusive() && at.tells_of_overtaken_set();
+            let is_held = at.is_inconclusive()
                 && (at.tells_or_orders(&STEP_REASONS)
                     || at.tells("ScalingReplicaSet")
                     || at.counts_pods_of(&at.wanted())
@@ -129,14 +142,21 @@ pub const DELIBERATE: &[Deliberate] = &[
                         "rollout.status.currentStepIndex",
                         "rollout.status.message",
                         "rollout.status.pauseConditions",
-                    ]))
+                    ]));
+            is_held || is_over
         },
     },
     Deliberate {
         name: "heard-although-inconclusive",
         reason: "who promotes fully or asks for another version has decided; where the number of pods changed meanwhile the peer does nothing but scale (rollout/context.go:79), which the inconclusive analysis forbids (rollout/canary.go:418), and so takes notice of nothing",
         seed: 154,
-        applies: |at| at.is_resized() && at.is_stuck_in_scaling(),
+        applies: |at| {
+            let is_more_by_peer = at.is_event() && at.is_told_more_by_peer();
+            at.is_resized()
+                && at.is_stuck_in_scaling()
+                && at.is_heard_here_alone()
+                && (!is_more_by_peer || at.tells("ScalingReplicaSet"))
+        },
     },
     Deliberate {
         name: "promoted-before-the-time",
@@ -219,7 +239,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "all-problems-at-once",
         reason: "the peer names the first thing that is wrong with a specification, we name all",
-        seed: 1159,
+        seed: 1009,
         applies: |at| at.names_more_problems(),
     },
     Deliberate {
@@ -255,7 +275,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "service-to-and-fro",
         reason: "an aborted canary's service is led to stable once; as long as the canary has pods the peer leads it to them first and to stable then, at every look",
-        seed: 89,
+        seed: 1113,
         applies: |at| {
             at.case.kind == Kind::Nginx
                 && at.tells("SwitchService")
@@ -322,7 +342,11 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "experiment-of-another-hash",
         reason: "an experiment has the hash of its version in its name and labels; the peer works one out of the template again (rollout/experiment.go:29), which after an undo has what the API server filled in, and is no version's",
         seed: 1156,
-        applies: |at| at.case.goes_back() && at.is_about_experiments(),
+        applies: |at| {
+            at.case.goes_back()
+                && at.is_about_experiments()
+                && at.peer_made_experiment_of_no_version()
+        },
     },
     Deliberate {
         name: "experiment-of-a-skipped-step",
@@ -445,7 +469,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "end-of-an-early-error",
         reason: "a run that errs before its first measurement has begun and ended; the peer notes neither",
-        seed: 1009,
+        seed: 1086,
         applies: |at| {
             at.is_of(&["runs."])
                 && at.says(&[".status.startedAt", ".status.completedAt"])
@@ -457,7 +481,43 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "first-of-two-ends",
         reason: "where a background analysis errs at once, for a rule for dry runs that fits no metric, and a step's fails, the one that is seen first has the other ended, and of the two the history keeps either",
         seed: 1009,
-        applies: |at| at.has_rule_for_nothing() && at.is_about_runs(),
+        applies: |at| {
+            at.case.kind != Kind::BlueGreen && at.has_rule_for_nothing() && at.is_about_runs()
+        },
+    },
+    Deliberate {
+        name: "judged-anew",
+        reason: "a retry judges blue-green's new version anew; where that was judged after the switch the peer forgets the abort before users are there again (rollout/analysis.go:194), and aborts at once for the run that failed before",
+        seed: 1086,
+        applies: |at| {
+            at.case.kind == Kind::BlueGreen
+                && at.is_pressed(&Action::Retry)
+                && at.is_judged_again_here_alone()
+                && (at.is_about_runs()
+                    || at.is_of(&["rollout.status.blueGreen.postPromotionAnalysisRunStatus"]))
+        },
+    },
+    Deliberate {
+        name: "deadline-told-once",
+        reason: "an abort because the deadline has passed is told once; the peer tells it where it decides it (rollout/sync.go:856) and with the conditions",
+        seed: 1205,
+        applies: |at| {
+            at.tells("RolloutAborted: ReplicaSet \"")
+                && at.says(&["\" has timed out progressing."])
+                && at.is_the_peers_alone()
+        },
+    },
+    Deliberate {
+        name: "not-against-itself",
+        reason: "no version is kept off its own nodes; the peer works a hash out of the template again (utils/replicaset/replicaset.go:212), which after an undo is no version's, and takes the stable version for another one",
+        seed: 1015,
+        applies: |at| {
+            let (peer, _) = at.difference.texts();
+            !at.case.of_strategy("antiAffinity").is_null()
+                && at.case.goes_back()
+                && at.says(&["spec.affinity.podAntiAffinity."])
+                && at.is_of(&[&format!("replicaSets.it-{peer}.")])
+        },
     },
     Deliberate {
         name: "undo-with-anti-affinity",
@@ -482,68 +542,5 @@ pub(crate) fn find(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn check(place: &str, events: &Value, expected: Option<&str>) {
-        let difference = Difference { place: place.to_owned(), peer: None, ours: Some(json!(1)) };
-        let found =
-            find(&Case::of_seed(1), &difference, (&json!({ "events": events }), &json!({})));
-        assert_eq!(found.map(|known| known.name), expected, "{place}");
-    }
-
-    #[test]
-    fn only_what_is_listed_is_meant() {
-        check("rollout.status.phase", &json!({}), None);
-        check("events.Rollout Normal RolloutPaused: Rollout is paused (a)", &json!({}), None);
-        check("events.Experiment Normal ExperimentPending: x", &json!({}), None);
-    }
-
-    #[test]
-    fn a_peer_that_told_too_much_of_an_object_drops_what_is_told_of_it_and_nothing_else() {
-        let much = json!({ "Rollout Normal ScalingReplicaSet: x": 25 });
-        check("events.Rollout Normal RolloutPaused: x", &much, Some("told-too-often"));
-        check("events.Experiment Normal ExperimentPending: x", &much, None);
-        check("rollout.status.phase", &much, None);
-    }
-
-    #[test]
-    fn what_a_peer_tells_more_often_is_not_dropped() {
-        let place = "events.Rollout Normal RolloutPaused: x";
-        let difference =
-            Difference { place: place.to_owned(), peer: Some(json!(2)), ours: Some(json!(1)) };
-        let peer = json!({ "events": { "Rollout Normal ScalingReplicaSet: x": 25 } });
-        assert!(find(&Case::of_seed(1), &difference, (&peer, &json!({}))).is_none());
-    }
-
-    /// A difference in the number of pods of version 1, which the weights of `peer` may still name.
-    fn after_an_exchange(peer: &Value, place: &str) -> Option<&'static str> {
-        let exchanged = |case: &Case| case.kind != Kind::BlueGreen && case.is_given("blueGreen");
-        let case = (1000..2000).map(Case::of_seed).find(exchanged)?;
-        let ours = json!({ "rollout": { "status": { "blueGreen": { "activeSelector": "<2>" } } } });
-        let difference =
-            Difference { place: place.to_owned(), peer: Some(json!(1)), ours: Some(json!(0)) };
-        find(&case, &difference, (peer, &ours)).map(|known| known.name)
-    }
-
-    #[test]
-    fn only_what_an_exchange_leaves_behind_is_meant_of_it() {
-        let weights = json!({ "canary": { "podTemplateHash": "<1>" } });
-        let left = json!({ "rollout": { "status": { "canary": { "weights": weights } } } });
-        let row = Some("weights-of-a-former-strategy");
-        assert_eq!(after_an_exchange(&left, "replicaSets.it-<1>.spec.replicas"), row);
-        assert_eq!(after_an_exchange(&left, "rollout.status.replicas"), row);
-        assert_eq!(after_an_exchange(&left, "replicaSets.it-<2>.spec.replicas"), None);
-        assert_eq!(after_an_exchange(&left, "rollout.status.phase"), None);
-        assert_eq!(after_an_exchange(&json!({}), "replicaSets.it-<1>.spec.replicas"), None);
-    }
-
-    #[test]
-    fn every_entry_has_a_name_of_its_own_and_a_reason() {
-        let names: std::collections::BTreeSet<_> =
-            DELIBERATE.iter().map(|known| known.name).collect();
-        assert_eq!(names.len(), DELIBERATE.len());
-        assert!(DELIBERATE.iter().all(|known| known.reason.len() > 20));
-    }
-}
+#[path = "deliberate_tests.rs"]
+mod tests;

@@ -1,8 +1,8 @@
 //! What a client sees of one case, without what is different every time: times, hashes and names that
 //! are made from them.
 //!
-//! A hash becomes its place in the order in which versions came, `<1>`, `<2>`, or in which an experiment's
-//! templates did, `<trial 1>`; a time becomes `<time>`;
+//! A hash becomes its place in the order in which versions came, `<1>`, `<2>`, that of an experiment's template
+//! the name of the ReplicaSet that had it first, `<trial it-<2>-2-0-baseline>`; a time becomes `<time>`;
 //! the name of the Rollout becomes `it`.
 
 use api::argo::keys::{
@@ -42,8 +42,8 @@ pub struct Objects {
     pub now: Vec<Value>,
     /// The hashes of all versions that there ever were, in the order in which they came.
     pub hashes: Vec<String>,
-    /// The hashes of what experiments ran, in the order in which it came.
-    pub trials: Vec<String>,
+    /// The hashes of what experiments ran, each with the name of the ReplicaSet that had it first.
+    pub trials: Vec<(String, String)>,
 }
 
 /// What a client sees.
@@ -286,11 +286,12 @@ fn plain_text(text: &str, objects: &Objects) -> String {
         return "here".to_owned();
     }
     let mut plain = text.to_owned();
+    // Their names have a version's hash in them, which goes next.
+    for (hash, set) in objects.trials.iter().filter(|(hash, _)| !objects.hashes.contains(hash)) {
+        plain = plain.replace(hash.as_str(), &format!("<trial {set}>"));
+    }
     for (place, hash) in objects.hashes.iter().enumerate() {
         plain = plain.replace(hash.as_str(), &format!("<{}>", place + 1));
-    }
-    for (place, hash) in objects.trials.iter().enumerate() {
-        plain = plain.replace(hash.as_str(), &format!("<trial {}>", place + 1));
     }
     if !objects.name.is_empty() {
         plain = plain.replace(&format!("{}/{}", objects.namespace, objects.name), "it");
@@ -315,8 +316,21 @@ mod tests {
             name: "c00001".to_owned(),
             now: now.as_array().cloned().unwrap_or_default(),
             hashes,
-            trials: vec!["ccc333".to_owned()],
+            trials: vec![
+                ("ccc333".to_owned(), "c00001-bbb222-2-0-candidate".to_owned()),
+                ("aaa111".to_owned(), "c00001-bbb222-2-0-baseline".to_owned()),
+            ],
         }
+    }
+
+    #[test]
+    fn what_an_experiment_runs_is_named_after_it_unless_it_is_a_version() {
+        let labels = |hash: &str| json!({"kind": "ReplicaSet", "metadata": {"name": hash, "labels": {"hash": hash}}});
+        let seen = picture(&objects(&json!([labels("ccc333"), labels("aaa111")])));
+        let sets = &seen["replicaSets"];
+        let trial = "<trial it-<2>-2-0-candidate>";
+        assert_eq!(sets[trial]["labels"]["hash"], trial);
+        assert_eq!(sets["<1>"]["labels"]["hash"], "<1>");
     }
 
     #[test]

@@ -116,11 +116,15 @@ pub async fn play(stage: &Stage, case: &Case) -> Outcome {
 /// What differs and, if it should not, still does after a while: a controller may tell its events late.
 async fn lasting(stage: &Stage, case: &Case, said: &[Option<String>]) -> Look {
     let begin = Instant::now();
+    let mut only_told = begin;
     loop {
         let look = look(stage, case, said);
         let late = look.found.iter().all(Difference::is_of_events);
-        let grace = if late { EVENT_GRACE } else { GRACE };
-        if look.found.is_empty() || begin.elapsed() > grace {
+        if late {
+            only_told = Instant::now();
+        }
+        let lasts = if late { begin.elapsed() > EVENT_GRACE } else { only_told.elapsed() > GRACE };
+        if look.found.is_empty() || lasts {
             return look;
         }
         sleep(LOOK_EVERY * 5).await;

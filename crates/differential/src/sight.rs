@@ -49,7 +49,7 @@ struct Group {
     /// In the order in which they were first seen.
     objects: Vec<((String, String), Value)>,
     hashes: Vec<String>,
-    trials: Vec<String>,
+    trials: Vec<(String, String)>,
     changed: Instant,
 }
 
@@ -140,9 +140,11 @@ fn seen(groups: &mut Groups, resource: &ApiResource, object: DynamicObject) {
         && resource.kind == "ReplicaSet"
     {
         let is_trial = object["metadata"]["ownerReferences"][0]["kind"] == "Experiment";
-        let hashes = if is_trial { &mut group.trials } else { &mut group.hashes };
-        if !hashes.iter().any(|known| known == hash) {
-            hashes.push(hash.to_owned());
+        if is_trial && !group.trials.iter().any(|(known, _)| known == hash) {
+            group.trials.push((hash.to_owned(), key.1.clone()));
+        }
+        if !is_trial && !group.hashes.iter().any(|known| known == hash) {
+            group.hashes.push(hash.to_owned());
         }
     }
     let known = group.objects.iter_mut().find(|(known, _)| *known == key);

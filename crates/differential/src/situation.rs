@@ -3,9 +3,9 @@
 use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
 use actions::Action;
 use api::argo::keys;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// How many sentences about one object the peer's library tells before it drops the next.
+/// How many sentences about one object the peer's library tells before it drops the next, and we, too.
 const SENTENCES: u64 = 25;
 /// How it begins what it makes of many sentences that are alike.
 const COMBINED: &str = "(combined from similar events)";
@@ -111,6 +111,18 @@ impl Situation<'_> {
             && self.difference.texts().1.contains(" pods available")
     }
 
+    /// Whether it is a whole ReplicaSet.
+    pub(crate) fn is_whole_set(&self) -> bool {
+        self.is_of(&["replicaSets."]) && !self.says(&[">."])
+    }
+
+    /// Whether it is the scaling of a version that is neither wanted nor stable here any more.
+    pub(crate) fn tells_of_overtaken_set(&self) -> bool {
+        let needed = ["/currentPodHash", "/stableRS"]
+            .map(|place| hash(self.ours, place).unwrap_or_default());
+        self.tells("ScalingReplicaSet") && !self.says(&needed)
+    }
+
     /// Whether it is about how many pods there are.
     pub(crate) fn counts_pods(&self) -> bool {
         self.is_of(&["pods."])
@@ -151,6 +163,11 @@ impl Situation<'_> {
             .all(|picture| picture["replicaSets"][name]["spec.replicas"] == 0)
     }
 
+    /// Whether it is for what number of pods a ReplicaSet was scaled down, after another one was asked for.
+    pub(crate) fn is_size_noted_later(&self) -> bool {
+        self.is_resized() && self.says(&[keys::DESIRED_REPLICAS]) && self.is_of_empty_set()
+    }
+
     /// Whether it is about the scaling of a ReplicaSet that both scale in that direction.
     pub(crate) fn is_scaled_by_both(&self) -> bool {
         let Some((begin, _)) = self.place().split_once(" from ") else { return false };
@@ -160,17 +177,22 @@ impl Situation<'_> {
     }
 
     /// Whether it is an event that the peer's library dropped or made one of with others, because so much
-    /// was told of objects of that kind.
-    pub(crate) fn is_dropped_by_peer(&self) -> bool {
+    /// was told of objects of that kind, or that we dropped, which we never do with how things ended.
+    pub(crate) fn is_dropped(&self) -> bool {
         let Some(line) = self.place().strip_prefix("events.") else { return false };
         if line.contains(COMBINED) {
             return self.is_the_peers_alone();
         }
         let kind = line.split_inclusive(' ').next().unwrap_or_default();
-        let told = || lines(self.peer).filter(move |(line, _)| line.starts_with(kind));
-        let count: u64 = told().map(|(_, count)| count).sum();
-        let drops = count >= SENTENCES || told().any(|(line, _)| line.contains(COMBINED));
-        drops && !self.is_told_more_by_peer()
+        let drops = |picture| {
+            let told = || lines(picture).filter(move |(line, _)| line.starts_with(kind));
+            let count: u64 = told().map(|(_, count)| count).sum();
+            count >= SENTENCES || told().any(|(line, _)| line.contains(COMBINED))
+        };
+        if self.is_told_more_by_peer() {
+            return drops(self.ours) && !self.says(&[" Warning ", " RolloutCompleted: "]);
+        }
+        drops(self.peer)
     }
 }
 
@@ -200,6 +222,15 @@ impl Situation<'_> {
         peer && !ours && runs.iter().any(|run| status[*run]["status"] == "Running")
     }
 
+    /// Whether the run after the switch is one that was made again, and the peer's the first one.
+    pub(crate) fn is_judged_again_here_alone(&self) -> bool {
+        let [peer, ours] = self.both().map(|picture| {
+            let status = &picture["rollout"]["status"]["blueGreen"];
+            status["postPromotionAnalysisRunStatus"]["name"].as_str().unwrap_or_default()
+        });
+        !peer.is_empty() && ours.strip_prefix(peer).is_some_and(|rest| rest.starts_with('.'))
+    }
+
     /// Whether both told of a pause by an inconclusive analysis.
     pub(crate) fn was_inconclusive(&self) -> bool {
         let told = |(line, _): (&str, u64)| line.ends_with("paused (InconclusiveAnalysisRun)");
@@ -216,6 +247,14 @@ impl Situation<'_> {
         };
         let mut sets = self.peer["replicaSets"].as_object().into_iter().flatten();
         is_paused(self.peer, "InconclusiveAnalysisRun") && sets.any(|(_, set)| is_stale(set))
+    }
+
+    /// Whether another version is wanted or stable here than at the peer's.
+    pub(crate) fn is_heard_here_alone(&self) -> bool {
+        let [peer, ours] = self
+            .both()
+            .map(|picture| ["/currentPodHash", "/stableRS"].map(|place| hash(picture, place)));
+        peer != ours
     }
 
     /// Whether an inconclusive experiment pauses ours, or did.
@@ -247,6 +286,16 @@ impl Situation<'_> {
     pub(crate) fn is_invalid(&self) -> bool {
         let conditions = |picture: &Value| picture["rollout"]["status"]["conditions"].clone();
         self.both().iter().all(|picture| !conditions(picture)["InvalidSpec"].is_null())
+    }
+
+    /// Whether only ours is not healthy, while it has more pods than are asked for.
+    pub(crate) fn is_unhealthy_by_more_pods(&self) -> bool {
+        let [peer, ours] = self
+            .both()
+            .map(|picture| &picture["rollout"]["status"]["conditions"]["Healthy"]["status"]);
+        let rollout = &self.ours["rollout"];
+        let asked = rollout["spec.replicas"].as_u64();
+        peer == "True" && ours != "True" && rollout["status"]["replicas"].as_u64() > asked
     }
 
     /// Versions that are kept for a while here and have no such time at the peer's.
@@ -302,7 +351,7 @@ impl Situation<'_> {
         let of_experiment = self.place().strip_prefix("experiments.");
         let Some((name, field)) = of_experiment.and_then(|place| place.split_once(".status."))
         else {
-            return false;
+            return self.is_told_end_of_open_experiment();
         };
         let experiment = &self.peer["experiments"][name];
         let runs = experiment["status"]["analysisRuns"].as_array().map_or(&[][..], Vec::as_slice);
@@ -314,6 +363,17 @@ impl Situation<'_> {
         };
         (is_over(&experiment["status"]["phase"]) || experiment["spec"]["terminate"] == true)
             && runs.iter().enumerate().any(is_open)
+    }
+
+    /// Whether only we told the end of an experiment that somebody ended and that goes on at the peer's.
+    fn is_told_end_of_open_experiment(&self) -> bool {
+        let mut all = self.peer["experiments"].as_object().into_iter().flatten();
+        self.is_of(&["events.Experiment "])
+            && self.says(&[": Experiment transitioned from Running -> "])
+            && self.is_ours_alone()
+            && all.any(|(_, experiment)| {
+                experiment["spec"]["terminate"] == true && !is_over(&experiment["status"]["phase"])
+            })
     }
 
     /// Whether it is about measurements that a run of ours did not wait for when it was over.
@@ -329,7 +389,10 @@ impl Situation<'_> {
         if self.is_of(&["events.AnalysisRun "]) {
             return self.is_told_more_by_peer() && ended.next().is_some();
         }
-        ended.any(|(name, _)| self.place().starts_with(&format!("runs.{name}.status.")))
+        let parts = ["metricResults", "runSummary", "dryRunSummary"];
+        ended.any(|(name, _)| {
+            parts.iter().any(|part| self.is_of(&[&format!("runs.{name}.status.{part}")]))
+        })
     }
 
     /// Whether an experiment of the peer's goes on though all that is required has succeeded, as ours knows.
@@ -346,10 +409,28 @@ impl Situation<'_> {
         };
         let mut all = self.peer["experiments"].as_object().into_iter().flatten();
         all.any(|(name, experiment)| {
+            let is_of_step = experiment["owners"] != json!([]);
             experiment["status"]["phase"] == "Running"
                 && has_required(experiment)
                 && self.ours["experiments"][name.as_str()]["status"]["phase"] == "Successful"
+                && (is_of_step || self.is_about_experiments())
         })
+    }
+
+    /// Whether a step of the peer's made an experiment whose name has a hash that no version has.
+    pub(crate) fn peer_made_experiment_of_no_version(&self) -> bool {
+        let is_of_version = |name: &str| {
+            let hash = name.split('-').next().and_then(|hash| hash.strip_prefix('<'));
+            hash.is_some_and(|hash| hash.starts_with(|first: char| first.is_ascii_digit()))
+        };
+        let made =
+            lines(self.peer).filter_map(|(line, _)| line.split_once("Created Experiment 'it-"));
+        let owned = self.peer["experiments"].as_object().into_iter().flatten();
+        let owned = owned.filter(|(_, experiment)| experiment["owners"] != json!([]));
+        let mut names = made
+            .map(|(_, name)| name)
+            .chain(owned.filter_map(|(name, _)| name.strip_prefix("it-")));
+        names.any(|name| !is_of_version(name))
     }
 
     /// Whether the peer made more versions than we.

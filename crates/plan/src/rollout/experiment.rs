@@ -58,8 +58,11 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
     for found in &others {
         end(found, draft);
     }
-    for found in beyond_history(subject, &others) {
-        draft.delete(target(found), sets::precondition(&found.metadata));
+    // What an abort or a full promotion ended is kept until that is over, as upstream keeps it.
+    if !is_cut_short(subject, draft) {
+        for found in beyond_history(subject, &others) {
+            draft.delete(target(found), sets::precondition(&found.metadata));
+        }
     }
     draft.status.canary.current_experiment = kept;
 }
@@ -83,10 +86,14 @@ fn next(subject: &Subject<'_>, draft: &mut Draft) -> Option<String> {
 /// Whether no experiment has a say any more.
 fn is_moot(subject: &Subject<'_>, draft: &Draft) -> bool {
     subject.is_fully_promoted()
-        || draft.pause.is_aborted(&subject.status)
-        || subject.status.promote_full
+        || is_cut_short(subject, draft)
         || subject.is_fast_rollback()
         || subject.stable_set().is_none()
+}
+
+/// Whether somebody or something has ended the steps before their time.
+fn is_cut_short(subject: &Subject<'_>, draft: &Draft) -> bool {
+    draft.pause.is_aborted(&subject.status) || subject.status.promote_full
 }
 
 /// Whether somebody has resumed the rollout after an experiment without a judgement, which is to be made again.

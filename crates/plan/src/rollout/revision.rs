@@ -7,7 +7,7 @@ use super::{
     anti_affinity::without_injected,
     conditions,
     draft::Draft,
-    reads,
+    reads, roles,
     sets::{self, SetExt},
     subject::{Subject, selects},
 };
@@ -173,7 +173,7 @@ fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> Repl
     let mut annotations = copied_annotations(subject);
     annotations.insert(keys::REVISION.to_owned(), revision.to_string());
     annotations.insert(keys::DESIRED_REPLICAS.to_owned(), subject.replicas().to_string());
-    if let Some(role) = role_metadata(subject) {
+    if let Some(role) = role_metadata(subject).filter(|role| !roles::is_own(&template, role)) {
         add_role_metadata(role, &mut template, &mut annotations);
     }
     let mut selector = subject.selector().clone();

@@ -10,7 +10,13 @@ use super::{
     subject::Subject,
 };
 use api::argo::{PodTemplateMetadata, keys};
-use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
+use k8s_openapi::{
+    api::{
+        apps::v1::ReplicaSet,
+        core::v1::{Pod, PodTemplateSpec},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 use vocab::ObjectRef;
@@ -23,10 +29,14 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
         let role = role_of(subject, set).cloned().unwrap_or_default();
         let before = set.role();
         let own = own_metadata(subject, set, &before);
+        let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+        let metadata = template.and_then(|template| template.metadata.clone()).unwrap_or_default();
         // Pods first: the note on the ReplicaSet says that those that were seen are done.
         change_pods(subject, set, &metadata_patch(&of_any(subject, &before), &role, &own), draft);
-        if before != role {
-            change_set(set, &role, &metadata_patch(&before, &role, &own), draft);
+        let change = metadata_patch(&before, &role, &own);
+        // What a version has of its own is not noted, for it is not to be taken away when the role goes.
+        if before != role && !carries(&metadata, &change) {
+            change_set(set, &role, &change, draft);
         }
     }
 }
@@ -79,7 +89,7 @@ fn change_pods(subject: &Subject<'_>, set: &ReplicaSet, body: &Value, draft: &mu
     let uid = set.metadata.uid.as_deref();
     let pods = subject.observed.pods.iter().map(Arc::as_ref);
     for pod in pods.filter(|pod| uid.is_some() && sets::controller_uid(&pod.metadata) == uid) {
-        if pod.metadata.deletion_timestamp.is_none() && !carries(pod, body) {
+        if pod.metadata.deletion_timestamp.is_none() && !carries(&pod.metadata, body) {
             draft.patch(pod_ref(pod), sets::precondition(&pod.metadata), json!({"metadata": body}));
         }
     }
@@ -144,14 +154,20 @@ fn entries(
     gone.chain(written).collect()
 }
 
-/// Whether a pod has already what the patch would give it.
-fn carries(pod: &Pod, body: &Value) -> bool {
+/// Whether metadata is already as the patch would make it.
+fn carries(metadata: &ObjectMeta, body: &Value) -> bool {
     let all = |part: &str, found: &dyn Fn(&str) -> Option<String>| {
         let entries = body[part].as_object().into_iter().flatten();
         entries.into_iter().all(|(key, value)| found(key).as_deref() == value.as_str())
     };
-    all("labels", &|key| sets::label(&pod.metadata, key).map(ToString::to_string))
-        && all("annotations", &|key| sets::annotation(&pod.metadata, key).map(ToString::to_string))
+    all("labels", &|key| sets::label(metadata, key).map(ToString::to_string))
+        && all("annotations", &|key| sets::annotation(metadata, key).map(ToString::to_string))
+}
+
+/// Whether a template has of its own what a role gives.
+pub(crate) fn is_own(template: &PodTemplateSpec, role: &PodTemplateMetadata) -> bool {
+    let change = metadata_patch(&PodTemplateMetadata::default(), role, role);
+    template.metadata.as_ref().is_some_and(|metadata| carries(metadata, &change))
 }
 
 fn pod_ref(pod: &Pod) -> ObjectRef {

@@ -221,6 +221,22 @@ fn only_so_many_experiments_are_kept() {
 }
 
 #[test]
+fn an_experiment_that_an_abort_ended_is_kept_until_the_retry() {
+    let mut world = at_the_experiment();
+    let limits = json!({"successfulRunHistoryLimit": 0, "unsuccessfulRunHistoryLimit": 0});
+    world.edit(&json!({"spec": {"analysis": limits}}));
+    let first = world.experiments();
+    world.edit(&json!({"status": {"abort": true}}));
+    world.edit_experiment(&json!({"status": {"phase": "Successful"}}));
+    world.settle();
+    assert_eq!(world.experiments(), first);
+    world.edit(&json!({"status": {"abort": false}}));
+    world.settle();
+    assert_eq!(world.experiments(), first);
+    assert!(world.get("Experiment", &first[0]).get("status").is_none(), "made again");
+}
+
+#[test]
 fn a_share_for_a_service_without_endpoints_breaks_a_law() {
     let world = at_the_experiment();
     let route = world.get("HTTPRoute", "shop");

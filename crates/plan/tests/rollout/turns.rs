@@ -193,6 +193,28 @@ fn a_label_of_the_template_comes_back_when_the_role_that_covered_it_ends() {
 }
 
 #[test]
+fn a_label_that_a_version_has_of_its_own_stays_when_the_role_that_gives_it_too_ends() {
+    let strategy = json!({"canary": {"stableMetadata": {"labels": {"role": "stable"}}}});
+    let mut world = World::new(rollout(2, &strategy));
+    world.settle();
+    let set = |world: &World, image: &str| {
+        world.get("ReplicaSet", &format!("shop-{}", world.hash_of(image))).clone()
+    };
+    let role = |set: &Value| set["spec"]["template"]["metadata"]["labels"]["role"].clone();
+    world.edit(&json!({"spec": {"template": {"metadata": {"labels": {"role": "stable"}}}}}));
+    world.set_image("v2");
+    world.settle();
+    let note = &set(&world, "v2")["metadata"]["annotations"];
+    assert!(note.get("rollout.argoproj.io/ephemeral-metadata").is_none(), "{note}");
+    world.edit(&json!({"spec": {"template": {"metadata": {"labels": {"role": null}}}}}));
+    world.set_image("v3");
+    world.settle();
+    assert_eq!(world.outcome().stable, "v3");
+    assert_eq!(role(&set(&world, "v1")), json!(null));
+    assert_eq!(role(&set(&world, "v2")), "stable");
+}
+
+#[test]
 fn a_third_version_gets_through_though_the_first_never_ran_and_the_second_had_just_begun() {
     let steps = json!([{"setWeight": 20}, {"pause": {"duration": 20}}]);
     let mut world = World::new(rollout(10, &json!({"canary": {"steps": steps}})));
