@@ -17,8 +17,9 @@ use crate::{
     fence::{Fence, Passage},
     gather,
     interest::Interests,
-    job::{Done, Measuring, Settled, StatusWritten, Subject, Worker},
+    job::{Done, Measuring, Settled, Subject, Worker},
     key::Key,
+    last_status::LastStatus,
     metrics::{self, Metrics},
     queue::Queue,
     release,
@@ -72,9 +73,8 @@ pub(crate) struct Engine {
     fence: Fence,
     interests: Interests,
     told: BTreeMap<Key, Failure>,
-    /// When the status of each key was last written by this process, if no change of the specification was
-    /// answered by it.
-    status_at: BTreeMap<Key, Timestamp>,
+    /// The last status of each key that this process has written.
+    last_status: BTreeMap<Key, LastStatus>,
     settled: BTreeMap<Key, Settled>,
     /// Keys for which something else has changed than their own object since they were looked at.
     stirred: BTreeSet<Key>,
@@ -109,7 +109,7 @@ impl Engine {
             fence: Fence::default(),
             interests: Interests::default(),
             told: BTreeMap::new(),
-            status_at: BTreeMap::new(),
+            last_status: BTreeMap::new(),
             settled: BTreeMap::new(),
             stirred: BTreeSet::new(),
             jobs: JoinSet::new(),
@@ -369,8 +369,8 @@ impl Engine {
             uid: entry.and_then(|entry| entry.uid.clone()),
             resource_version: entry.and_then(|entry| entry.version.clone()),
         };
-        let status_at = self.status_at.get(key).copied();
-        Subject { key: key.clone(), identity, told: self.told.get(key).cloned(), status_at }
+        let last_status = self.last_status.get(key).copied();
+        Subject { key: key.clone(), identity, told: self.told.get(key).cloned(), last_status }
     }
 
     fn spawn<F>(&mut self, key: Key, act: impl FnOnce(Worker) -> F)
@@ -407,11 +407,7 @@ impl Engine {
         self.fence.settle(&key, &read);
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
-        match done.status {
-            Some(StatusWritten::At(at)) => drop(self.status_at.insert(key.clone(), at)),
-            Some(StatusWritten::AsAnswer) => drop(self.status_at.remove(&key)),
-            None => {}
-        }
+        self.last_status.extend(done.last_status.map(|last| (key.clone(), last)));
         match done.settled.filter(|_| done.failure.is_none()) {
             Some(settled) => drop(self.settled.insert(key.clone(), settled)),
             None => drop(self.settled.remove(&key)),
@@ -442,7 +438,7 @@ impl Engine {
         self.calls.forget(key);
         self.metrics.forget_object(&key.object());
         self.told.remove(key);
-        self.status_at.remove(key);
+        self.last_status.remove(key);
         self.settled.remove(key);
         self.stirred.remove(key);
     }

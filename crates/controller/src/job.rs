@@ -13,6 +13,7 @@ use crate::{
     fault::{Fault, RequestFailed},
     gather::{Gathered, GatheredExperiment},
     key::Key,
+    last_status::{LastStatus, Telling},
     metrics::Metrics,
     planner::Planner,
     quarrel::Quarrels,
@@ -22,7 +23,7 @@ use crate::{
 };
 use api::argo::{GenerationForm, keys::CONTROLLER_INSTANCE_ID};
 use clock::Clock;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use plan::{
     analysis_run::{self, Answers, MeasurementCall},
@@ -35,11 +36,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
-
-/// How often a status is written at most that tells nothing but numbers and what is waited for: while pods
-/// start, that changes with each of their steps. What follows a change of the specification is told at once,
-/// for somebody watches.
-const LITTLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -73,8 +69,8 @@ pub(crate) struct Subject {
     pub(crate) identity: Identity,
     /// The failure of this key that was last told, so that it is told once.
     pub(crate) told: Option<Failure>,
-    /// When this process last wrote its status, if that answered no change of its specification.
-    pub(crate) status_at: Option<Timestamp>,
+    /// The last status of it that this process has written.
+    pub(crate) last_status: Option<LastStatus>,
 }
 
 /// What a plan for an analysis run rests on, but for its secrets.
@@ -98,15 +94,6 @@ pub(crate) struct Settled {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// A status that was written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum StatusWritten {
-    /// Then.
-    At(Timestamp),
-    /// As the answer to a change of the specification.
-    AsAnswer,
-}
-
 /// What came of a piece of work.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -114,8 +101,8 @@ pub(crate) struct Done {
     pub(crate) written: Vec<Written>,
     /// What single reads showed, for the cache.
     pub(crate) read: Vec<(ObjectRef, Option<Value>)>,
-    /// What is known of the status that was written, if one was.
-    pub(crate) status: Option<StatusWritten>,
+    /// Its status, if that was written.
+    pub(crate) last_status: Option<LastStatus>,
     /// When to look again in any case.
     pub(crate) wake: Option<Timestamp>,
     /// Calls to metric providers to make.
@@ -238,7 +225,7 @@ impl Worker {
         done.wake = plan.wake;
         let (is_settled, has_status) = (plan.is_settled && is_seen, plan.status.is_some());
         self.carry_out(subject, plan, done).await?;
-        let is_told = done.status.is_some() == has_status;
+        let is_told = done.last_status.is_some() == has_status;
         let version = subject.version_after(done).filter(|_| is_settled && is_told);
         done.settled =
             version.map(|version| Settled { version, awaited: BTreeSet::new(), until: done.wake });
@@ -355,7 +342,7 @@ impl Worker {
             plan.status = None;
         }
         let Plan { writes, status, events, .. } = plan;
-        let is_answer = status.as_ref().map(answers_a_change);
+        let telling = status.as_ref().map(Telling::of);
         let before = done.written.len();
         for (place, write) in writes.into_iter().chain(status).enumerate() {
             let write = following(write, &done.written[before..]);
@@ -365,10 +352,8 @@ impl Worker {
                 return Err(failure);
             }
         }
-        done.status = is_answer.map(|is_answer| match is_answer {
-            true => StatusWritten::AsAnswer,
-            false => StatusWritten::At(self.clock.now()),
-        });
+        let last = |telling| LastStatus::of(telling, subject.last_status, self.clock.now());
+        done.last_status = telling.map(last);
         self.emit(subject, events.iter());
         Ok(())
     }
@@ -376,7 +361,7 @@ impl Worker {
     /// Until when a status waits that tells little, soon after the last one. What an event tells is told again
     /// until the status says so, but for an event that a write is behind.
     fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
-        let later = subject.status_at?.checked_add(LITTLE_EVERY).ok()?;
+        let later = subject.last_status?.little_from();
         let is_little = plan.tells_little && plan.status.is_some();
         let is_told_once = plan.events.iter().all(|event| event.after.is_some());
         (is_little && is_told_once && later > self.clock.now()).then_some(later)
@@ -513,11 +498,6 @@ impl Subject {
         let failed = self.told.as_ref().and_then(|told| told.target.as_deref());
         failed == Some(&self.key.object())
     }
-}
-
-/// Whether a status says that another specification was seen.
-fn answers_a_change(status: &Write) -> bool {
-    matches!(status, Write::Patch { body, .. } if body["status"].get("observedGeneration").is_some())
 }
 
 /// A write that rests on what an earlier one of the same plan has made of its object: nobody else has changed

@@ -28,6 +28,7 @@ mod http_caller;
 mod interest;
 mod job;
 mod key;
+mod last_status;
 mod lease;
 mod metered;
 mod metrics;
