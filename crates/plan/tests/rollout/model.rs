@@ -381,19 +381,11 @@ impl World {
 
     /// Carries out the first `cut` writes of a plan, the status counting as the last.
     pub(crate) fn carry_out(&mut self, plan: &Plan, cut: usize) {
-        let mut versions = BTreeMap::<_, String>::new();
         for write in plan.writes.iter().chain(&plan.status).take(cut) {
-            let target = write.target();
-            let key = (target.kind.clone(), target.name.clone());
-            let write = match versions.get(&key) {
-                Some(version) => write.clone().resting_on(version),
-                None => write.clone(),
-            };
+            let is_first = plan.writes.iter().all(|w| w == write || w.target() != write.target());
+            let version = self.rollout()["metadata"]["resourceVersion"].as_str().unwrap();
+            let write = if is_first { write.clone() } else { write.clone().resting_on(version) };
             assert!(self.write(&write), "a write failed: {write:#?}");
-            if let Some(object) = self.objects.get(&key) {
-                let version = object["metadata"]["resourceVersion"].as_str().unwrap();
-                versions.insert(key, version.to_owned());
-            }
             self.check_service();
         }
         if cut >= plan.writes.len() + plan.status.iter().count() {
