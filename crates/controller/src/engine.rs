@@ -247,11 +247,12 @@ impl Engine {
         }
     }
 
-    /// Whether a specification is another than the one that was seen last.
+    /// Whether a rollout asks for something else than when it was seen last. Of the kinds that are looked at only
+    /// its generation leaves the status out.
     fn is_asked_anew(&self, changed: &Changed) -> bool {
-        let now = self.cache.get(changed.kind, &changed.name);
+        let now = self.cache.get(Kind::Rollout, &changed.name);
         let before = changed.before.as_ref().and_then(|before| before.generation);
-        now.is_some_and(|now| now.generation != before)
+        changed.kind == Kind::Rollout && now.is_some_and(|now| now.generation != before)
     }
 
     /// Records updates that were seen to end. What had ended when it was first seen was recorded by the
@@ -332,7 +333,7 @@ impl Engine {
     /// What says that a look would decide nothing.
     fn settled(&self, key: &Key) -> Option<&Settled> {
         let settled = self.settled.get(key).filter(|_| !self.stirred.contains(key))?;
-        let version = self.cache.find(&key.object())?.version.as_ref()?;
+        let version = self.cache.get(key.kind(), key.name())?.version.as_ref()?;
         let is_early = settled.until.is_none_or(|until| self.clock.now() < until);
         // Calls that were forgotten with the lease are made again by a look.
         let is_awaited =
@@ -364,7 +365,7 @@ impl Engine {
     }
 
     fn subject(&self, key: &Key) -> Subject {
-        let entry = self.cache.find(&key.object());
+        let entry = self.cache.get(key.kind(), key.name());
         let identity = Identity {
             uid: entry.and_then(|entry| entry.uid.clone()),
             resource_version: entry.and_then(|entry| entry.version.clone()),
