@@ -56,7 +56,9 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     (observed.templates, observed.cluster_templates) = templates(cache, namespace, &mut wanted);
     experiments(cache, name, &mut wanted, &mut observed);
     for service in &wanted.services {
-        observed.services.insert(service.clone(), self::service(cache, namespace, service));
+        observed
+            .services
+            .insert(service.clone(), self::service(cache, &Name::new(namespace, service)));
         observed.endpoints.insert(service.clone(), endpoints(cache, namespace, service));
     }
     observed.services.extend(managed(cache, name, rollout));
@@ -139,9 +141,7 @@ fn managed(cache: &Cache, name: &Name, rollout: &Rollout) -> Vec<(String, Option
         return Vec::new();
     }
     let held = cache.in_group(Kind::Service, &name.namespace, &name.name);
-    let found =
-        |(name, _): (&Name, _)| (name.name.clone(), service(cache, &name.namespace, &name.name));
-    held.map(found).collect()
+    held.map(|(name, _)| (name.name.clone(), service(cache, name))).collect()
 }
 
 fn draw_in(spec: Option<&AnalysisTemplateSpec>, wanted: &mut Reads) {
@@ -157,8 +157,8 @@ fn object(cache: &Cache, target: &ObjectRef) -> Option<Kept> {
     cache.object(Kind::of(target)?, &target.into())
 }
 
-fn service(cache: &Cache, namespace: &str, name: &str) -> Option<Service> {
-    match cache.object(Kind::Service, &Name::new(namespace, name))? {
+fn service(cache: &Cache, name: &Name) -> Option<Service> {
+    match cache.object(Kind::Service, name)? {
         Kept::Service(service) => Some(Arc::unwrap_or_clone(service)),
         _ => None,
     }

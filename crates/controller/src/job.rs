@@ -26,7 +26,7 @@ use clock::Clock;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use plan::{
-    analysis_run::{self, Answers, MeasurementCall},
+    analysis_run::{self, AnalysisPlan, Answers, MeasurementCall},
     broken, laws,
     rollout::failure,
 };
@@ -226,9 +226,9 @@ impl Worker {
         let (is_settled, has_status) = (plan.is_settled && is_seen, plan.status.is_some());
         self.carry_out(subject, plan, done).await?;
         let is_told = done.last_status.is_some() == has_status;
-        let version = subject.version_after(done).filter(|_| is_settled && is_told);
-        done.settled =
-            version.map(|version| Settled { version, awaited: BTreeSet::new(), until: done.wake });
+        if is_settled && is_told {
+            done.settle(subject, BTreeSet::new());
+        }
         Ok(())
     }
 
@@ -261,27 +261,25 @@ impl Worker {
         secrets::read(&self.writer, &self.surroundings, &mut measuring.observed).await?;
         let answers = std::mem::take(&mut measuring.answers);
         let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();
-        let planned = loop {
+        let (calls, is_settled) = loop {
             let (observed, answers, now) = (&measuring.observed, answers.clone(), self.clock.now());
-            let mut planned = caught(|| self.planner.analysis_run(observed, answers, now))?;
-            done.wake = planned.plan.wake;
-            let before = done.written.len();
-            let outcome = self.carry_out(subject, std::mem::take(&mut planned.plan), done).await;
+            let AnalysisPlan { plan, calls } =
+                caught(|| self.planner.analysis_run(observed, answers, now))?;
+            done.wake = plan.wake;
+            let (before, is_settled) = (done.written.len(), plan.is_settled);
+            let outcome = self.carry_out(subject, plan, done).await;
             if !is_planned_around(&outcome, &mut measuring.observed.refused) {
                 outcome?;
-                break planned;
+                break (calls, is_settled);
             }
             self.see_jobs(&done.written[before..], &mut measuring.observed.jobs).await?;
         };
-        let mut awaited = measuring.observed.in_flight;
-        awaited.extend(planned.calls.iter().map(|call| call.metric.clone()));
-        let (version, until) = (subject.version_after(done), done.wake);
-        done.settled = version.filter(|_| planned.is_settled).map(|version| Settled {
-            version,
-            awaited,
-            until,
-        });
-        done.calls = planned.calls;
+        if is_settled {
+            let mut awaited = measuring.observed.in_flight;
+            awaited.extend(calls.iter().map(|call| call.metric.clone()));
+            done.settle(subject, awaited);
+        }
+        done.calls = calls;
         done.used = used;
         Ok(())
     }
@@ -479,6 +477,14 @@ impl Worker {
             Some(write) => self.writer.write(&write).await.map(drop),
             None => Ok(()),
         }
+    }
+}
+
+impl Done {
+    /// Notes that the next look at `subject` would find it as it was left, while these answers are awaited.
+    fn settle(&mut self, subject: &Subject, awaited: BTreeSet<String>) {
+        let (version, until) = (subject.version_after(self), self.wake);
+        self.settled = version.map(|version| Settled { version, awaited, until });
     }
 }
 

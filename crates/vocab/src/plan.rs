@@ -21,7 +21,7 @@ pub struct Plan {
     /// written a little later, together with what follows.
     pub tells_little: bool,
     /// Whether a look at what this leaves behind would plan nothing before `wake`, as long as nobody else
-    /// changes anything.
+    /// changes anything and no call is answered.
     pub is_settled: bool,
     /// What happened, for people; emitted after the writes.
     pub events: Vec<Event>,

@@ -75,7 +75,7 @@ fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
     }
     for (name, entry) in cache.in_namespace(Kind::Service, namespace) {
         if is_own(entry) || wanted.services.contains(&name.name) {
-            observed.services.extend(service(cache, namespace, &name.name));
+            observed.services.extend(service(cache, name));
         }
     }
     for (name, entry) in cache.in_namespace(Kind::AnalysisRun, namespace) {

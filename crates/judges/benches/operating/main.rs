@@ -102,6 +102,12 @@ fn wrongs() -> impl Iterator<Item = Wrong> {
 /// A judge, a world, and how often the one is wrong in the other.
 type Special = (&'static str, &'static str, fn() -> u64);
 
+impl Wrong {
+    fn counted((judge, family, hits): Special) -> Self {
+        Self { judge, family, hits: hits() }
+    }
+}
+
 fn special_rates() -> impl Iterator<Item = Wrong> {
     let storm = || {
         let judge = RateJudge::new(retries()).unwrap();
@@ -118,7 +124,7 @@ fn special_rates() -> impl Iterator<Item = Wrong> {
         ("rate, wrong pass", families::AT_PASS_RATIO.name, passed),
         ("rate, ratio outside", families::AT_PASS_RATIO.name, outside),
     ];
-    all.into_iter().map(|(judge, family, hits)| Wrong { judge, family, hits: hits() })
+    all.into_iter().map(Wrong::counted)
 }
 
 fn other_judges() -> impl Iterator<Item = Wrong> {
@@ -195,7 +201,7 @@ fn special_quantiles() -> impl Iterator<Item = Wrong> {
         ("p99, ratio outside", tails::AT_PASS_RATIO.name, outside),
         ("p99, bounds of both", "constant, 200 looks", bounds),
     ];
-    all.into_iter().map(|(judge, family, hits)| Wrong { judge, family, hits: hits() })
+    all.into_iter().map(Wrong::counted)
 }
 
 fn p99(settings: Settings) -> Unbounded {

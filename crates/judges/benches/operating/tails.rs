@@ -27,7 +27,10 @@ const MEANS: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
 /// edge, as far as that can be.
 pub fn unfair(world: &mut World, id: u64, canary: (u64, f64), stable: u64) -> QuantileInterval {
     let canary = slow(world, canary.0, canary.1);
-    let stable = slow(world, stable, 1.0);
+    interval(id, canary, slow(world, stable, 1.0))
+}
+
+fn interval(id: u64, canary: Slow, stable: Slow) -> QuantileInterval {
     QuantileInterval { id: IntervalId(id), edges: EDGES.to_vec(), canary, stable }
 }
 
@@ -155,8 +158,7 @@ pub const RETRY_STORM: Family<QuantileInterval> = Family {
     interval: |world, id| {
         world.storm(id);
         let (canary, stable) = (world.with_retries(50), world.with_retries(450));
-        let (canary, stable) = (timed_out(canary), timed_out(stable));
-        QuantileInterval { id: IntervalId(id), edges: EDGES.to_vec(), canary, stable }
+        interval(id, timed_out(canary), timed_out(stable))
     },
 };
 

@@ -132,9 +132,6 @@ pub struct AnalysisPlan {
     pub plan: Plan,
     /// Calls to perform at the same time, after the writes; their answers go to [`absorb`].
     pub calls: Vec<MeasurementCall>,
-    /// Whether nothing is decided about the run as this plan leaves it before an answer comes or the plan's
-    /// time to wake.
-    pub is_settled: bool,
 }
 
 /// The answers to calls that were performed.

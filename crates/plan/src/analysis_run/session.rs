@@ -130,17 +130,16 @@ impl<'a> Session<'a> {
         self.trim();
         let (wake, reasons) = self.waits();
         let has_jobs = self.prepared.metrics.iter().any(|metric| metric.provider.job.is_some());
-        let is_settled = !has_jobs && !self.status.phase.completed();
         let plan = Plan {
             writes: self.writes,
             status: patch::status(run, &self.status),
             tells_little: false,
-            is_settled: false,
+            is_settled: !has_jobs && !self.status.phase.completed(),
             events: told,
             reasons,
             wake,
         };
-        AnalysisPlan { plan, calls: self.calls, is_settled }
+        AnalysisPlan { plan, calls: self.calls }
     }
 
     fn due(&self) -> impl Iterator<Item = (usize, Next)> {

@@ -232,17 +232,12 @@ fn is_rescaled(subject: &Subject<'_>) -> bool {
     !first && !changed && !subject.status.abort && !subject.is_halted() && subject.has_stale_size()
 }
 
-/// What only puts something in place; the rollout's own object is written once, be it here or there.
+/// What only puts something in place.
 fn prepared(subject: &Subject<'_>, draft: Draft) -> Outcome {
-    let target = subject.target();
-    let written = draft
-        .writes
-        .iter()
-        .any(|write| matches!(write, Write::Patch { target: found, .. } if *found == target));
     let reasons = subject.status.reasons.clone();
     let Draft { writes, events, wake, status, .. } = draft;
     let outcome = Outcome { writes, events, reasons, wake, ..Outcome::default() };
-    if written { outcome } else { outcome.with_status(subject.rollout, status) }
+    outcome.with_status(subject.rollout, status)
 }
 
 /// Says what is wrong with the specification and changes nothing else.

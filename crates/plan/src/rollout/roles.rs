@@ -29,16 +29,22 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
         let role = role_of(subject, set).cloned().unwrap_or_default();
         let before = set.role();
         let own = own_metadata(subject, set, &before);
-        let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-        let metadata = template.and_then(|template| template.metadata.clone()).unwrap_or_default();
         // Pods first: the note on the ReplicaSet says that those that were seen are done.
         change_pods(subject, set, &metadata_patch(&of_any(subject, &before), &role, &own), draft);
-        let change = metadata_patch(&before, &role, &own);
-        // What a version has of its own is not noted, for it is not to be taken away when the role goes.
-        if before != role && !carries(&metadata, &change) {
-            change_set(set, &role, &change, draft);
+        if before != role {
+            let change = metadata_patch(&before, &role, &own);
+            // What a version has of its own is not noted, for it is not to be taken away when the role goes.
+            if !carries(&template_metadata(set), &change) {
+                change_set(set, &role, &change, draft);
+            }
         }
     }
+}
+
+/// What the pods of a ReplicaSet begin with.
+fn template_metadata(set: &ReplicaSet) -> ObjectMeta {
+    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    template.and_then(|template| template.metadata.clone()).unwrap_or_default()
 }
 
 /// Everything that a pod may carry because of a role, be it one of before.

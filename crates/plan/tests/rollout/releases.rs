@@ -51,7 +51,8 @@ fn judged() -> World {
     world
 }
 
-fn run_name(world: &World, step: &str) -> String {
+/// The name of the run of a step of the second version, as it ends.
+pub(crate) fn run_name(world: &World, step: &str) -> String {
     format!("shop-{}-2-{step}", world.hash_of("v2"))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     model::{World, routed},
+    releases::run_name,
     stories::judged_world,
 };
 use serde_json::json;
@@ -18,16 +19,11 @@ fn world() -> World {
     world
 }
 
-/// The name of the run of a step, as it ends.
-fn run(world: &World, end: &str) -> String {
-    format!("shop-{}-2-{end}", world.hash_of("v2"))
-}
-
 #[track_caller]
 fn check_runs(world: &World, ends: &[&str]) {
     let runs = world.objects.keys().filter(|(kind, _)| kind == "AnalysisRun");
     let names: Vec<String> = runs.map(|(_, name)| name.clone()).collect();
-    let expected: Vec<String> = ends.iter().map(|end| run(world, end)).collect();
+    let expected: Vec<String> = ends.iter().map(|end| run_name(world, end)).collect();
     assert_eq!(names, expected);
 }
 
@@ -47,7 +43,7 @@ fn a_run_that_the_status_lost_is_taken_up_again() {
     forget(&mut world);
     world.settle();
     check_runs(&world, &["1"]);
-    assert_eq!(judging(&world), run(&world, "1"));
+    assert_eq!(judging(&world), run_name(&world, "1"));
 }
 
 #[test]
@@ -60,15 +56,15 @@ fn a_run_that_asks_something_else_keeps_its_name_and_is_ended() {
     world.put("AnalysisTemplate", template);
     world.settle();
     check_runs(&world, &["1", "1.1"]);
-    assert_eq!(judging(&world), run(&world, "1.1"));
-    assert_eq!(world.get("AnalysisRun", &run(&world, "1"))["spec"]["terminate"], true);
+    assert_eq!(judging(&world), run_name(&world, "1.1"));
+    assert_eq!(world.get("AnalysisRun", &run_name(&world, "1"))["spec"]["terminate"], true);
 }
 
 #[test]
 fn the_newest_runs_are_kept_as_many_as_the_limit_says() {
     let mut world = world();
     for step in ["1", "2", "3"] {
-        world.verdicts.insert(run(&world, step), "Successful");
+        world.verdicts.insert(run_name(&world, step), "Successful");
         world.settle();
     }
     check_runs(&world, &["2", "3"]);
