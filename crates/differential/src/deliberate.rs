@@ -15,8 +15,8 @@ pub struct Deliberate {
     pub name: &'static str,
     /// Why it is meant.
     pub reason: &'static str,
-    /// A seed that shows it.
-    pub seed: u64,
+    /// Seeds that show it: one, or some of which each shows it at times.
+    pub seeds: &'static [u64],
     applies: fn(&Situation<'_>) -> bool,
 }
 
@@ -36,7 +36,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "weight-of-nothing",
         reason: "the peer tells of a weight, with a sentence that breaks off, when only a hash changed",
-        seed: 12,
+        seeds: &[12],
         applies: |at| {
             at.is_the_peers_alone()
                 && at.says(&["TrafficWeightUpdated: Traffic weight updated "])
@@ -46,7 +46,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "running-before-judged",
         reason: "a run is running here from its first question on; the peer's status is empty until that is answered",
-        seed: 12,
+        seeds: &[12],
         applies: |at| {
             at.is_of(&["events.Rollout "])
                 && at.tells("AnalysisRun")
@@ -56,19 +56,19 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "why-so-judged",
         reason: "a metric's message says which value met or missed which condition; the peer has none",
-        seed: 12,
+        seeds: &[12],
         applies: |at| at.is_verdict_of_metric() && at.is_ours_alone(),
     },
     Deliberate {
         name: "told-too-often",
         reason: "the peer's library combines what is told of one object beyond ten alike and drops it beyond 25 in all; we drop beyond as many, but for warnings and the end of a release",
-        seed: 67,
+        seeds: &[67],
         applies: |at| at.is_dropped(),
     },
     Deliberate {
         name: "delay-of-zero",
         reason: "if scaleDownDelaySeconds is 0 the peer neither takes old pods nor gives them a time to go, so that they stay for ever",
-        seed: 112,
+        seeds: &[112],
         applies: |at| {
             *at.case.of_strategy("scaleDownDelaySeconds") == 0
                 && (at.counts_pods()
@@ -84,7 +84,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "whole-by-weight",
         reason: "without steps, and when promoted fully, all weight goes to the new version before its pods count as stable; the peer leaves the weight and swaps what the services lead to under their users",
-        seed: 67,
+        seeds: &[67],
         applies: |at| {
             at.case.kind == Kind::Nginx
                 && at.says(&["TrafficWeightUpdated", "PatchingCanaryIngress"])
@@ -95,7 +95,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "kept-after-abort",
         reason: "with abortScaleDownDelaySeconds 0 the pods stay up, as the peer's documentation says; there a routed canary loses them, for its weight is 0",
-        seed: 89,
+        seeds: &[89],
         applies: |at| {
             at.case.kind == Kind::Nginx
                 && *at.case.of_strategy("abortScaleDownDelaySeconds") == 0
@@ -106,7 +106,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "kept-when-overtaken",
         reason: "a routed version that another one overtakes keeps its pods for scaleDownDelaySeconds: proxies may not know of the route yet; the peer takes them at once",
-        seed: 70,
+        seeds: &[70],
         applies: |at| {
             let kept = at.kept_longer();
             let is_of_kept = kept.iter().any(|version| at.says(&[version.as_str()]));
@@ -129,7 +129,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "held-when-inconclusive",
         reason: "an inconclusive analysis holds the steps, and so the weight, until somebody decides; the peer holds only the number of pods and goes on through steps that need no others; and how far either had come when the analysis ended is a matter of moments",
-        seed: 63,
+        seeds: &[63],
         applies: |at| {
             let is_over = at.was_inconclusive() && at.tells_of_overtaken_set();
             let is_held = at.is_inconclusive()
@@ -149,7 +149,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "heard-although-inconclusive",
         reason: "who promotes fully or asks for another version has decided; where the number of pods changed meanwhile the peer does nothing but scale (rollout/context.go:79), which the inconclusive analysis forbids (rollout/canary.go:418), and so takes notice of nothing",
-        seed: 154,
+        seeds: &[154],
         applies: |at| {
             let is_more_by_peer = at.is_event() && at.is_told_more_by_peer();
             at.is_resized()
@@ -161,7 +161,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "promoted-before-the-time",
         reason: "promoting ends a pause with autoPromotionSeconds; the peer forgets it within that look and pauses anew",
-        seed: 206,
+        seeds: &[206],
         applies: |at| {
             at.case.of_strategy("autoPromotionSeconds").as_i64() > Some(0)
                 && *at.case.of_strategy("autoPromotionEnabled") != false
@@ -172,7 +172,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "kept-version-at-full-size",
         reason: "going back to a version whose pods are still kept is immediate; the peer first shrinks them to previewReplicaCount, and then knows no more that they were kept",
-        seed: 181,
+        seeds: &[181],
         applies: |at| {
             !at.case.of_strategy("previewReplicaCount").is_null()
                 && at.case.asks_for_a_former_version()
@@ -187,7 +187,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "resized-after-abort",
         reason: "another number of pods gives an aborted canary none; with dynamicStableScale the peer sizes it by the pods that stable lacks for a moment (utils/replicaset/canary.go:386), and takes them again",
-        seed: 1113,
+        seeds: &[1113],
         applies: |at| {
             *at.case.of_strategy("dynamicStableScale") == true
                 && at.is_resized()
@@ -199,7 +199,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "deadline-of-nothing",
         reason: "a ReplicaSet without pods needs no time at which they go; the peer leaves it where an abort took them",
-        seed: 147,
+        seeds: &[147],
         applies: |at| {
             at.says(&["scale-down-deadline"]) && at.is_the_peers_alone() && at.is_of_empty_set()
         },
@@ -207,19 +207,19 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "says-what-is-awaited",
         reason: "after half a minute without progress the message goes on to name what is awaited",
-        seed: 1003,
+        seeds: &[1003],
         applies: |at| at.is_longer_message() || at.says_what_experiment_awaits(),
     },
     Deliberate {
         name: "in-other-strides",
         reason: "how many pods go at once without a router depends on how many became available between two looks; the peer differs from itself",
-        seed: 1017,
+        seeds: &[1017],
         applies: |at| at.case.kind == Kind::Canary && at.is_scaled_by_both(),
     },
     Deliberate {
         name: "ingress-at-once",
         reason: "the first deployment has its canary Ingress at once, with weight 0; the peer makes it once a version is stable",
-        seed: 1002,
+        seeds: &[1002],
         applies: |at| {
             at.case.kind == Kind::Nginx
                 && at.is_of(&["reasonsInOrder"])
@@ -229,7 +229,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "made-last",
         reason: "the condition names the ReplicaSet that was made last; the peer's sticks to the one before where no other reason came in between (rollout/sync.go:257), and so does the time from which its deadline counts",
-        seed: 1024,
+        seeds: &[1024],
         applies: |at| {
             let (peer, ours) = at.difference.texts();
             at.is_of(&["rollout.status.conditions.Progressing.message"])
@@ -239,13 +239,13 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "all-problems-at-once",
         reason: "the peer names the first thing that is wrong with a specification, we name all",
-        seed: 1009,
+        seeds: &[1009],
         applies: |at| at.names_more_problems(),
     },
     Deliberate {
         name: "told-of-experiments-twice",
         reason: "the peer looks at an experiment or a run again before it sees its own status, and tells the same twice",
-        seed: 1007,
+        seeds: &[1007],
         applies: |at| {
             at.is_of(&["events.Experiment ", "events.AnalysisRun "]) && at.is_told_again_by_peer()
         },
@@ -253,7 +253,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "workload-is-noted",
         reason: "noting the generation of a Deployment on the rollout makes the peer write the present revision into revision-history, and a conflict with that write loses the event of the new ReplicaSet",
-        seed: 1019,
+        seeds: &[1019],
         applies: |at| {
             let is_lost = at.tells("NewReplicaSetCreated") && at.is_ours_alone();
             !at.case.rollout()["spec"]["workloadRef"].is_null()
@@ -263,7 +263,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "kept-service-while-invalid",
         reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version",
-        seed: 1016,
+        seeds: &[1016],
         applies: |at| {
             let is_given_back = at.tells("SwitchService")
                 && at.says(&[" from '' to "])
@@ -275,7 +275,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "service-to-and-fro",
         reason: "an aborted canary's service is led to stable once; as long as the canary has pods the peer leads it to them first and to stable then, at every look",
-        seed: 1113,
+        seeds: &[1113, 1204],
         applies: |at| {
             at.case.kind == Kind::Nginx
                 && at.tells("SwitchService")
@@ -286,7 +286,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "value-as-written",
         reason: "a duration that cannot be read is shown as it is written; the peer shows -1",
-        seed: 1021,
+        seeds: &[1021],
         applies: |at| {
             let (peer, ours) = at.difference.texts();
             ours.contains(UNREADABLE) && peer.replace("Invalid value: -1:", UNREADABLE) == ours
@@ -295,37 +295,37 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "weights-of-a-former-strategy",
         reason: "blue-green has no weights; the peer carries those of the canary before along, and keeps the pods of the versions they name for ever",
-        seed: 1005,
+        seeds: &[1005],
         applies: |at| at.becomes_blue_green() && at.is_about_kept_weights(),
     },
     Deliberate {
         name: "roles-of-a-former-strategy",
         reason: "metadata of a part that no pod plays any more goes; the peer looks after it only where the present strategy asks for some",
-        seed: 1019,
+        seeds: &[1019],
         applies: |at| (at.becomes_blue_green() || at.becomes_canary()) && at.is_about_roles(),
     },
     Deliberate {
         name: "stable-until-whole",
         reason: "when blue-green takes the place of a canary under an update, users stay where they are until the new version is whole; the peer takes it for the first version of all while the active service leads to every pod, and calls it stable without one",
-        seed: 1022,
+        seeds: &[1022],
         applies: |at| at.becomes_blue_green() && at.is_about_early_promotion(),
     },
     Deliberate {
         name: "experiment-is-judged-twice",
         reason: "the peer looks at an experiment again before it sees its own status, and makes an analysis run that has ended meanwhile once more, which it then waits for",
-        seed: 1007,
+        seeds: &[1007],
         applies: |at| at.is_of_second_run(),
     },
     Deliberate {
         name: "analysis-in-other-strides",
         reason: "which phases of an experiment's analysis are told depends on when it is looked at",
-        seed: 1020,
+        seeds: &[1020],
         applies: |at| at.is_of(&["events.Experiment "]) && at.says(&["' transitioned from "]),
     },
     Deliberate {
         name: "good-news-is-no-warning",
         reason: "what becomes of an experiment's analysis is told on the rollout as a warning where it is bad news; the peer warns of everything, and which phases it tells depends on when it looks",
-        seed: 1032,
+        seeds: &[1032],
         applies: |at| {
             at.is_of(&["events.Rollout Warning AnalysisRun", "events.Rollout Normal AnalysisRun"])
                 && at.says(&[": AnalysisRun '"])
@@ -335,13 +335,13 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "one-inconclusive-experiment",
         reason: "while a rollout is paused by an inconclusive experiment none is made; the peer forgets the one that ended so, and makes one after the other",
-        seed: 1017,
+        seeds: &[1017],
         applies: |at| at.pauses_for_experiment() && at.is_about_experiments(),
     },
     Deliberate {
         name: "experiment-of-another-hash",
         reason: "an experiment has the hash of its version in its name and labels; the peer works one out of the template again (rollout/experiment.go:29), which after an undo has what the API server filled in, and is no version's",
-        seed: 1156,
+        seeds: &[1156],
         applies: |at| {
             at.case.goes_back()
                 && at.is_about_experiments()
@@ -351,7 +351,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "experiment-of-a-skipped-step",
         reason: "going back within rollbackWindow skips every step; the peer makes the experiment of the first one before it notices (rollout/canary.go:368 looks for its pods first, :377 at the next look does not)",
-        seed: 1074,
+        seeds: &[1074],
         applies: |at| {
             !at.case.rollout()["spec"]["rollbackWindow"].is_null()
                 && at.case.asks_for_a_former_version()
@@ -362,7 +362,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "analyses-that-never-began",
         reason: "an experiment that fails before its analyses begin shows none; the peer shows them without a name and a phase",
-        seed: 1037,
+        seeds: &[1037],
         applies: |at| {
             let peer = at.difference.peer.as_ref().map(Value::to_string).unwrap_or_default();
             at.is_of(&["experiments."])
@@ -373,25 +373,25 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "end-of-an-ended-analysis",
         reason: "an experiment that is over shows how its analyses ended; the peer looks no more (experiments/experiment.go:499), takes one without a phase for a success (assessAnalysisRuns) and shows it as under way for ever",
-        seed: 1000,
+        seeds: &[1000],
         applies: |at| at.is_of_ended_analysis(),
     },
     Deliberate {
         name: "failed-at-once",
         reason: "a run ends with the first metric that fails, or when it is ended, though others were asked at the same time; the peer waits for every answer of that look (analysis/analysis.go:428), however slow",
-        seed: 1011,
+        seeds: &[1009, 1011, 1173],
         applies: |at| at.is_of_unawaited_measurement(),
     },
     Deliberate {
         name: "required-is-enough",
         reason: "an experiment is over when the analyses that are required have succeeded; with another one under way the peer's stays as it is for ever (experiments/experiment.go:641), and so does the step",
-        seed: 1091,
+        seeds: &[1091],
         applies: |at| at.is_held_by_unrequired_analysis(),
     },
     Deliberate {
         name: "hash-of-its-own",
         reason: "an experiment that is made again gets hashes of its own, so that its pods do not pass for those of the one before",
-        seed: 1032,
+        seeds: &[1032],
         applies: |at| {
             at.ours["experiments"].to_string().contains("collisionCount")
                 && (at.says(&["<trial ", "collisionCount", "rollouts-pod-template-hash"])
@@ -401,7 +401,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "resumed-then-completed",
         reason: "that a rollout goes on is told before what comes of it; the peer tells it at the end of that look",
-        seed: 152,
+        seeds: &[152],
         applies: |at| {
             at.is_of(&["reasonsInOrder"])
                 && untold(at.peer, &["RolloutResumed"]) == untold(at.ours, &["RolloutResumed"])
@@ -410,7 +410,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "rolled-back-fast",
         reason: "going back to a version whose pods are kept is called what it is; the peer takes the time they have as soon as they are wanted, and when they are not there at that look knows no more that they were kept",
-        seed: 1015,
+        seeds: &[1015],
         applies: |at| {
             let called = if at.is_told_more_by_peer() {
                 ": Completed blue-green update"
@@ -425,7 +425,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "kept-pods-excuse-nothing",
         reason: "a release that is stuck is past its deadline, whether or not pods of another version are kept",
-        seed: 352,
+        seeds: &[352],
         applies: |at| {
             let reason = &at.ours["rollout"]["status"]["conditions"]["Progressing"]["reason"];
             *reason == "ProgressDeadlineExceeded"
@@ -440,7 +440,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "judged-meanwhile",
         reason: "being judged before or after the switch is no lack of progress; to the peer only the steps of a canary are (rollout/sync.go:799)",
-        seed: 1222,
+        seeds: &[1222],
         applies: |at| {
             at.is_judged_past_deadline()
                 && at.is_of(&[
@@ -451,9 +451,15 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        name: "completed-although-inconclusive",
+        reason: "an inconclusive analysis holds a release until somebody decides; the peer holds no more than scaling (rollout/canary.go:418), so that where the last step needs no other pods it takes that step (:404, :308 asks for spec.paused alone), calls the release complete (rollout/sync.go:1277) and drops the pause (:1322)",
+        seeds: &[361, 34_153],
+        applies: |at| at.case.kind != Kind::BlueGreen && at.follows_early_completion(),
+    },
+    Deliberate {
         name: "steps-before-a-pause",
         reason: "steps that an inconclusive analysis held are not told as completed once somebody has promoted fully, aborted or asked for another version; the peer went on through those that need no other pods (rollout/canary.go:418 halts no more than scaling)",
-        seed: 361,
+        seeds: &[895],
         applies: |at| {
             at.tells("RolloutStepCompleted") && at.is_told_more_by_peer() && at.was_inconclusive()
         },
@@ -461,7 +467,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "argument-of-nothing",
         reason: "an argument that leads to no field lets the peer fail at every look without a word, before its status is written; we tell what is missing and go on with the rest",
-        seed: 1003,
+        seeds: &[1003],
         applies: |at| {
             at.is_unseen_by_peer() && at.case.rollout().to_string().contains("spec.nothing")
         },
@@ -469,7 +475,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "end-of-an-early-error",
         reason: "a run that errs before its first measurement has begun and ended; the peer notes neither",
-        seed: 1086,
+        seeds: &[1086],
         applies: |at| {
             at.is_of(&["runs."])
                 && at.says(&[".status.startedAt", ".status.completedAt"])
@@ -479,16 +485,18 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         name: "first-of-two-ends",
-        reason: "where a background analysis errs at once, for a rule for dry runs that fits no metric, and a step's fails, the one that is seen first has the other ended, and of the two the history keeps either",
-        seed: 1009,
+        reason: "where a background analysis errs at once, for a rule for dry runs that fits no metric, and a step's fails, the one that is seen first has the other ended and is why it aborts, and of the two the history keeps either",
+        seeds: &[1009],
         applies: |at| {
-            at.case.kind != Kind::BlueGreen && at.has_rule_for_nothing() && at.is_about_runs()
+            at.case.kind != Kind::BlueGreen
+                && at.has_rule_for_nothing()
+                && (at.is_about_runs() || at.is_which_analysis_aborted())
         },
     },
     Deliberate {
         name: "judged-anew",
         reason: "a retry judges blue-green's new version anew; where that was judged after the switch the peer forgets the abort before users are there again (rollout/analysis.go:194), and aborts at once for the run that failed before",
-        seed: 1086,
+        seeds: &[1086],
         applies: |at| {
             at.case.kind == Kind::BlueGreen
                 && at.is_pressed(&Action::Retry)
@@ -500,7 +508,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "deadline-told-once",
         reason: "an abort because the deadline has passed is told once; the peer tells it where it decides it (rollout/sync.go:856) and with the conditions",
-        seed: 1205,
+        seeds: &[1205],
         applies: |at| {
             at.tells("RolloutAborted: ReplicaSet \"")
                 && at.says(&["\" has timed out progressing."])
@@ -510,7 +518,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "not-against-itself",
         reason: "no version is kept off its own nodes; the peer works a hash out of the template again (utils/replicaset/replicaset.go:212), which after an undo is no version's, and takes the stable version for another one",
-        seed: 1015,
+        seeds: &[1015],
         applies: |at| {
             let (peer, _) = at.difference.texts();
             !at.case.of_strategy("antiAffinity").is_null()
@@ -522,7 +530,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "undo-with-anti-affinity",
         reason: "undo copies the rule for nodes that was injected into a ReplicaSet; the peer then takes it for a part of the template, and makes a new version",
-        seed: 492,
+        seeds: &[492],
         applies: |at| {
             !at.case.of_strategy("antiAffinity").is_null()
                 && at.case.goes_back()

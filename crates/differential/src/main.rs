@@ -49,7 +49,7 @@ struct Args {
 #[derive(clap::Args)]
 #[group(multiple = false)]
 struct Mode {
-    /// Play the seed of each difference that is meant, which must still show it.
+    /// Play the seeds of each difference that is meant, one of which must still show it.
     #[arg(long, conflicts_with = "seeds")]
     rows: bool,
     /// Play half of each case with the peer, hand it over to ours, and back.
@@ -153,7 +153,7 @@ async fn run(args: &Args) -> Result<(String, bool), StageError> {
 /// The seeds that are asked for, each once.
 fn wanted(args: &Args) -> BTreeSet<u64> {
     if args.mode.rows {
-        return DELIBERATE.iter().map(|row| row.seed).collect();
+        return DELIBERATE.iter().flat_map(|row| row.seeds).copied().collect();
     }
     args.seeds.iter().cloned().flatten().collect()
 }

@@ -46,7 +46,7 @@ pub struct Outcome {
     pub after: Option<String>,
     /// What differed that should not; the case ends there.
     pub differences: Vec<Difference>,
-    /// What differed on purpose, each place once.
+    /// What differed on purpose, each place once for each entry.
     pub meant: Vec<Meant>,
     /// Whether a side did not become quiet.
     pub restless: bool,
@@ -60,7 +60,9 @@ impl Outcome {
 
     fn note(&mut self, meant: Vec<Meant>) {
         for one in meant {
-            let known = |meant: &Meant| meant.difference.place == one.difference.place;
+            let known = |meant: &Meant| {
+                meant.row == one.row && meant.difference.place == one.difference.place
+            };
             if !self.meant.iter().any(known) {
                 self.meant.push(one);
             }
@@ -276,4 +278,22 @@ pub(crate) async fn clear(stage: &Stage, case: &Case, side: Side) {
 fn is_there(stage: &Stage, case: &Case, side: Side) -> bool {
     let objects = stage.sight.objects(side.name(), &case.name).now;
     objects.iter().any(|object| object["kind"] != "Event")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_that_a_place_needs_is_noted_once() {
+        let meant = |row| Meant {
+            row,
+            difference: Difference { place: "a".to_owned(), peer: None, ours: None },
+        };
+        let mut outcome = Outcome::default();
+        outcome.note(vec![meant("first")]);
+        outcome.note(vec![meant("second"), meant("first")]);
+        assert_eq!(outcome.meant.len(), 2);
+        assert_eq!(outcome.rows(), BTreeSet::from(["first", "second"]));
+    }
 }

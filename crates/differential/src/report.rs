@@ -35,12 +35,13 @@ impl Report {
         self.outcomes.iter().filter(is_meant).count()
     }
 
-    /// The entries of what is meant whose own seed was played through and needs them no more.
+    /// The entries of what is meant whose own seeds were all played through and need them no more.
     pub fn unshown(&self) -> Vec<&'static Deliberate> {
-        let silent = |row: &&Deliberate| {
-            let own = self.outcomes.iter().find(|outcome| outcome.seed == row.seed);
+        let needs_not = |seed: &u64, row: &Deliberate| {
+            let own = self.outcomes.iter().find(|outcome| outcome.seed == *seed);
             own.is_some_and(|own| own.differences.is_empty() && !own.rows().contains(row.name))
         };
+        let silent = |row: &&Deliberate| row.seeds.iter().all(|seed| needs_not(seed, row));
         DELIBERATE.iter().filter(silent).collect()
     }
 
@@ -74,8 +75,10 @@ impl Report {
             let named: Vec<String> = seeds.iter().take(NAMED).map(u64::to_string).collect();
             lines.push(format!("{:5} × {class}\n        seeds {}", seeds.len(), named.join(" ")));
         }
-        let told =
-            |row: &Deliberate| format!("seed {} does not show `{}` any more", row.seed, row.name);
+        let told = |row: &Deliberate| {
+            let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
+            format!("nothing shows `{}` any more, played with seed {}", row.name, seeds.join(" "))
+        };
         lines.extend(self.unshown().into_iter().map(told));
         lines.join("\n")
     }
@@ -129,8 +132,9 @@ mod tests {
     #[test]
     fn a_row_whose_seed_needs_it_no_more_is_told() {
         let row = &DELIBERATE[0];
+        let seed = row.seeds[0];
         let difference = Difference { place: "a".to_owned(), peer: None, ours: None };
-        let mut shown = outcome(row.seed, &[]);
+        let mut shown = outcome(seed, &[]);
         shown.meant = vec![Meant { row: row.name, difference }];
         let json = Report::of(vec![shown.clone(), outcome(1, &[]), outcome(2, &["b"])]).json();
         assert_eq!([&json["equal"], &json["meant"], &json["differing"]], [1, 1, 1]);
@@ -138,9 +142,24 @@ mod tests {
             let unshown = Report::of(outcomes).unshown();
             unshown.into_iter().map(|row| row.name).collect::<Vec<_>>()
         };
-        assert!(names(vec![outcome(row.seed, &[])]).contains(&row.name));
+        assert!(names(vec![outcome(seed, &[])]).contains(&row.name));
         assert!(!names(vec![shown]).contains(&row.name));
-        assert!(names(vec![outcome(row.seed, &["b"])]).is_empty());
+        assert!(names(vec![outcome(seed, &["b"])]).is_empty());
         assert!(names(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_row_of_several_seeds_is_shown_by_any_of_them() {
+        let row = DELIBERATE.iter().find(|row| row.seeds.len() > 1).unwrap();
+        let difference = Difference { place: "a".to_owned(), peer: None, ours: None };
+        let mut outcomes: Vec<_> = row.seeds.iter().map(|seed| outcome(*seed, &[])).collect();
+        let is_told = |outcomes: &[Outcome]| {
+            let unshown = Report::of(outcomes.to_vec()).unshown();
+            unshown.iter().any(|told| told.name == row.name)
+        };
+        assert!(is_told(&outcomes));
+        assert!(!is_told(&outcomes[1..]));
+        outcomes[1].meant = vec![Meant { row: row.name, difference }];
+        assert!(!is_told(&outcomes));
     }
 }

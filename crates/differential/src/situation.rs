@@ -1,5 +1,7 @@
 //! What is known when a difference is judged: the case, the difference, and what both sides look like.
 
+mod inconclusive;
+
 use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
 use actions::Action;
 use api::argo::keys;
@@ -150,6 +152,15 @@ impl Situation<'_> {
             || (self.is_of(&["events.Rollout "]) && self.says(&[" Analysis Run '"]))
     }
 
+    /// Whether it is about which analysis an abort is put down to.
+    pub(crate) fn is_which_analysis_aborted(&self) -> bool {
+        const FAILED: &str = " analysis phase error/failed";
+        let shown = ["rollout.status.message", "rollout.status.conditions.Progressing.message"];
+        let (peer, ours) = self.difference.texts();
+        self.tells("RolloutAborted: ") && self.says(&[FAILED])
+            || self.is_of(&shown) && peer.contains(FAILED) && ours.contains(FAILED)
+    }
+
     /// Whether it is about metadata that pods have for the part they play.
     pub(crate) fn is_about_roles(&self) -> bool {
         self.says(&["ephemeral-metadata", "spec.template.metadata"]) || self.is_of(&["pods.<"])
@@ -206,11 +217,6 @@ impl Situation<'_> {
         self.both().iter().all(|picture| picture["rollout"]["status"]["abort"] == true)
     }
 
-    /// Whether both are paused by an inconclusive analysis.
-    pub(crate) fn is_inconclusive(&self) -> bool {
-        self.both().iter().all(|picture| is_paused(picture, "InconclusiveAnalysisRun"))
-    }
-
     /// Whether blue-green is past its deadline at the peer's alone, while an analysis is under way.
     pub(crate) fn is_judged_past_deadline(&self) -> bool {
         let [peer, ours] = self.both().map(|picture| {
@@ -229,32 +235,6 @@ impl Situation<'_> {
             status["postPromotionAnalysisRunStatus"]["name"].as_str().unwrap_or_default()
         });
         !peer.is_empty() && ours.strip_prefix(peer).is_some_and(|rest| rest.starts_with('.'))
-    }
-
-    /// Whether both told of a pause by an inconclusive analysis.
-    pub(crate) fn was_inconclusive(&self) -> bool {
-        let told = |(line, _): (&str, u64)| line.ends_with("paused (InconclusiveAnalysisRun)");
-        self.both().iter().all(|picture| lines(picture).any(told))
-    }
-
-    /// Whether the peer is paused by an inconclusive analysis and has pods of a time when another number was
-    /// wanted, which it would have to scale before anything else.
-    pub(crate) fn is_stuck_in_scaling(&self) -> bool {
-        let wanted = text_of(&self.peer["rollout"]["spec.replicas"]);
-        let is_stale = |set: &Value| {
-            let noted = &set["annotations"][keys::DESIRED_REPLICAS];
-            set["spec.replicas"] != 0 && !noted.is_null() && text_of(noted) != wanted
-        };
-        let mut sets = self.peer["replicaSets"].as_object().into_iter().flatten();
-        is_paused(self.peer, "InconclusiveAnalysisRun") && sets.any(|(_, set)| is_stale(set))
-    }
-
-    /// Whether another version is wanted or stable here than at the peer's.
-    pub(crate) fn is_heard_here_alone(&self) -> bool {
-        let [peer, ours] = self
-            .both()
-            .map(|picture| ["/currentPodHash", "/stableRS"].map(|place| hash(picture, place)));
-        peer != ours
     }
 
     /// Whether an inconclusive experiment pauses ours, or did.
@@ -336,8 +316,9 @@ impl Situation<'_> {
 
     /// Whether a run has a rule for dry runs that fits none of its metrics.
     pub(crate) fn has_rule_for_nothing(&self) -> bool {
-        let text = |picture: &Value| picture["runs"].to_string();
-        self.both().iter().any(|picture| text(picture).contains("didn't match any metric name(s)"))
+        // The history may have let go of the run that says so; what was told of it stays.
+        let says = |part: &Value| part.to_string().contains("didn't match any metric name(s)");
+        self.both().iter().any(|picture| says(&picture["runs"]) || says(&picture["events"]))
     }
 
     /// Whether it is about an analysis run that ended with an error here.
@@ -423,8 +404,10 @@ impl Situation<'_> {
             let hash = name.split('-').next().and_then(|hash| hash.strip_prefix('<'));
             hash.is_some_and(|hash| hash.starts_with(|first: char| first.is_ascii_digit()))
         };
-        let made =
-            lines(self.peer).filter_map(|(line, _)| line.split_once("Created Experiment 'it-"));
+        // The peer deletes it at a later look, for it belongs to no version; what was told of it stays.
+        let told = ["Created Experiment 'it-", " up ReplicaSet it-<trial "];
+        let made = lines(self.peer)
+            .filter_map(|(line, _)| told.iter().find_map(|told| line.split_once(told)));
         let owned = self.peer["experiments"].as_object().into_iter().flatten();
         let owned = owned.filter(|(_, experiment)| experiment["owners"] != json!([]));
         let mut names = made
@@ -483,14 +466,20 @@ impl Situation<'_> {
         let kept = weights(self.peer);
         let named = ["canary", "stable"].map(|side| kept[side]["podTemplateHash"].as_str());
         let named: Vec<String> = named.into_iter().flatten().map(str::to_owned).collect();
-        let is_deadline = || {
-            self.says(&["scale-down-deadline"]) && named.iter().any(|version| self.says(&[version]))
+        let is_of_named = || named.iter().any(|version| self.says(&[version]));
+        let is_deadline = || self.says(&["scale-down-deadline"]) && is_of_named();
+        // With pods it never goes beyond the history, leaves another its place there, and is taken up again
+        // with its past.
+        let is_left = || {
+            let is_past = self.says(&["revision-history"]) && is_of_named();
+            self.is_the_peers_alone() && (self.is_whole_set() || is_past)
         };
         weights(self.ours).is_null()
             && !kept.is_null()
             && (self.is_of(&["rollout.status.canary"])
                 || self.counts_pods_of(&named)
-                || is_deadline())
+                || is_deadline()
+                || is_left())
     }
 
     /// Whether the peer called a version stable at once, when the strategy was exchanged under an update.
