@@ -7,6 +7,7 @@
 
 use http::{Request, header};
 use kube::{Client, core::ApiResource, core::GroupVersionKind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -75,6 +76,9 @@ pub fn verb(write: &Write) -> &'static str {
 
 const JSON: &str = "application/json";
 
+/// What is spelled out in a part of a path: all but what RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// The path of the collection an object belongs to.
 fn collection(target: &ObjectRef) -> String {
     let plural = plural(target);
@@ -83,13 +87,14 @@ fn collection(target: &ObjectRef) -> String {
     if target.namespace.is_empty() {
         format!("{root}/{version}/{plural}")
     } else {
-        format!("{root}/{version}/namespaces/{}/{plural}", target.namespace)
+        let namespace = utf8_percent_encode(&target.namespace, RESERVED);
+        format!("{root}/{version}/namespaces/{namespace}/{plural}")
     }
 }
 
-/// The path of one object.
+/// The path of one object, whose name stays one part of it whatever it is.
 pub fn path(target: &ObjectRef) -> String {
-    format!("{}/{}", collection(target), target.name)
+    format!("{}/{}", collection(target), utf8_percent_encode(&target.name, RESERVED))
 }
 
 /// The kinds we write all follow the regular plural.
@@ -209,6 +214,19 @@ mod tests {
             "a",
             "/apis/networking.k8s.io/v1/namespaces/a/ingresses/x",
         );
+    }
+
+    #[test]
+    fn a_name_stays_one_part_of_a_path() {
+        for (name, expected) in [
+            ("a.b-1", "a.b-1"),
+            ("?watch=1", "%3Fwatch%3D1"),
+            ("../pods/x", "..%2Fpods%2Fx"),
+            ("a b#c", "a%20b%23c"),
+        ] {
+            let path = path(&ObjectRef::new("batch/v1", "Job", "a", name));
+            assert_eq!(path, format!("/apis/batch/v1/namespaces/a/jobs/{expected}"));
+        }
     }
 
     fn held() -> Precondition {

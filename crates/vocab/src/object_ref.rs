@@ -30,6 +30,13 @@ impl ObjectRef {
         }
     }
 
+    /// Whether there can be such an object: what Kubernetes calls a path segment name is neither empty nor dots,
+    /// and has no slash and no percent sign. What people write into a status or a reference may be anything.
+    pub fn can_exist(&self) -> bool {
+        let is_segment = !matches!(self.name.as_str(), "" | "." | "..");
+        is_segment && !self.name.contains(['/', '%'])
+    }
+
     /// Names the object that `object` is; a part that it does not say is empty.
     pub fn of(object: &Value) -> Self {
         let metadata = &object["metadata"];
@@ -46,6 +53,22 @@ impl fmt::Display for ObjectRef {
             write!(f, "{} {}", self.kind, self.name)
         } else {
             write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_part_of_a_path_names_nothing() {
+        let can_exist = |name| ObjectRef::new("batch/v1", "Job", "shop", name).can_exist();
+        for name in ["web", "web-1.2", "system:node", "?watch=1", "...", " "] {
+            assert!(can_exist(name), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "%2e%2e"] {
+            assert!(!can_exist(name), "{name}");
         }
     }
 }
