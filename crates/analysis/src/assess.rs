@@ -4,7 +4,7 @@
 //!
 //! **Invariant.** A condition that gives no answer is an error; it never counts as success or failure.
 
-use crate::condition::{ConditionError, Measured, holds, simple_comparison};
+use crate::condition::{Condition, ConditionError, Measured, simple_comparison};
 use api::argo::{AnalysisPhase, Metric};
 use jiff::Timestamp;
 
@@ -33,6 +33,28 @@ pub enum AssessError {
     },
 }
 
+/// The conditions of a metric, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    success: Option<Condition>,
+    failure: Option<Condition>,
+}
+
+impl Conditions {
+    /// Those of `metric`, whose arguments are substituted.
+    pub fn of(metric: &Metric) -> Self {
+        let read = |text: &Option<String>| {
+            text.as_deref().filter(|text| !text.is_empty()).map(Condition::of)
+        };
+        Self { success: read(&metric.success_condition), failure: read(&metric.failure_condition) }
+    }
+
+    fn ask_for_nan(&self) -> bool {
+        let conditions = [&self.success, &self.failure];
+        conditions.into_iter().flatten().any(|condition| condition.text().contains("isNaN"))
+    }
+}
+
 /// Judges a value: successful, failed, or inconclusive when neither condition holds.
 ///
 /// With one condition alone its opposite decides; with none every value is a success. What is not a
@@ -42,13 +64,13 @@ pub enum AssessError {
 /// # Errors
 /// [`AssessError`] when a condition gives no answer for this value.
 pub fn assess(
-    metric: &Metric,
+    conditions: &Conditions,
     value: &Measured,
     now: Timestamp,
 ) -> Result<AnalysisPhase, AssessError> {
-    let success = answer("successCondition", metric.success_condition.as_deref(), value, now)?;
-    let failure = answer("failureCondition", metric.failure_condition.as_deref(), value, now)?;
-    if (success.is_some() || failure.is_some()) && value.is_nan() && !asks_for_nan(metric) {
+    let success = answer("successCondition", conditions.success.as_ref(), value, now)?;
+    let failure = answer("failureCondition", conditions.failure.as_ref(), value, now)?;
+    if (success.is_some() || failure.is_some()) && value.is_nan() && !conditions.ask_for_nan() {
         return Ok(AnalysisPhase::Inconclusive);
     }
     Ok(match (success, failure) {
@@ -98,26 +120,19 @@ pub fn finding(metric: &Metric, value: &str, phase: AnalysisPhase) -> String {
 
 fn answer(
     field: &'static str,
-    condition: Option<&str>,
+    condition: Option<&Condition>,
     value: &Measured,
     now: Timestamp,
 ) -> Result<Option<bool>, AssessError> {
-    let Some(condition) = condition.filter(|condition| !condition.is_empty()) else {
-        return Ok(None);
-    };
-    holds(condition, value, now).map(Some).map_err(|cause| {
-        let condition = condition.to_owned();
+    let Some(condition) = condition else { return Ok(None) };
+    condition.holds(value, now).map(Some).map_err(|cause| {
+        let condition = condition.text().to_owned();
         if value.is_nil_or_empty() {
             AssessError::NoData { field, condition }
         } else {
             AssessError::NoAnswer { field, condition, cause }
         }
     })
-}
-
-fn asks_for_nan(metric: &Metric) -> bool {
-    let conditions = [&metric.success_condition, &metric.failure_condition];
-    conditions.into_iter().flatten().any(|condition| condition.contains("isNaN"))
 }
 
 fn opposite(operator: &str) -> &str {
@@ -165,8 +180,8 @@ mod tests {
         value: &Measured,
         expected: Result<AnalysisPhase, &str>,
     ) {
-        let got = assess(&metric(success, failure), value, Timestamp::UNIX_EPOCH)
-            .map_err(|it| it.to_string());
+        let conditions = Conditions::of(&metric(success, failure));
+        let got = assess(&conditions, value, Timestamp::UNIX_EPOCH).map_err(|it| it.to_string());
         assert_eq!(
             got.as_ref().map(|it| *it).map_err(String::as_str),
             expected,

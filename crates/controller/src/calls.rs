@@ -7,7 +7,7 @@
 //! [`CALLS_MAX`] in all.
 
 use crate::{http_caller::HttpCaller, key::Key, metrics::Metrics};
-use plan::analysis_run::{Answers, MeasurementCall};
+use plan::analysis_run::{self, MeasurementCall};
 use providers::Destination;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -107,7 +107,7 @@ impl Calls {
     }
 
     /// The answers that wait for a key's next plan.
-    pub(crate) fn answers(&self, key: &Key) -> Answers {
+    pub(crate) fn answers(&self, key: &Key) -> Vec<analysis_run::Answer> {
         let known = self.known.get(key).into_iter().flatten();
         known.filter_map(|(_, entry)| Some((entry.call.clone(), entry.answer.clone()?))).collect()
     }

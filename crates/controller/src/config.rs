@@ -4,6 +4,7 @@ use crate::{
     cache::Kind,
     events::EventLimit,
     lease::{LEASE_NAME, LeaderElection},
+    metered::Meter,
     pace::Pace,
     planner::{Planner, Product},
     surroundings::Surroundings,
@@ -23,6 +24,9 @@ pub struct ControllerConfig {
     pub identity: String,
     /// How a leader is found.
     pub leader_election: LeaderElection,
+    /// What was laid around the client to count its requests. Each controller has one of its own, and keeps its
+    /// other numbers with it.
+    pub meter: Meter,
     /// Where `/metrics` is served, if at all.
     pub metrics_listen: Option<SocketAddr>,
     /// Where `/healthz` and `/readyz` are served, if at all.
@@ -62,6 +66,7 @@ impl ControllerConfig {
             instance_id: None,
             identity: "ringfence".to_owned(),
             leader_election: LeaderElection::Off,
+            meter: Meter::default(),
             metrics_listen: None,
             health_listen: None,
             generation_form: GenerationForm::Text,

@@ -15,12 +15,10 @@ use crate::{
     http_caller::HttpCaller,
     job::Worker,
     lease::{LeaderElection, LeaseConfig, LeaseKeeper, release},
-    metered::metered,
     metrics::Metrics,
     pace::Throttle,
     writer::Writer,
 };
-use api::argo::keys::{ANALYSIS_RUN_UID, POD_TEMPLATE_HASH};
 use clock::Clock;
 use futures::future::join;
 use kube::Client;
@@ -91,13 +89,7 @@ impl Controller {
         http: Arc<dyn HttpCaller>,
         config: ControllerConfig,
     ) -> Result<ControllerHandle, StartFailed> {
-        let metrics = Arc::new(Metrics::default());
-        // Requests are counted where somebody can read the counts: a client more changes who comes first,
-        // and a rehearsal that is played again must go as it went.
-        let client = match config.metrics_listen {
-            Some(_) => metered(client, Arc::clone(&metrics)),
-            None => client,
-        };
+        let metrics = Arc::clone(config.meter.metrics());
         let (ping, pings) = mpsc::channel(PINGS_MAX);
         let metrics_server = match config.metrics_listen {
             Some(at) => {
@@ -258,9 +250,7 @@ fn watches(
 fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {
     match kind {
         Kind::Rollout | Kind::AnalysisRun | Kind::Experiment => Some(config.instance_selector()),
-        Kind::ReplicaSet | Kind::Pod => Some(POD_TEMPLATE_HASH.to_owned()),
-        Kind::Job | Kind::JobPod => Some(ANALYSIS_RUN_UID.to_owned()),
-        _ => None,
+        _ => kind.label().map(str::to_owned),
     }
 }
 

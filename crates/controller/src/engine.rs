@@ -18,17 +18,18 @@ use crate::{
     gather,
     interest::Interests,
     job::{Done, Measuring, Settled, Subject, Worker},
-    key::Key,
-    last_status::LastStatus,
+    key::{Key, Name},
+    last_status::{LastStatus, Load},
     metrics::{self, Metrics},
     queue::Queue,
     release,
+    remembered::Remembered,
 };
 use api::argo::AnalysisRun;
 use clock::Clock;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use plan::analysis_run;
+use plan::{analysis_run, rollout::Specification};
 use providers::Credentials;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,10 +45,17 @@ use vocab::Write;
 /// How long the loop sleeps at the longest.
 const SLEEP_LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many specifications of rollouts are remembered at least.
+const SPECIFICATIONS: usize = 128;
+/// How many specifications of runs are remembered at least: of each that is measured, its next look is soon.
+const RUN_SPECIFICATIONS: usize = 1024;
 /// How long a pod's news waits for more: it comes in bursts, and its ReplicaSet tells what matters most.
 const PODS_TOGETHER: SignedDuration = SignedDuration::from_millis(200);
 /// How long a ReplicaSet's news waits for more: its controller writes three or four times as pods come and go.
-const SETS_TOGETHER: SignedDuration = SignedDuration::from_millis(50);
+const SETS_TOGETHER: SignedDuration = SignedDuration::from_millis(100);
+
+/// A rollout's uid and generation: one state of its specification.
+type State = (String, i64);
 
 /// The loop's senses.
 pub(crate) struct Senses {
@@ -76,6 +84,12 @@ pub(crate) struct Engine {
     /// The last status of each key that this process has written.
     last_status: BTreeMap<Key, LastStatus>,
     settled: BTreeMap<Key, Settled>,
+    /// What the specifications of rollouts that were looked at lately have come to, with uid and generation.
+    specifications: Remembered<Name, (State, Specification), SPECIFICATIONS>,
+    /// What the specifications of runs that were looked at lately have come to.
+    run_specifications: Remembered<Name, analysis_run::Specification, RUN_SPECIFICATIONS>,
+    /// Keys whose status waits until there is less to do.
+    put_off: BTreeSet<Key>,
     /// Keys for which something else has changed than their own object since they were looked at.
     stirred: BTreeSet<Key>,
     jobs: JoinSet<(Key, Done)>,
@@ -85,7 +99,8 @@ pub(crate) struct Engine {
     /// Watches of kinds that a rollout has asked for; they end with the loop.
     on_demand: JoinSet<()>,
     demanded: BTreeSet<Kind>,
-    led: bool,
+    /// Since when this process leads, if it does.
+    leads_since: Option<Timestamp>,
 }
 
 impl Engine {
@@ -111,12 +126,15 @@ impl Engine {
             told: BTreeMap::new(),
             last_status: BTreeMap::new(),
             settled: BTreeMap::new(),
+            specifications: Remembered::default(),
+            run_specifications: Remembered::default(),
+            put_off: BTreeSet::new(),
             stirred: BTreeSet::new(),
             jobs: JoinSet::new(),
             watches,
             on_demand: JoinSet::new(),
             demanded: BTreeSet::new(),
-            led: false,
+            leads_since: None,
         }
     }
 
@@ -162,12 +180,13 @@ impl Engine {
     /// A process that begins to lead looks at everything; one that ceases to forgets its measurements.
     fn notice_leadership(&mut self) {
         let leads = self.authority.is_leader() && self.cache.missing().is_empty();
-        if self.led && !leads {
+        if !leads && self.leads_since.take().is_some() {
             self.calls.clear();
             self.settled.clear();
         }
-        if leads && !self.led {
+        if leads && self.leads_since.is_none() {
             let now = self.clock.now();
+            self.leads_since = Some(now);
             let rollouts =
                 self.cache.all(Kind::Rollout).map(|(name, _)| Key::Rollout(name.clone()));
             let runs = self.cache.all(Kind::AnalysisRun).map(|(name, _)| Key::Run(name.clone()));
@@ -178,7 +197,6 @@ impl Engine {
                 self.queue.push(key, now);
             }
         }
-        self.led = leads;
     }
 
     fn answer(&self, ping: Ping) {
@@ -218,12 +236,12 @@ impl Engine {
     fn pass_on(&mut self, changed: &Changed) {
         let now = self.clock.now();
         let target = changed.kind.reference(&changed.name.namespace, &changed.name.name);
-        let due = match changed.kind {
-            Kind::Pod => later(now, PODS_TOGETHER),
-            Kind::ReplicaSet => later(now, SETS_TOGETHER),
-            _ => now,
-        };
         for key in self.interests.concerned(changed, &self.cache) {
+            let due = match (changed.kind, &key) {
+                (Kind::Pod, _) => later(now, PODS_TOGETHER),
+                (Kind::ReplicaSet, Key::Rollout(_)) => later(now, SETS_TOGETHER),
+                _ => now,
+            };
             if (key.kind(), key.name()) != (changed.kind, &changed.name) {
                 self.stirred.insert(key.clone());
                 self.queue.push(key, due);
@@ -241,9 +259,9 @@ impl Engine {
         match self.cache.get(changed.kind, &changed.name) {
             Some(entry) => {
                 self.time_update(changed, entry);
-                self.metrics.set_object(changed.kind, target, &entry.text);
+                self.metrics.set_object(changed.kind, &changed.name, &entry.text);
             }
-            None => self.metrics.forget_object(&target),
+            None => self.metrics.forget_object(changed.kind, &changed.name),
         }
     }
 
@@ -268,14 +286,32 @@ impl Engine {
 
     fn start_work(&mut self) {
         while self.may_start() {
-            let Some(key) = self.queue.pop(self.clock.now()) else { break };
+            let Some(key) = self.next_key() else { break };
             self.start(key);
         }
         self.metrics.set_queue_depth(self.queue.len());
+        self.worker.recorder.note_work(!self.jobs.is_empty());
+    }
+
+    /// What is due, or else, where there is room, what has waited for that.
+    fn next_key(&mut self) -> Option<Key> {
+        let now = self.clock.now();
+        let due = self.queue.pop(now);
+        if due.is_some() || self.load() == Load::Heavy {
+            return due;
+        }
+        let waiting = self.put_off.pop_first()?;
+        self.queue.push(waiting, now);
+        self.queue.pop(now)
+    }
+
+    fn load(&self) -> Load {
+        Load::of(self.jobs.len(), self.workers)
     }
 
     fn start(&mut self, key: Key) {
         let now = self.clock.now();
+        self.put_off.remove(&key);
         match self.fence.check(&key, &self.cache, now) {
             Passage::Open => self.start_open(key),
             Passage::ClosedUntil(until) => {
@@ -302,18 +338,21 @@ impl Engine {
         let object = self.cache.object(key.kind(), key.name());
         match (&key, object) {
             (Key::Rollout(name), Some(Kept::Rollout(rollout))) => {
-                let gathered = Box::new(gather::rollout(&self.cache, name, &rollout));
+                let mut gathered = Box::new(gather::rollout(&self.cache, name, &rollout));
+                gathered.observed.specification = self.specification(name);
+                gathered.observed.attended_since = self.leads_since;
                 self.interests.note(&key, gathered.rests_on.clone());
                 let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.rollout(subject, gathered));
             }
             (Key::Run(_), Some(Kept::AnalysisRun(run))) => {
-                let measuring = Box::new(self.measuring(&key, &run));
+                let measuring = Box::new(self.measuring(&key, run));
                 let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.run(subject, measuring));
             }
             (Key::Experiment(name), Some(Kept::Experiment(found))) => {
-                let gathered = Box::new(gather::experiment(&self.cache, name, &found));
+                let mut gathered = Box::new(gather::experiment(&self.cache, name, &found));
+                gathered.observed.attended_since = self.leads_since;
                 self.interests.note(&key, gathered.rests_on.clone());
                 let subject = self.subject(&key);
                 self.spawn(key, move |worker| worker.experiment(subject, gathered));
@@ -328,6 +367,20 @@ impl Engine {
             }
             _ => self.forget(&key),
         }
+    }
+
+    /// What was worked out of the rollout's generation before, or a place for it.
+    fn specification(&mut self, name: &Name) -> Option<Specification> {
+        let entry = self.cache.get(Kind::Rollout, name)?;
+        let state = (entry.uid.clone()?, entry.generation?);
+        if let Some((known, specification)) = self.specifications.get_mut(name)
+            && *known == state
+        {
+            return Some(specification.clone());
+        }
+        let fresh = Specification::default();
+        self.specifications.insert(name.clone(), (state, fresh.clone()));
+        Some(fresh)
     }
 
     /// What says that a look would decide nothing.
@@ -350,18 +403,34 @@ impl Engine {
         self.spawn(key, move |worker| worker.let_go(subject, writes));
     }
 
-    fn measuring(&self, key: &Key, run: &AnalysisRun) -> Measuring {
+    /// What was worked out of the run's specification before, or a place for it.
+    fn run_specification(&mut self, name: &Name, run: &AnalysisRun) -> analysis_run::Specification {
+        let known = self.run_specifications.get_mut(name);
+        if let Some(known) = known.filter(|known| known.is_of(run)) {
+            return known.clone();
+        }
+        let fresh = analysis_run::Specification::default();
+        if !run.status.as_ref().is_some_and(|status| status.phase.completed()) {
+            self.run_specifications.insert(name.clone(), fresh.clone());
+        }
+        fresh
+    }
+
+    fn measuring(&mut self, key: &Key, run: Arc<AnalysisRun>) -> Measuring {
+        let mut missed = analysis_run::awaited_jobs(&run);
+        missed.retain(|job| self.cache.serves(Kind::Job) && self.cache.find(job).is_none());
         let observed = analysis_run::Observed {
-            run: run.clone(),
+            specification: self.run_specification(key.name(), &run),
             secrets: BTreeMap::new(),
             credentials: Credentials::default(),
             in_flight: self.calls.in_flight(key),
             prometheus_address: self.prometheus_address.clone(),
-            jobs: gather::jobs(&self.cache, run),
-            job_pods: gather::job_pods(&self.cache, run),
+            jobs: gather::jobs(&self.cache, &run),
+            job_pods: gather::job_pods(&self.cache, &run),
             refused: BTreeMap::new(),
+            run,
         };
-        Measuring { observed, answers: self.calls.answers(key) }
+        Measuring { observed, answers: self.calls.answers(key), missed }
     }
 
     fn subject(&self, key: &Key) -> Subject {
@@ -371,7 +440,8 @@ impl Engine {
             resource_version: entry.and_then(|entry| entry.version.clone()),
         };
         let last_status = self.last_status.get(key).copied();
-        Subject { key: key.clone(), identity, told: self.told.get(key).cloned(), last_status }
+        let (told, load) = (self.told.get(key).cloned(), self.load());
+        Subject { key: key.clone(), identity, told, last_status, load }
     }
 
     fn spawn<F>(&mut self, key: Key, act: impl FnOnce(Worker) -> F)
@@ -389,7 +459,7 @@ impl Engine {
                 Done { failure: Some(failure), ..Done::default() }
             });
             let seconds = clock.now().duration_since(began).as_secs_f64();
-            metrics.time_reconcile(&key.object(), seconds);
+            metrics.time_reconcile(key.kind(), key.name().clone(), seconds);
             (key, done)
         });
     }
@@ -408,6 +478,9 @@ impl Engine {
         self.fence.settle(&key, &read);
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
+        if done.waits_for_lull && done.failure.is_none() {
+            self.put_off.insert(key.clone());
+        }
         self.last_status.extend(done.last_status.map(|last| (key.clone(), last)));
         match done.settled.filter(|_| done.failure.is_none()) {
             Some(settled) => drop(self.settled.insert(key.clone(), settled)),
@@ -437,11 +510,13 @@ impl Engine {
         self.fence.forget(key);
         self.interests.forget(key);
         self.calls.forget(key);
-        self.metrics.forget_object(&key.object());
+        self.metrics.forget_object(key.kind(), key.name());
         self.told.remove(key);
         self.last_status.remove(key);
         self.settled.remove(key);
+        self.put_off.remove(key);
         self.stirred.remove(key);
+        self.run_specifications.remove(key.name());
     }
 }
 

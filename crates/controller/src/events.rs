@@ -1,8 +1,9 @@
 //! Telling people what happened, as Kubernetes Events.
 //!
 //! A [`Recorder`] notes what is to be told and never waits; the one [`Teller`] writes it down, one event
-//! after the other and in the order they happened, so that the work on a rollout does not wait for them
-//! and they never crowd out what moves a rollout.
+//! after the other and in the order they happened, so that the work on a rollout does not wait for them.
+//! While there is work events wait for a while: a hundred rollouts that change at once have three hundred
+//! things to tell in the same second, and what moves them comes first.
 //! The same sentence about the same object within [`AGGREGATION_WINDOW`] raises the count of one event
 //! instead of making another, and each object has an allowance, so that no loop floods the API server.
 //! In a cluster the allowance is that of Kubernetes' own clients, so that the API server gets no more than it
@@ -13,15 +14,19 @@
 use crate::{
     authority::Authority,
     fault::{Cause, RequestFailed},
+    lull::Lull,
     metrics::Metrics,
-    remembered::Remembered,
+    remembered::{Digest, Remembered},
     writer::{FIELD_MANAGER, Writer},
 };
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio::sync::{mpsc, watch};
 use vocab::{Event, EventType, ObjectRef, PatchType, Precondition, Subresource, Write};
 
 /// Annotation on an event with the facts behind a decision, as a JSON map.
@@ -34,6 +39,8 @@ const RESERVE: EventLimit = EventLimit::GENEROUS;
 const COMPLETED: &str = "RolloutCompleted";
 /// How many events may wait to be written; what comes when so many wait is counted and not told.
 const WAITING_MAX: usize = 10_000;
+/// How many of them are outcomes.
+const OUTCOMES_WAITING: usize = 1_000;
 /// The API server's limit on the message, in bytes.
 const MESSAGE_MAX: usize = 1024;
 
@@ -53,6 +60,8 @@ pub(crate) struct Recorder {
     clock: Clock,
     metrics: Arc<Metrics>,
     waiting: mpsc::Sender<Happened>,
+    works: watch::Sender<bool>,
+    outcomes: Arc<AtomicUsize>,
 }
 
 /// Writes down what was noted.
@@ -60,6 +69,9 @@ pub(crate) struct Teller {
     writer: Writer,
     limit: EventLimit,
     noted: mpsc::Receiver<Happened>,
+    lull: Lull,
+    /// How many outcomes wait: what waits before them is told without delay.
+    outcomes: Arc<AtomicUsize>,
     state: State,
 }
 
@@ -72,14 +84,16 @@ struct Happened {
 
 #[derive(Default)]
 struct State {
-    told: Remembered<Sentence, Told>,
-    common: Remembered<Subject, Allowance>,
-    reserve: Remembered<Subject, Allowance>,
-    last_name: i128,
+    /// By sentence. Where two are the same by chance, one is counted as the other.
+    told: Remembered<Digest, Told>,
+    /// By subject. Where two are the same by chance, they share an allowance.
+    common: Remembered<Digest, Allowance>,
+    reserve: Remembered<Digest, Allowance>,
+    last_number: i128,
 }
 
 /// What makes two events the same.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Hash)]
 struct Sentence {
     event_type: EventType,
     regarding: ObjectRef,
@@ -88,15 +102,14 @@ struct Sentence {
     message: String,
 }
 
+/// An event that was written.
 #[derive(Clone)]
 struct Told {
-    name: String,
+    /// What its name ends with.
+    number: i128,
     count: i64,
     last: Timestamp,
 }
-
-/// An object by name and uid: one that is made anew under an old name has an allowance of its own.
-type Subject = (ObjectRef, Option<String>);
 
 struct Allowance {
     left: f64,
@@ -121,7 +134,7 @@ impl EventLimit {
 
 /// How one event is to be written.
 enum Telling {
-    New(String),
+    New(Told),
     Again(Told),
     Silent,
 }
@@ -135,11 +148,20 @@ pub(crate) fn recording(
     limit: EventLimit,
 ) -> (Recorder, Teller) {
     let (waiting, noted) = mpsc::channel(WAITING_MAX);
-    let teller = Teller { writer, limit, noted, state: State::default() };
-    (Recorder { authority, clock, metrics, waiting }, teller)
+    let (works, working) = watch::channel(false);
+    let outcomes = Arc::new(AtomicUsize::new(0));
+    let lull = Lull::new(working, Arc::clone(&outcomes), clock);
+    let told = Arc::clone(&outcomes);
+    let teller = Teller { writer, limit, noted, lull, outcomes: told, state: State::default() };
+    (Recorder { authority, clock, metrics, waiting, works, outcomes }, teller)
 }
 
 impl Recorder {
+    /// Notes whether anything is being worked on.
+    pub(crate) fn note_work(&self, works: bool) {
+        self.works.send_if_modified(|known| std::mem::replace(known, works) != works);
+    }
+
     /// Notes one event.
     pub(crate) fn emit(&self, event: &Event, identity: &Identity) {
         if !self.authority.is_leader() {
@@ -148,9 +170,16 @@ impl Recorder {
         self.metrics.count_event(&event.regarding, event.event_type, &event.reason);
         let (event, identity) = (event.clone(), identity.clone());
         let happened = Happened { event, identity, at: self.clock.now() };
-        if let Err(untold) = self.waiting.try_send(happened) {
+        let is_outcome = happened.is_outcome();
+        let is_refused = self.waiting.capacity() <= OUTCOMES_WAITING && !is_outcome;
+        let pressing = usize::from(is_outcome);
+        self.outcomes.fetch_add(pressing, Ordering::Relaxed);
+        if is_refused || self.waiting.try_send(happened).is_err() {
+            self.outcomes.fetch_sub(pressing, Ordering::Relaxed);
             self.metrics.count_untold_event();
-            tracing::warn!(%untold, "an event is not told, because too many wait to be written");
+            tracing::warn!("an event is not told, because too many wait to be written");
+        } else if is_outcome {
+            self.works.send_modify(|_| {});
         }
     }
 }
@@ -159,6 +188,10 @@ impl Teller {
     /// Writes until there is nobody left to note anything.
     pub(crate) async fn run(mut self) {
         while let Some(happened) = self.noted.recv().await {
+            self.lull.wait(happened.at).await;
+            if happened.is_outcome() {
+                self.outcomes.fetch_sub(1, Ordering::Relaxed);
+            }
             if let Err(error) = self.tell(&happened).await {
                 let reason = happened.event.reason;
                 tracing::warn!(%error, reason, "an event was not written");
@@ -170,7 +203,7 @@ impl Teller {
     async fn tell(&mut self, happened: &Happened) -> Result<(), RequestFailed> {
         match self.state.telling(&happened.sentence(), self.limit, happened.at) {
             Telling::Silent => Ok(()),
-            Telling::New(name) => self.create(happened, &name).await,
+            Telling::New(told) => self.create(happened, &told).await,
             Telling::Again(told) => self.raise(happened, &told).await,
         }
     }
@@ -178,18 +211,18 @@ impl Teller {
     async fn raise(&mut self, happened: &Happened, told: &Told) -> Result<(), RequestFailed> {
         match self.writer.write(&raised(&happened.event, told)).await {
             Err(RequestFailed { cause: Cause::Missed, .. }) => {
-                let name = self.state.fresh_name(&happened.sentence(), happened.at);
-                self.create(happened, &name).await
+                let told = self.state.anew(&happened.sentence(), happened.at);
+                self.create(happened, &told).await
             }
             other => other.map(drop),
         }
     }
 
-    async fn create(&mut self, happened: &Happened, name: &str) -> Result<(), RequestFailed> {
-        match self.writer.write(&Write::Create { object: created(happened, name) }).await {
+    async fn create(&mut self, happened: &Happened, told: &Told) -> Result<(), RequestFailed> {
+        match self.writer.write(&Write::Create { object: created(happened, told) }).await {
             Err(RequestFailed { cause: Cause::AlreadyExisted, .. }) => {
-                let name = self.state.fresh_name(&happened.sentence(), happened.at);
-                let object = created(happened, &name);
+                let told = self.state.anew(&happened.sentence(), happened.at);
+                let object = created(happened, &told);
                 self.writer.write(&Write::Create { object }).await.map(drop)
             }
             other => other.map(drop),
@@ -198,6 +231,11 @@ impl Teller {
 }
 
 impl Happened {
+    /// Whether it tells how things ended, or that somebody has to act.
+    fn is_outcome(&self) -> bool {
+        is_outcome(self.event.event_type, &self.event.reason)
+    }
+
     fn sentence(&self) -> Sentence {
         Sentence {
             event_type: self.event.event_type,
@@ -214,27 +252,36 @@ impl State {
         if !self.spend(sentence, limit, now) {
             return Telling::Silent;
         }
-        match self.told.get_mut(sentence) {
+        match self.told.get_mut(&Digest::of(sentence)) {
             Some(told) if now.duration_since(told.last) <= AGGREGATION_WINDOW => {
                 told.count += 1;
                 told.last = now;
                 Telling::Again(told.clone())
             }
-            _ => Telling::New(self.fresh_name(sentence, now)),
+            _ => Telling::New(self.anew(sentence, now)),
         }
     }
 
     fn spend(&mut self, sentence: &Sentence, limit: EventLimit, now: Timestamp) -> bool {
-        let subject = (sentence.regarding.clone(), sentence.uid.clone());
-        spend_from(&mut self.common, limit, &subject, now)
-            || sentence.is_outcome() && spend_from(&mut self.reserve, RESERVE, &subject, now)
+        // An object that is made anew under an old name has an allowance of its own.
+        let subject = Digest::of((&sentence.regarding, &sentence.uid));
+        spend_from(&mut self.common, limit, subject, now)
+            || sentence.is_outcome() && spend_from(&mut self.reserve, RESERVE, subject, now)
     }
 
-    fn fresh_name(&mut self, sentence: &Sentence, now: Timestamp) -> String {
-        self.last_name = now.as_nanosecond().max(self.last_name + 1);
-        let name = format!("{}.{:x}", sentence.regarding.name, self.last_name);
-        self.told.insert(sentence.clone(), Told { name: name.clone(), count: 1, last: now });
-        name
+    /// An event that is told for the first time, or under another name.
+    fn anew(&mut self, sentence: &Sentence, now: Timestamp) -> Told {
+        self.last_number = now.as_nanosecond().max(self.last_number + 1);
+        let told = Told { number: self.last_number, count: 1, last: now };
+        self.told.insert(Digest::of(sentence), told.clone());
+        told
+    }
+}
+
+impl Told {
+    /// The name of the event, made as client-go makes it.
+    fn name(&self, regarding: &ObjectRef) -> String {
+        format!("{}.{:x}", regarding.name, self.number)
     }
 }
 
@@ -246,23 +293,26 @@ impl Allowance {
 }
 
 impl Sentence {
-    /// Whether it tells how things ended, or that somebody has to act.
     fn is_outcome(&self) -> bool {
-        self.event_type == EventType::Warning || self.reason == COMPLETED
+        is_outcome(self.event_type, &self.reason)
     }
 }
 
+fn is_outcome(event_type: EventType, reason: &str) -> bool {
+    event_type == EventType::Warning || reason == COMPLETED
+}
+
 fn spend_from(
-    allowances: &mut Remembered<Subject, Allowance>,
+    allowances: &mut Remembered<Digest, Allowance>,
     limit: EventLimit,
-    subject: &Subject,
+    subject: Digest,
     now: Timestamp,
 ) -> bool {
-    let known = allowances.get_mut(subject);
+    let known = allowances.get_mut(&subject);
     let left = known.map_or(limit.burst, |allowance| allowance.at_time(now, limit));
     let allowed = left >= 1.0;
     let left = if allowed { left - 1.0 } else { left };
-    allowances.insert(subject.clone(), Allowance { left, at: now });
+    allowances.insert(subject, Allowance { left, at: now });
     allowed
 }
 
@@ -271,11 +321,11 @@ fn namespace(event: &Event) -> &str {
     if event.regarding.namespace.is_empty() { "default" } else { &event.regarding.namespace }
 }
 
-fn created(Happened { event, identity, at }: &Happened, name: &str) -> Value {
+fn created(Happened { event, identity, at }: &Happened, told: &Told) -> Value {
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": namespace(event)},
+        "metadata": {"name": told.name(&event.regarding), "namespace": namespace(event)},
         "involvedObject": event.regarding,
         "type": format!("{:?}", event.event_type),
         "reason": event.reason,
@@ -307,7 +357,7 @@ fn raised(event: &Event, told: &Told) -> Write {
         body["metadata"]["annotations"] = json!({ EVIDENCE_ANNOTATION: evidence });
     }
     Write::Patch {
-        target: ObjectRef::new("v1", "Event", namespace(event), &told.name),
+        target: ObjectRef::new("v1", "Event", namespace(event), &told.name(&event.regarding)),
         subresource: Subresource::Main,
         patch_type: PatchType::Merge,
         body,
@@ -327,6 +377,7 @@ fn whole_seconds(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::Throttle;
     use std::collections::BTreeMap;
 
     fn happened(message: &str, identity: Identity) -> Happened {
@@ -361,6 +412,28 @@ mod tests {
             Telling::New(_) => Some(1),
             Telling::Again(told) => Some(told.count),
         }
+    }
+
+    #[tokio::test]
+    async fn among_too_much_other_news_there_is_room_for_outcomes() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let authority = Authority::none(clock);
+        authority.grant_forever();
+        let nobody = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let client = kube::Client::try_from(nobody).unwrap();
+        let writer = Writer::new(client, authority.clone(), Throttle::new(clock, None));
+        let metrics = Arc::new(Metrics::default());
+        let (recorder, teller) =
+            recording(writer, authority, clock, metrics, EventLimit::OF_CLIENTS);
+        let fill = |event_type| {
+            let Happened { event, identity, .. } = happened("again", Identity::default());
+            for _ in 0..=WAITING_MAX {
+                recorder.emit(&Event { event_type, ..event.clone() }, &identity);
+            }
+            (teller.noted.len(), teller.outcomes.load(Ordering::Relaxed))
+        };
+        assert_eq!(fill(EventType::Normal), (WAITING_MAX - OUTCOMES_WAITING, 0));
+        assert_eq!(fill(EventType::Warning), (WAITING_MAX, OUTCOMES_WAITING));
     }
 
     #[test]
@@ -410,14 +483,16 @@ mod tests {
     fn names_are_unique_even_at_the_same_instant() {
         let mut state = State::default();
         let sentence = happened("x", Identity::default()).sentence();
-        let first = state.fresh_name(&sentence, Timestamp::UNIX_EPOCH);
-        assert_ne!(first, state.fresh_name(&sentence, Timestamp::UNIX_EPOCH));
+        let first = state.anew(&sentence, Timestamp::UNIX_EPOCH);
+        assert_ne!(first.number, state.anew(&sentence, Timestamp::UNIX_EPOCH).number);
     }
 
     #[test]
     fn an_event_carries_its_evidence_and_its_object() {
         let identity = Identity { uid: Some("u1".to_owned()), resource_version: None };
-        let object = created(&happened("paused", identity), "web.1");
+        let told = Told { number: 1, count: 1, last: Timestamp::UNIX_EPOCH };
+        let object = created(&happened("paused", identity), &told);
+        assert_eq!(object["metadata"]["name"], "web.1");
         assert_eq!(object["metadata"]["annotations"][EVIDENCE_ANNOTATION], r#"{"step":"1"}"#);
         assert_eq!(object["involvedObject"]["uid"], "u1");
         assert_eq!(object["source"]["component"], "rollouts-controller");

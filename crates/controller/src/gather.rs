@@ -17,7 +17,7 @@ use crate::{
 };
 use api::argo::{
     AnalysisRun, AnalysisTemplate, AnalysisTemplateSpec, ClusterAnalysisTemplate, Experiment,
-    Rollout, keys,
+    Rollout,
 };
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
@@ -25,7 +25,7 @@ use k8s_openapi::api::{
 };
 use plan::{
     broken::Broken,
-    rollout::{Observed, Reads, nested_templates, reads},
+    rollout::{Observed, Reads, nested_templates, reads, unseen_stable},
 };
 use serde_json::Value;
 use std::{
@@ -44,6 +44,8 @@ pub(crate) struct Gathered {
     pub(crate) observed: Observed,
     /// Objects that have to be read from the server into `observed.objects`.
     pub(crate) unread: Vec<ObjectRef>,
+    /// What should be there and is not to be seen.
+    pub(crate) missed: Option<ObjectRef>,
     /// Everything the plan rests on by name.
     pub(crate) rests_on: BTreeSet<ObjectRef>,
 }
@@ -52,7 +54,7 @@ pub(crate) struct Gathered {
 pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gathered {
     let mut wanted = reads(rollout);
     let namespace = &name.namespace;
-    let mut observed = Observed { rollout: Rollout::clone(rollout), ..Observed::default() };
+    let mut observed = Observed { rollout: Arc::clone(rollout), ..Observed::default() };
     (observed.templates, observed.cluster_templates) = templates(cache, namespace, &mut wanted);
     experiments(cache, name, &mut wanted, &mut observed);
     for service in &wanted.services {
@@ -71,7 +73,8 @@ pub(crate) fn rollout(cache: &Cache, name: &Name, rollout: &Arc<Rollout>) -> Gat
     children(cache, name, &mut observed);
     let rests_on = names(namespace, &wanted);
     observed.broken.extend(broken(cache, &rests_on));
-    Gathered { observed, unread, rests_on }
+    let missed = unseen_stable(&observed).filter(|set| cache.find(set).is_none());
+    Gathered { observed, unread, missed, rests_on }
 }
 
 /// The kinds that a rollout refers to and that are watched only on demand.
@@ -175,9 +178,8 @@ fn endpoints(cache: &Cache, namespace: &str, service: &str) -> BTreeMap<String, 
     let mut counts = BTreeMap::new();
     for pod in ready {
         let pod = cache.get(Kind::Pod, &Name::new(namespace, &pod));
-        let hash = pod.and_then(|pod| pod.labels.get(keys::POD_TEMPLATE_HASH));
-        if let Some(hash) = hash {
-            *counts.entry(hash.clone()).or_default() += 1;
+        if let Some(hash) = pod.and_then(|pod| pod.label.as_deref()) {
+            *counts.entry(hash.to_owned()).or_default() += 1;
         }
     }
     counts

@@ -7,7 +7,7 @@
 //! **Invariant.** Nothing here decides what to do; it only names keys.
 
 use crate::{
-    cache::{Cache, Changed, Entry, Kind, SERVICE_NAME},
+    cache::{Cache, Changed, Entry, Kind},
     key::{Key, Name},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,8 +81,8 @@ impl Interests {
             Kind::Job => key_of_job(entry, name).into_iter().collect(),
             Kind::JobPod => key_of_job_pod(entry, name, cache).into_iter().collect(),
             Kind::EndpointSlice => {
-                let service = entry.labels.get(SERVICE_NAME).map(String::as_str);
-                let service = Kind::Service.reference(&name.namespace, service.unwrap_or_default());
+                let service = entry.label.as_deref().unwrap_or_default();
+                let service = Kind::Service.reference(&name.namespace, service);
                 self.by_object.get(&service).into_iter().flatten().cloned().collect()
             }
             _ => Vec::new(),

@@ -7,13 +7,13 @@
 //! other key.
 
 use crate::{
-    cache::Broken,
+    cache::{Broken, Kind},
     events::{Identity, Recorder},
     failure::{Failure, caught},
     fault::{Fault, RequestFailed},
     gather::{Gathered, GatheredExperiment},
     key::Key,
-    last_status::{LastStatus, Telling},
+    last_status::{LastStatus, Load, Telling},
     metrics::Metrics,
     planner::Planner,
     quarrel::Quarrels,
@@ -26,7 +26,7 @@ use clock::Clock;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use plan::{
-    analysis_run::{self, AnalysisPlan, Answers, MeasurementCall},
+    analysis_run::{self, AnalysisPlan, Answer, MeasurementCall},
     broken, laws,
     rollout::failure,
 };
@@ -35,7 +35,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
+use vocab::{
+    Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Urgency, Write,
+};
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -48,7 +50,7 @@ pub(crate) struct Worker {
     pub(crate) clock: Clock,
     /// The numbers.
     pub(crate) metrics: Arc<Metrics>,
-    /// Put on analysis runs that are made, so that only this instance works on them.
+    /// On the objects that this instance works on, and put on those that it makes for itself.
     pub(crate) instance_id: Option<String>,
     /// How a rollout's status names generations.
     pub(crate) generation_form: GenerationForm,
@@ -71,6 +73,8 @@ pub(crate) struct Subject {
     pub(crate) told: Option<Failure>,
     /// The last status of it that this process has written.
     pub(crate) last_status: Option<LastStatus>,
+    /// How much else there was to do.
+    pub(crate) load: Load,
 }
 
 /// What a plan for an analysis run rests on, but for its secrets.
@@ -79,7 +83,9 @@ pub(crate) struct Measuring {
     /// The planner's input.
     pub(crate) observed: analysis_run::Observed,
     /// What metrics answered since the last plan.
-    pub(crate) answers: Answers,
+    pub(crate) answers: Vec<Answer>,
+    /// Jobs that should be there and are not to be seen.
+    pub(crate) missed: Vec<ObjectRef>,
 }
 
 /// A look at an object in this version shows nothing new while these answers are awaited, nothing is due and
@@ -109,6 +115,8 @@ pub(crate) struct Done {
     pub(crate) calls: Vec<MeasurementCall>,
     /// Metrics whose answers were used.
     pub(crate) used: Vec<String>,
+    /// Whether a status waits until there is less to do.
+    pub(crate) waits_for_lull: bool,
     /// What the next look would find as it was left.
     pub(crate) settled: Option<Settled>,
     /// What went wrong, if anything.
@@ -153,7 +161,7 @@ impl Worker {
     pub(crate) async fn refresh(self, subject: Subject, targets: Vec<ObjectRef>) -> Done {
         let mut done = Done::default();
         for target in targets {
-            match self.writer.get(&target).await {
+            match self.look(&target).await {
                 Ok(live) => done.read.push((target, live)),
                 Err(failed) => {
                     let failure = Failure::from(failed);
@@ -214,6 +222,9 @@ impl Worker {
         mut gathered: Box<Gathered>,
         done: &mut Done,
     ) -> Result<(), Failure> {
+        if self.is_there_after_all(gathered.missed.as_slice(), done).await? {
+            return Ok(());
+        }
         let Gathered { observed, unread, .. } = &mut *gathered;
         let is_seen = unread.is_empty();
         self.read(std::mem::take(unread), &mut observed.objects).await?;
@@ -258,13 +269,16 @@ impl Worker {
         mut measuring: Box<Measuring>,
         done: &mut Done,
     ) -> Result<(), Failure> {
+        if self.is_there_after_all(&measuring.missed, done).await? {
+            return Ok(());
+        }
         secrets::read(&self.writer, &self.surroundings, &mut measuring.observed).await?;
         let answers = std::mem::take(&mut measuring.answers);
         let used = answers.iter().map(|(call, _)| call.metric.clone()).collect();
         let (calls, is_settled) = loop {
-            let (observed, answers, now) = (&measuring.observed, answers.clone(), self.clock.now());
+            let (observed, now) = (&measuring.observed, self.clock.now());
             let AnalysisPlan { plan, calls } =
-                caught(|| self.planner.analysis_run(observed, answers, now))?;
+                caught(|| self.planner.analysis_run(observed, &answers, now))?;
             done.wake = plan.wake;
             let (before, is_settled) = (done.written.len(), plan.is_settled);
             let outcome = self.carry_out(subject, plan, done).await;
@@ -282,6 +296,29 @@ impl Worker {
         done.calls = calls;
         done.used = used;
         Ok(())
+    }
+
+    /// Whether the server has what the watches do not show and should; then the next look will see it. A list may
+    /// lag behind what the status tells, and an absence is decided upon.
+    async fn is_there_after_all(
+        &self,
+        missed: &[ObjectRef],
+        done: &mut Done,
+    ) -> Result<bool, Failure> {
+        for target in missed {
+            if let Some(live) = self.look(target).await? {
+                done.read.push((target.clone(), Some(live)));
+                done.wake = Some(self.clock.now());
+            }
+        }
+        Ok(!done.read.is_empty())
+    }
+
+    /// Reads one object as its watch will tell of it: not at all if it is none of ours any more.
+    async fn look(&self, target: &ObjectRef) -> Result<Option<Value>, RequestFailed> {
+        let instance = self.instance_id.as_deref();
+        let live = self.writer.get(target).await?;
+        Ok(live.filter(|live| Kind::is_watched(target, live, instance)))
     }
 
     /// Looks at the Jobs that were made or taken down before another one was refused, so that the next plan
@@ -337,6 +374,7 @@ impl Worker {
     ) -> Result<(), Failure> {
         if let Some(later) = self.put_off(subject, &plan) {
             done.wake = Some(done.wake.map_or(later, |wake| wake.min(later)));
+            done.waits_for_lull = plan.urgency == Urgency::WithNext && subject.load == Load::Heavy;
             plan.status = None;
         }
         let Plan { writes, status, events, .. } = plan;
@@ -359,10 +397,14 @@ impl Worker {
     /// Until when a status waits that tells little, soon after the last one. What an event tells is told again
     /// until the status says so, but for an event that a write is behind.
     fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
-        let later = subject.last_status?.little_from();
-        let is_little = plan.tells_little && plan.status.is_some();
+        let load = match plan.urgency {
+            Urgency::AtOnce => return None,
+            Urgency::Soon => Load::Light,
+            Urgency::WithNext => subject.load,
+        };
+        let later = subject.last_status?.little_from(load);
         let is_told_once = plan.events.iter().all(|event| event.after.is_some());
-        (is_little && is_told_once && later > self.clock.now()).then_some(later)
+        (plan.status.is_some() && is_told_once && later > self.clock.now()).then_some(later)
     }
 
     fn emit<'a>(&self, subject: &Subject, events: impl Iterator<Item = &'a Event>) {
@@ -408,7 +450,7 @@ impl Worker {
         let own = subject.key.object();
         let is_other = own != failed.target;
         for target in [Some(failed.target.clone()), is_other.then_some(own)].into_iter().flatten() {
-            if let Ok(live) = self.writer.get(&target).await {
+            if let Ok(live) = self.look(&target).await {
                 done.read.push((target, live));
             }
         }

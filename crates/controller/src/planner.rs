@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use plan::{
-    analysis_run::{self, AnalysisPlan, Answers},
+    analysis_run::{self, AnalysisPlan, Answer},
     experiment,
     laws::{self, Violation},
     rollout,
@@ -21,7 +21,7 @@ pub trait Planner: std::fmt::Debug + Send + Sync {
     fn analysis_run(
         &self,
         observed: &analysis_run::Observed,
-        answers: Answers,
+        answers: &[Answer],
         now: Timestamp,
     ) -> AnalysisPlan {
         if answers.is_empty() {

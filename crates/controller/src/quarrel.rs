@@ -4,10 +4,9 @@
 //! **Invariant.** Only the pace of a write depends on what is remembered here, never whether it is made:
 //! a process that begins anew is merely less patient.
 
-use crate::remembered::Remembered;
+use crate::remembered::{Digest, Remembered};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use vocab::{ObjectRef, Subresource, Write};
 
 /// How often the same is written at once.
@@ -24,13 +23,13 @@ const NAMED_MAX: usize = 3;
 /// What was written to objects last, and how often in a row.
 #[derive(Debug, Default)]
 pub(crate) struct Quarrels {
-    last: Remembered<ObjectRef, Last>,
+    last: Remembered<Digest, Last>,
 }
 
 #[derive(Debug)]
 struct Last {
-    /// The digest of what was written; where two are the same by chance, a write waits in vain for once.
-    body: u64,
+    /// Of what was written; where two are the same by chance, a write waits in vain for once.
+    body: Digest,
     times: u32,
     at: Timestamp,
 }
@@ -50,7 +49,8 @@ impl Quarrels {
     /// Whether a write has to wait.
     pub(crate) fn check(&mut self, write: &Write, now: Timestamp) -> Option<Quarrel> {
         let (target, body) = patched(write)?;
-        let last = self.last.get_mut(target).filter(|last| last.body == digest(body))?;
+        let last =
+            self.last.get_mut(&Digest::of(target)).filter(|last| last.body == Digest::of(body))?;
         let until = last.at.saturating_add(wait_after(last.times)).unwrap_or(Timestamp::MAX);
         (until > now).then(|| {
             let mut fields = Vec::new();
@@ -64,27 +64,28 @@ impl Quarrels {
     pub(crate) fn note(&mut self, write: &Write, now: Timestamp) {
         let Some((target, body)) = patched(write) else { return };
         let is_recent = |last: &Last| now.duration_since(last.at) <= FORGIVEN_AFTER;
-        let body = digest(body);
-        let again = self.last.get_mut(target).filter(|last| last.body == body && is_recent(last));
+        let (target, body) = (Digest::of(target), Digest::of(body));
+        let again = self.last.get_mut(&target).filter(|last| last.body == body && is_recent(last));
         let times = again.map_or(0, |last| last.times) + 1;
-        self.last.insert(target.clone(), Last { body, times, at: now });
+        self.last.insert(target, Last { body, times, at: now });
     }
 }
 
 /// What others may change back; a status is ours alone.
 fn patched(write: &Write) -> Option<(&ObjectRef, &Value)> {
     match write {
-        Write::Patch { target, subresource, body, .. } if *subresource != Subresource::Status => {
+        Write::Patch { target, subresource: Subresource::Main, body, .. }
+            if !is_of_status_alone(body) =>
+        {
             Some((target, body))
         }
         _ => None,
     }
 }
 
-fn digest(body: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    hasher.finish()
+/// Some kinds have no subresource for their status.
+fn is_of_status_alone(body: &Value) -> bool {
+    body.as_object().is_some_and(|fields| fields.keys().all(|field| field == "status"))
 }
 
 fn wait_after(times: u32) -> SignedDuration {

@@ -1,6 +1,24 @@
 //! A map that forgets what nobody asked for in a long time.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{
+    borrow::Borrow,
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+/// A number for something that is only asked for again. Of a few thousand two are the same by chance once in
+/// a million million processes; use it where that does little harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    /// The digest of `whole`.
+    pub(crate) fn of(whole: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        whole.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
 
 /// Remembers at least the last `GENERATION` keys that were asked for or inserted, and at most twice as many.
 ///
@@ -30,10 +48,10 @@ impl<K: Ord, V, const GENERATION: usize> Remembered<K, V, GENERATION> {
         self.young.get_mut(key)
     }
 
-    /// Forgets what is remembered of `key`.
-    pub(crate) fn remove(&mut self, key: &K) {
-        self.young.remove(key);
-        self.old.remove(key);
+    /// Forgets what is remembered of `key`, and gives it.
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let young = self.young.remove(key);
+        young.or_else(|| self.old.remove(key))
     }
 
     /// Remembers `value`.
@@ -73,7 +91,7 @@ mod tests {
         }
         numbers.insert(0, 2);
         assert_eq!(numbers.get_mut(&0).copied(), Some(2));
-        numbers.remove(&0);
+        assert_eq!(numbers.remove(&0), Some(2));
         assert_eq!(numbers.get_mut(&0), None);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     pace::Throttle,
 };
 use effects::Actor;
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 use kube::Client;
 use serde::{
     Deserialize,
@@ -30,6 +30,10 @@ pub const FIELD_MANAGER: &str = "rollouts-controller";
 const USER_AGENT: &str = "ringfence-controller";
 /// In whose name we write.
 const ACTOR: Actor = Actor { field_manager: FIELD_MANAGER, user_agent: USER_AGENT };
+/// What is asked for in answer to a write: no more than is read of it.
+const METADATA: HeaderValue = HeaderValue::from_static(
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json",
+);
 /// How long one request may take before its outcome counts as unknown.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -114,8 +118,11 @@ impl Writer {
         self.drops_reasons.load(Ordering::Relaxed)
     }
 
-    /// Reads one object as it is now; `None` when there is none.
+    /// Reads one object as it is now; `None` when there is none, or cannot be one.
     pub(crate) async fn get(&self, target: &ObjectRef) -> Result<Option<Value>, RequestFailed> {
+        if !target.can_exist() {
+            return Ok(None);
+        }
         let request = Request::builder()
             .uri(effects::path(target))
             .header(header::USER_AGENT, USER_AGENT)
@@ -152,7 +159,10 @@ impl Writer {
         self.throttle.turn().await;
         self.authority.check().map_err(Cause::Refused)?;
         let request = effects::request(ACTOR, write);
-        let request = request.map_err(|error| Cause::Invalid(error.to_string()))?;
+        let mut request = request.map_err(|error| Cause::Invalid(error.to_string()))?;
+        if reasons_in(write).is_none() {
+            request.headers_mut().insert(header::ACCEPT, METADATA);
+        }
         self.send(request).await
     }
 
@@ -168,11 +178,17 @@ impl Writer {
 
 /// Whether the reasons of a status that was written are missing in the answer; `None` when none were written.
 fn dropped_reasons(write: &Write, answer: &Answer) -> Option<bool> {
-    let Write::Patch { subresource: Subresource::Status, body, .. } = write else { return None };
-    let written = body.pointer("/status/reasons")?.as_array()?;
+    reasons_in(write)?;
     let kept = answer.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok());
     let Reasons { reasons } = kept.unwrap_or_default();
-    (!written.is_empty()).then_some(reasons.is_none())
+    Some(reasons.is_none())
+}
+
+/// The reasons that a status has which is written.
+fn reasons_in(write: &Write) -> Option<&[Value]> {
+    let Write::Patch { subresource: Subresource::Status, body, .. } = write else { return None };
+    let reasons = body.pointer("/status/reasons")?.as_array()?;
+    (!reasons.is_empty()).then_some(reasons)
 }
 
 fn failed(verb: &'static str, target: &ObjectRef, cause: Cause) -> RequestFailed {

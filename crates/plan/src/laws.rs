@@ -5,12 +5,13 @@
 
 mod experiment;
 mod form;
+mod progress;
 mod steps;
 mod traffic;
 
-use crate::rollout::{Observed, resolve, sets::SetExt, status, subject::Subject};
-use api::argo::RolloutStatus;
+use crate::rollout::{Observed, resolve, sets::SetExt, subject::Subject};
 use jiff::Timestamp;
+use progress::Progress;
 use serde_json::Value;
 use vocab::{ObjectRef, PatchType, Plan, Subresource, Write};
 
@@ -68,7 +69,8 @@ pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation>
     if plan.writes.is_empty() && plan.status.is_none() {
         return form::check_wake(plan, now).into_iter().collect();
     }
-    let Ok(resolved) = resolve::resolve(observed) else {
+    let specification = resolve::resolved(observed);
+    let Ok(resolved) = specification.outcome() else {
         // Without a template nothing but the status may be written.
         let none = plan.writes.is_empty();
         return if none {
@@ -77,7 +79,7 @@ pub fn check(observed: &Observed, plan: &Plan, now: Timestamp) -> Vec<Violation>
             vec![violation(Law::WritesOnlyOwnKinds, "the template is unknown")]
         };
     };
-    let case = Case { subject: Subject::of(observed, &resolved, now), plan };
+    let case = Case { subject: Subject::of(observed, resolved, now), plan };
     let mut violations = Vec::new();
     form::check(&case, &mut violations);
     traffic::check(&case, &mut violations);
@@ -154,12 +156,12 @@ impl Case<'_> {
         after.unwrap_or(before)
     }
 
-    /// The stored status, and the status once the plan is carried out.
-    fn statuses(&self) -> (RolloutStatus, RolloutStatus) {
-        let before = self.subject.rollout.status.clone().unwrap_or_default();
+    /// What the stored status says, and the status once the plan is carried out.
+    fn progress(&self) -> (Progress, Progress) {
+        let status = self.subject.rollout.status.as_ref();
+        let before = status.map(Progress::of).unwrap_or_default();
         let written = self.plan.status.as_ref();
-        let after = written.map(|written| status::after(self.subject.rollout, written));
-        let after = after.unwrap_or_else(|| before.clone());
+        let after = written.map_or_else(|| before.clone(), |written| before.after(written));
         (before, after)
     }
 }

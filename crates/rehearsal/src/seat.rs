@@ -3,7 +3,7 @@
 use crate::conditions::{Conditions, Election, Seat as Borne};
 use clock::Clock;
 use controller::{
-    Controller, ControllerConfig, ControllerHandle, HttpCaller, LeaderElection, LeaseConfig,
+    Controller, ControllerConfig, ControllerHandle, HttpCaller, LeaderElection, LeaseConfig, Meter,
     StartFailed,
 };
 use faults::{Gate, Passed};
@@ -71,7 +71,8 @@ impl Seat {
         let life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
         let identity = format!("{}-{life}", self.config.identity);
         let client = self.gate.client(self.router.clone(), &identity);
-        let config = ControllerConfig { identity, ..self.config.clone() };
+        let meter = Meter::default();
+        let config = ControllerConfig { identity, meter, ..self.config.clone() };
         let clock = self.borne.clock(self.clock, life);
         let controller = Controller::start(client, clock, Arc::clone(&self.http), config).await?;
         *self.state() = State { controller: Some(controller), wanted: true };

@@ -103,7 +103,7 @@ pub async fn test(
         Some(lasts) => start.checked_add(lasts).ok(),
         None => end_with(&run, start, last),
     };
-    let mut observed = Observed { run, ..Observed::default() };
+    let mut observed = Observed { run: Arc::new(run), ..Observed::default() };
     secrets::stand_in(&mut observed);
     let time = Time::Virtual(start);
     Ok(pursue(Course::new(observed), series, (time, last), &mut |_| {}).await?)
@@ -136,7 +136,7 @@ impl World<'_> {
         if let Some(address) = self.prometheus {
             redirect(&mut run, address, Access::AsWritten);
         }
-        let mut observed = Observed { run, ..Observed::default() };
+        let mut observed = Observed { run: Arc::new(run), ..Observed::default() };
         secrets::read(&mut observed, self.environment)?;
         Ok(observed)
     }

@@ -11,8 +11,8 @@ use crate::{
 use analysis::assess;
 use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Metric, MetricResult};
 use jiff::Timestamp;
-use plan::analysis_run::{self, AnalysisPlan, Answers, MeasurementCall, Observed};
-use std::collections::BTreeMap;
+use plan::analysis_run::{self, AnalysisPlan, Answer, MeasurementCall, Observed};
+use std::{collections::BTreeMap, sync::Arc};
 use vocab::{Event, Write};
 
 /// A run under way.
@@ -41,18 +41,17 @@ impl Course {
         self.carry_out(planned)
     }
 
-    /// Takes in answers; further calls of the same conversations.
-    pub fn absorb(&mut self, answers: Answers, now: Timestamp) -> Vec<MeasurementCall> {
-        for (call, _) in &answers {
-            self.observed.in_flight.remove(&call.metric);
-        }
-        let planned = analysis_run::absorb(&self.observed, answers, now);
+    /// Takes in an answer; further calls of the same conversation.
+    pub fn absorb(&mut self, answer: Answer, now: Timestamp) -> Vec<MeasurementCall> {
+        let (call, _) = &answer;
+        self.observed.in_flight.remove(&call.metric);
+        let planned = analysis_run::absorb(&self.observed, &[answer], now);
         self.carry_out(planned)
     }
 
     /// Ends the run as a promotion ends one in the background.
     pub fn terminate(&mut self) {
-        self.observed.run.spec.terminate = true;
+        Arc::make_mut(&mut self.observed.run).spec.terminate = true;
     }
 
     /// When to plan again, calls under way aside.
@@ -109,10 +108,10 @@ impl Course {
     }
 
     fn write(&mut self, status: &serde_json::Value) {
-        let Ok(mut run) = serde_json::to_value(&self.observed.run) else { return };
+        let Ok(mut run) = serde_json::to_value(&*self.observed.run) else { return };
         json_patch::merge(&mut run, status);
         if let Ok(run) = serde_json::from_value::<AnalysisRun>(run) {
-            self.observed.run = run;
+            self.observed.run = Arc::new(run);
         }
     }
 

@@ -104,7 +104,7 @@ pub async fn pursue(
         let wake = course.wake();
         let end = last.filter(|last| wake.is_none_or(|wake| wake > *last));
         if let Some((call, reply)) = next(&mut under_way, &mut time, end.or(wake)).await? {
-            for call in course.absorb(vec![(call, reply)], time.now()) {
+            for call in course.absorb((call, reply), time.now()) {
                 under_way.push(ask(caller, call, &time));
             }
         } else if end.is_some_and(|end| end <= time.now()) {

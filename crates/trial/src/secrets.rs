@@ -92,6 +92,7 @@ fn file(path: &str) -> CredentialRead {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::sync::Arc;
 
     #[test]
     fn a_secret_comes_from_the_variable_that_its_absence_names() {
@@ -103,7 +104,7 @@ mod tests {
             },
         });
         let run = serde_json::from_value(run).unwrap();
-        let mut observed = Observed { run, ..Observed::default() };
+        let mut observed = Observed { run: Arc::new(run), ..Observed::default() };
         let missing = read(&mut observed, &|_| None).unwrap_err();
         let expected =
             "the value of secret web-token key a.b is not here; set RINGFENCE_SECRET_WEB_TOKEN_A_B";

@@ -26,7 +26,7 @@ pub use exchange::{Call, Exchange, Reply, ReplyError};
 pub use managed_route::{ManagedKind, ManagedRoute, NamedText, RequestMatch, TextMatch};
 pub use merge_patch::merge_patch_between;
 pub use object_ref::ObjectRef;
-pub use plan::{Event, EventType, Plan};
+pub use plan::{Event, EventType, Plan, Urgency};
 pub use reason::Reason;
 pub use traffic::{Destination, PodHash, Revision, Traffic, Weight, WeightOutOfRange};
 pub use write::{PatchType, Precondition, Propagation, Subresource, Write};

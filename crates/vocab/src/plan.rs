@@ -17,9 +17,8 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// The status write, made only after every other write succeeded.
     pub status: Option<Write>,
-    /// Whether the status tells nothing but numbers and what is waited for, so that nobody misses it if it is
-    /// written a little later, together with what follows.
-    pub tells_little: bool,
+    /// How soon the status has to be written.
+    pub urgency: Urgency,
     /// Whether a look at what this leaves behind would plan nothing before `wake`, as long as nobody else
     /// changes anything and no call is answered.
     pub is_settled: bool,
@@ -29,6 +28,18 @@ pub struct Plan {
     pub reasons: Vec<Reason>,
     /// When to plan again even if nothing changes.
     pub wake: Option<Timestamp>,
+}
+
+/// How soon a status has to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Urgency {
+    /// People or programs act upon it.
+    #[default]
+    AtOnce,
+    /// It tells nothing but numbers of pods and what is waited for: a moment later nobody misses it.
+    Soon,
+    /// It tells nothing else, and of a release under way: what follows will tell it too.
+    WithNext,
 }
 
 /// One Kubernetes Event to emit.
@@ -50,7 +61,7 @@ pub struct Event {
 }
 
 /// The two types of Kubernetes events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventType {
     /// Things went as they should.
     Normal,

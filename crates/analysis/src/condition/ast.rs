@@ -1,6 +1,6 @@
 //! The tree of a condition.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Which of two ways to write an operator was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,13 +130,13 @@ impl Loop {
 }
 
 /// A condition, or a part of one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Node {
     Nil,
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(Rc<str>),
+    Text(Arc<str>),
     Name(String),
     Pointer(Pointer),
     Unary(Unary, Box<Self>),
@@ -167,7 +167,7 @@ pub(super) enum Access {
 }
 
 /// What a [`Loop`] is given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Looped {
     pub(super) collection: Node,
     pub(super) predicate: Option<Node>,

@@ -13,7 +13,7 @@ use super::{
     value::Value,
 };
 use jiff::Timestamp;
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What a condition is evaluated on.
 pub(super) struct Given {
@@ -57,7 +57,7 @@ impl<'a> Evaluation<'a> {
             Node::Bool(value) => Ok(Value::Bool(*value)),
             Node::Int(value) => Ok(Value::Int(*value)),
             Node::Float(value) => Ok(Value::Float(*value)),
-            Node::Text(text) => Ok(Value::Text(Rc::clone(text))),
+            Node::Text(text) => Ok(Value::Text(Arc::clone(text))),
             Node::Name(name) => Ok(self.named(name)),
             Node::Pointer(pointer) => Ok(self.pointed(*pointer)),
             Node::Unary(unary, node) => self.unary(*unary, node),

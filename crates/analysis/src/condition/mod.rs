@@ -1,6 +1,6 @@
 //! The condition language: expressions over `result` that answer true or false.
 //!
-//! Start with [`holds`]. The language is [expr](https://expr-lang.org) as upstream uses it, with `result`,
+//! Start with [`Condition`]. The language is [expr](https://expr-lang.org) as upstream uses it, with `result`,
 //! `isNaN`, `isInf`, `isNil`, `asInt`, `asFloat` and `default`: words (`lexer`), a tree (`parser`), what
 //! cannot be (`check`), and a value (`eval`). Numbers of JSON are floats, as in Go. It is written anew here,
 //! because the verdict on a release must not hang on what two implementations of a language have in common;
@@ -32,6 +32,7 @@ pub use limits::{
     MAX_REPEATS, MAX_VALUE_NESTING, MAX_VALUES,
 };
 
+use ast::Node;
 use jiff::Timestamp;
 use patterns::Patterns;
 use serde_json::Value as Json;
@@ -102,13 +103,41 @@ impl From<String> for ConditionError {
     }
 }
 
-/// Evaluates a condition on a measured value.
+/// A condition that was read, to be evaluated as often as something is measured.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    text: String,
+    node: Result<Node, String>,
+}
+
+impl Condition {
+    /// Reads a condition; what is wrong with it is said when it is evaluated.
+    pub fn of(text: &str) -> Self {
+        Self { text: text.to_owned(), node: parser::parse(text) }
+    }
+
+    /// The condition as it is written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Evaluates the condition on a measured value.
+    ///
+    /// # Errors
+    /// When it is not a sentence of the language, is beyond the limits, cannot be evaluated on this value, or
+    /// answers something else than true or false.
+    pub fn holds(&self, result: &Measured, now: Timestamp) -> Result<bool, ConditionError> {
+        let node = self.node.as_ref().map_err(String::clone)?;
+        Ok(evaluate(node, result, now)?)
+    }
+}
+
+/// Reads a condition and evaluates it once; see [`Condition::holds`].
 ///
 /// # Errors
-/// When the condition is not a sentence of the language, is beyond the limits, cannot be evaluated on
-/// this value, or answers something else than true or false.
+/// As there.
 pub fn holds(condition: &str, result: &Measured, now: Timestamp) -> Result<bool, ConditionError> {
-    Ok(evaluate(condition, result, now)?)
+    Condition::of(condition).holds(result, now)
 }
 
 /// Reads a condition without evaluating it.
@@ -138,12 +167,11 @@ pub(crate) fn simple_comparison(condition: &str) -> Option<(String, String)> {
         .then(|| (operator.to_owned(), limit.to_owned()))
 }
 
-fn evaluate(condition: &str, result: &Measured, now: Timestamp) -> Result<bool, String> {
-    let node = parser::parse(condition)?;
+fn evaluate(node: &Node, result: &Measured, now: Timestamp) -> Result<bool, String> {
     let mut patterns = Patterns::default();
-    let kind = check::check(&node, Type::of(result), &mut patterns)?;
+    let kind = check::check(node, Type::of(result), &mut patterns)?;
     let given = eval::Given { result: result.to_value()?, now };
-    match eval::evaluated(&node, given, patterns)? {
+    match eval::evaluated(node, given, patterns)? {
         Value::Bool(answer) => Ok(answer),
         Value::Nil => Err("expected bool, but got <nil>".to_owned()),
         other if kind.is_unknown() || kind == Type::Bool => {

@@ -8,7 +8,7 @@ use super::{
     number::float_text,
 };
 use jiff::Timestamp;
-use std::{collections::BTreeMap, fmt, rc::Rc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -17,9 +17,9 @@ pub(super) enum Value {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(Rc<str>),
-    List(Rc<List>),
-    Map(Rc<Map>),
+    Text(Arc<str>),
+    List(Arc<List>),
+    Map(Arc<Map>),
     Time(Timestamp),
     /// Nanoseconds.
     Duration(i64),
@@ -35,7 +35,7 @@ pub(super) struct List {
 /// A map that is within the limits.
 #[derive(Debug)]
 pub(super) struct Map {
-    fields: BTreeMap<Rc<str>, Value>,
+    fields: BTreeMap<Arc<str>, Value>,
     extent: Extent,
 }
 
@@ -56,16 +56,16 @@ impl Value {
     /// The limit, when it is passed.
     pub(super) fn list(items: Vec<Self>) -> Result<Self, String> {
         let extent = Extent::around(items.iter())?;
-        Ok(Self::List(Rc::new(List { items, extent })))
+        Ok(Self::List(Arc::new(List { items, extent })))
     }
 
     /// A map.
     ///
     /// # Errors
     /// The limit, when it is passed.
-    pub(super) fn map(fields: BTreeMap<Rc<str>, Self>) -> Result<Self, String> {
+    pub(super) fn map(fields: BTreeMap<Arc<str>, Self>) -> Result<Self, String> {
         let extent = Extent::around(fields.values())?;
-        Ok(Self::Map(Rc::new(Map { fields, extent })))
+        Ok(Self::Map(Arc::new(Map { fields, extent })))
     }
 
     pub(super) fn text(text: &str) -> Self {
@@ -126,7 +126,7 @@ impl List {
 }
 
 impl Map {
-    pub(super) fn fields(&self) -> &BTreeMap<Rc<str>, Value> {
+    pub(super) fn fields(&self) -> &BTreeMap<Arc<str>, Value> {
         &self.fields
     }
 }

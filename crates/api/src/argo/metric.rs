@@ -82,42 +82,43 @@ pub struct Metric {
 }
 
 /// The one source of a metric; exactly one field is set.
+// The others would be kilobytes of nothing in every metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricProvider {
     /// A Prometheus query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prometheus: Option<PrometheusMetric>,
+    pub prometheus: Option<Box<PrometheusMetric>>,
     /// A Kayenta judgement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kayenta: Option<KayentaMetric>,
+    pub kayenta: Option<Box<KayentaMetric>>,
     /// An HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub web: Option<WebMetric>,
+    pub web: Option<Box<WebMetric>>,
     /// A Datadog query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub datadog: Option<DatadogMetric>,
+    pub datadog: Option<Box<DatadogMetric>>,
     /// A Wavefront query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wavefront: Option<WavefrontMetric>,
+    pub wavefront: Option<Box<WavefrontMetric>>,
     /// A New Relic query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_relic: Option<NewRelicMetric>,
+    pub new_relic: Option<Box<NewRelicMetric>>,
     /// A Kubernetes Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<JobMetric>,
+    pub job: Option<Box<JobMetric>>,
     /// A `CloudWatch` query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cloud_watch: Option<CloudWatchMetric>,
+    pub cloud_watch: Option<Box<CloudWatchMetric>>,
     /// A Graphite query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub graphite: Option<GraphiteMetric>,
+    pub graphite: Option<Box<GraphiteMetric>>,
     /// An `InfluxDB` query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub influxdb: Option<InfluxdbMetric>,
+    pub influxdb: Option<Box<InfluxdbMetric>>,
     /// A `SkyWalking` query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skywalking: Option<SkyWalkingMetric>,
+    pub skywalking: Option<Box<SkyWalkingMetric>>,
     /// Settings of metric plugins by name.
     #[serde(
         default,

@@ -7,15 +7,18 @@
 
 use super::{Entry, Kind};
 use crate::{key::Name, release};
-use api::argo::keys::ANALYSIS_RUN_UID;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// The label that ties an EndpointSlice to its service.
-pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
-/// The names of a kind's objects, by namespace and group.
+/// The names of a kind's objects, by namespace and group. Most groups have one member or two.
 #[derive(Debug, Default)]
-pub(super) struct Groups(BTreeMap<Name, BTreeSet<String>>);
+pub(super) struct Groups(BTreeSet<Member>);
+
+/// One object in its group.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    group: Name,
+    name: String,
+}
 
 impl Groups {
     /// Takes in an object as it was and as it is.
@@ -31,28 +34,24 @@ impl Groups {
             return;
         }
         if let Some(before) = before {
-            self.leave(name, &before);
+            self.0.remove(&member(name, &before));
         }
         if let Some(after) = after {
-            let group = Name::new(&name.namespace, &after);
-            self.0.entry(group).or_default().insert(name.name.clone());
+            self.0.insert(member(name, &after));
         }
     }
 
     /// The names in a group, in order; the group without a name holds what belongs to none.
     pub(super) fn members(&self, namespace: &str, group: &str) -> impl Iterator<Item = &String> {
-        self.0.get(&Name::new(namespace, group)).into_iter().flatten()
+        let group = Name::new(namespace, group);
+        let first = Member { group: group.clone(), name: String::new() };
+        let own = self.0.range(first..).take_while(move |member| member.group == group);
+        own.map(|member| &member.name)
     }
+}
 
-    fn leave(&mut self, name: &Name, group: &str) {
-        let group = Name::new(&name.namespace, group);
-        if let Some(members) = self.0.get_mut(&group) {
-            members.remove(&name.name);
-            if members.is_empty() {
-                self.0.remove(&group);
-            }
-        }
-    }
+fn member(name: &Name, group: &str) -> Member {
+    Member { group: Name::new(&name.namespace, group), name: name.name.clone() }
 }
 
 /// By what an object is looked for.
@@ -61,8 +60,7 @@ fn group(kind: Kind, entry: &Entry) -> Option<String> {
         Kind::AnalysisRun | Kind::Experiment | Kind::Pod | Kind::ReplicaSet => {
             entry.owner.as_ref().map(|owner| owner.name.clone())
         }
-        Kind::EndpointSlice => entry.labels.get(SERVICE_NAME).cloned(),
-        Kind::Job | Kind::JobPod => entry.labels.get(ANALYSIS_RUN_UID).cloned(),
+        Kind::EndpointSlice | Kind::Job | Kind::JobPod => entry.label.as_deref().map(str::to_owned),
         Kind::Service => release::holder(entry),
         _ => None,
     }

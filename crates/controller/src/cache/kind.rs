@@ -1,17 +1,28 @@
 //! The kinds that are cached, and how each is slimmed and read.
 
-use api::argo::{AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout};
-use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet},
-    batch::v1::Job,
-    core::v1::{Pod, Service},
-    discovery::v1::EndpointSlice,
+use api::argo::{
+    AnalysisRun, AnalysisTemplate, ClusterAnalysisTemplate, Experiment, Rollout, RolloutStatus,
+    keys::{ANALYSIS_RUN_UID, CONTROLLER_INSTANCE_ID, POD_TEMPLATE_HASH},
+};
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, ReplicaSet, ReplicaSetStatus},
+        batch::v1::Job,
+        core::v1::{Pod, Service},
+        discovery::v1::EndpointSlice,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::core::{ApiResource, GroupVersionKind};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 use std::sync::Arc;
 use vocab::ObjectRef;
+
+/// The label that ties an EndpointSlice to its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// Every label that some kind is found by.
+pub(super) const LABELS: [&str; 3] = [ANALYSIS_RUN_UID, POD_TEMPLATE_HASH, SERVICE_NAME];
 
 /// Every kind that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,6 +171,30 @@ impl Kind {
         self != Self::ClusterAnalysisTemplate
     }
 
+    /// The label that objects of the kind are found by; those without are none of ours.
+    pub(crate) fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Pod | Self::ReplicaSet => Some(POD_TEMPLATE_HASH),
+            Self::Job | Self::JobPod => Some(ANALYSIS_RUN_UID),
+            Self::EndpointSlice => Some(SERVICE_NAME),
+            _ => None,
+        }
+    }
+
+    /// Whether the watch of its kind tells a controller of that `instance` of `object`, which is `target`.
+    pub(crate) fn is_watched(target: &ObjectRef, object: &Value, instance: Option<&str>) -> bool {
+        let Some(kind) = Self::of(target) else { return false };
+        let metadata = &object["metadata"];
+        let labels = &metadata["labels"];
+        let is_ours = match kind {
+            Self::Rollout | Self::AnalysisRun | Self::Experiment => {
+                labels[CONTROLLER_INSTANCE_ID].as_str() == instance
+            }
+            _ => kind.label().is_none_or(|label| labels.get(label).is_some()),
+        };
+        is_ours && metadata["name"] == target.name
+    }
+
     /// Whether analysis runs are carried out with it.
     pub(crate) fn serves_analysis(self) -> bool {
         matches!(
@@ -186,14 +221,14 @@ impl Kind {
     }
 
     /// The text of an object that the server sent, without the bulk that no planner looks at.
-    pub(crate) fn slim(self, text: Box<RawValue>) -> Arc<str> {
+    pub(crate) fn slim(self, text: Box<str>) -> Arc<str> {
         let slim = match self {
-            Self::JobPod | Self::Pod => serde_json::from_str::<SlimPod<'_>>(text.get())
+            Self::JobPod | Self::Pod => serde_json::from_str::<SlimPod<'_>>(&text)
                 .and_then(|pod| serde_json::to_string(&pod))
                 .ok(),
             _ => None,
         };
-        slim.map_or_else(|| Box::<str>::from(text).into(), Arc::from)
+        slim.map_or_else(|| text.into(), Arc::from)
     }
 
     /// Reads an object.
@@ -214,6 +249,23 @@ impl Kind {
         }
     }
 
+    /// Reads an object that wants the same as it did `before`.
+    pub(super) fn read_on(self, before: Kept, text: &str) -> Kept {
+        match before {
+            Kept::ReplicaSet(before) => read_whole(text, |rest: Arc<Rest<ReplicaSetStatus>>| {
+                let Rest { metadata, status } = Arc::unwrap_or_clone(rest);
+                let spec = Arc::unwrap_or_clone(before).spec;
+                Kept::ReplicaSet(Arc::new(ReplicaSet { metadata, spec, status }))
+            }),
+            Kept::Rollout(before) => read_whole(text, |rest: Arc<Rest<RolloutStatus>>| {
+                let Rest { metadata, status } = Arc::unwrap_or_clone(rest);
+                let spec = Arc::unwrap_or_clone(before).spec;
+                Kept::Rollout(Arc::new(Rollout { metadata, spec, status }))
+            }),
+            _ => self.read(text),
+        }
+    }
+
     /// Items of a list come without their type, which routers want to see.
     fn read_raw(self, text: &str) -> Kept {
         let mut object = match serde_json::from_str::<Value>(text) {
@@ -228,6 +280,14 @@ impl Kind {
         }
         Kept::Raw(Arc::new(object))
     }
+}
+
+/// An object without what it wants.
+#[derive(Clone, Deserialize)]
+struct Rest<S> {
+    #[serde(default)]
+    metadata: ObjectMeta,
+    status: Option<S>,
 }
 
 /// What is kept of a pod: its specification is most of it, and the ReplicaSet has it too.
@@ -255,4 +315,48 @@ fn plainly(error: &serde_json::Error) -> String {
     let mut words = error.to_string();
     words.truncate(words.rfind(" at line ").unwrap_or(words.len()));
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_label_that_a_kind_is_found_by_is_kept() {
+        let found_by = Kind::ALL.into_iter().filter_map(Kind::label).collect::<BTreeSet<_>>();
+        assert_eq!(found_by, BTreeSet::from(LABELS));
+    }
+
+    #[test]
+    fn an_object_without_the_label_of_its_kind_is_none_that_is_watched() {
+        let target = Kind::ReplicaSet.reference("shop", "web-1");
+        let set = |name, labels| json!({"metadata": {"name": name, "labels": labels}});
+        for (object, expected) in [
+            (set("web-1", json!({POD_TEMPLATE_HASH: "1"})), true),
+            (set("web-1", json!({"app": "web"})), false),
+            (set("web-2", json!({POD_TEMPLATE_HASH: "1"})), false),
+            (json!({"kind": "ReplicaSetList", "items": []}), false),
+        ] {
+            assert_eq!(Kind::is_watched(&target, &object, Some("blue")), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn another_instances_object_is_none_that_is_watched() {
+        let target = Kind::Rollout.reference("shop", "web");
+        let of = |labels| json!({"metadata": {"name": "web", "labels": labels}});
+        let blue = of(json!({CONTROLLER_INSTANCE_ID: "blue"}));
+        let nobodys = json!({"metadata": {"name": "web"}});
+        for (object, instance, expected) in [
+            (&blue, Some("blue"), true),
+            (&blue, Some("green"), false),
+            (&blue, None, false),
+            (&nobodys, None, true),
+            (&nobodys, Some("blue"), false),
+        ] {
+            assert_eq!(Kind::is_watched(&target, object, instance), expected, "{instance:?}");
+        }
+    }
 }

@@ -9,28 +9,27 @@
 //!
 //! **Invariant.** Nothing here talks to the API server, and no Secret is ever cached.
 
+mod entry;
 mod groups;
 mod kind;
+mod readings;
 pub(crate) mod watch;
 mod wire;
 
-pub(crate) use groups::SERVICE_NAME;
+pub(crate) use entry::{Entry, Owner};
 pub(crate) use kind::{Broken, Kept, Kind, Need};
 pub(crate) use wire::Wire;
 
-use crate::{key::Name, remembered::Remembered, writer::Expect};
+use crate::{key::Name, writer::Expect};
 use groups::Groups;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::watcher::Event;
+use readings::Readings;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 use vocab::ObjectRef;
-
-/// How many objects of a kind stay read at least, and half of how many at most.
-const READ: usize = 256;
 
 /// Everything seen, by kind and name.
 #[derive(Debug, Default)]
@@ -42,30 +41,11 @@ pub(crate) struct Cache {
 #[derive(Debug, Default)]
 struct Objects {
     items: BTreeMap<Name, Entry>,
-    read: Mutex<Remembered<Name, Kept, READ>>,
+    read: Mutex<Readings>,
     groups: Groups,
     listing: Option<BTreeSet<Name>>,
     is_synced: bool,
     is_absent: bool,
-}
-
-/// One object as last seen.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// The object as it came, without what no planner looks at.
-    pub(crate) text: Arc<str>,
-    /// Its uid.
-    pub(crate) uid: Option<String>,
-    /// Its resourceVersion.
-    pub(crate) version: Option<String>,
-    /// Which state of its specification it is.
-    pub(crate) generation: Option<i64>,
-    /// Whether its deletion has begun.
-    pub(crate) is_going: bool,
-    /// Its labels.
-    pub(crate) labels: BTreeMap<String, String>,
-    /// Its controlling owner.
-    pub(crate) owner: Option<OwnerReference>,
 }
 
 /// An object that is not what it was.
@@ -123,7 +103,8 @@ impl Cache {
         }
     }
 
-    /// Takes in what a single read showed.
+    /// Takes in what a single read showed. Where the object was deleted between that and now it stays until its
+    /// kind is listed anew; writes to it fail, and a run that waits for a Job waits that long.
     pub(crate) fn heal(&mut self, target: &ObjectRef, live: Option<Value>) -> Option<Changed> {
         let kind = Kind::of(target)?;
         let objects = self.kinds.entry(kind).or_default();
@@ -206,9 +187,7 @@ impl Cache {
         let entry = self.find(target);
         match expect {
             Expect::Nothing => true,
-            Expect::Version(wanted) => {
-                entry.is_some_and(|entry| !is_older(entry.version.as_deref(), wanted))
-            }
+            Expect::Version(wanted) => entry.is_some_and(|entry| !entry.is_older(wanted)),
             Expect::Going(uid) => entry.is_none_or(|entry| entry.is_going || entry.uid != *uid),
         }
     }
@@ -224,13 +203,13 @@ impl Objects {
         }
         self.groups.note(kind, &name, (before, Some(&entry)));
         let before = self.items.insert(name.clone(), entry);
-        self.unread(&name);
+        self.readings().outdate(&name);
         Some(Changed { kind, name, before })
     }
 
     fn remove(&mut self, kind: Kind, name: &Name) -> Option<Changed> {
         let before = self.items.remove(name)?;
-        self.unread(name);
+        self.readings().forget(name);
         self.groups.note(kind, name, (Some(&before), None));
         Some(Changed { kind, name: name.clone(), before: Some(before) })
     }
@@ -238,49 +217,17 @@ impl Objects {
     fn object(&self, kind: Kind, name: &Name) -> Option<Kept> {
         let entry = self.items.get(name)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = read.get_mut(name) {
-            return Some(known.clone());
-        }
-        let object = entry.read(kind);
-        read.insert(name.clone(), object.clone());
-        Some(object)
+        Some(read.of(kind, name, entry))
     }
 
-    /// Forgets an object in its own type that is another now.
-    fn unread(&mut self, name: &Name) {
-        self.read.get_mut().unwrap_or_else(PoisonError::into_inner).remove(name);
+    fn readings(&mut self) -> &mut Readings {
+        self.read.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn retain(&mut self, kind: Kind, listed: &BTreeSet<Name>) -> Vec<Changed> {
         let gone = self.items.keys().filter(|name| !listed.contains(*name)).cloned();
         let gone = gone.collect::<Vec<_>>();
         gone.iter().filter_map(|name| self.remove(kind, name)).collect()
-    }
-}
-
-impl Entry {
-    fn new(kind: Kind, Wire { metadata, text }: Wire) -> Self {
-        let owner = metadata.owner_references.into_iter().flatten();
-        Self {
-            text: kind.slim(text),
-            uid: metadata.uid,
-            version: metadata.resource_version,
-            generation: metadata.generation,
-            is_going: metadata.deletion_timestamp.is_some(),
-            labels: metadata.labels.unwrap_or_default(),
-            owner: owner.into_iter().find(|owner| owner.controller == Some(true)),
-        }
-    }
-
-    /// The object in its own type, read anew.
-    pub(crate) fn read(&self, kind: Kind) -> Kept {
-        kind.read(&self.text)
-    }
-
-    /// A single read may have shown us more than the watch has told yet.
-    fn is_same_or_newer(&self, other: &Self) -> bool {
-        let wanted = other.version.as_deref().unwrap_or_default();
-        self.uid == other.uid && !is_older(self.version.as_deref(), wanted)
     }
 }
 
@@ -292,19 +239,11 @@ fn name_of(object: &Wire) -> Name {
     )
 }
 
-/// Versions are ordered numbers; those that are not are told apart only as equal or not.
-fn is_older(seen: Option<&str>, wanted: &str) -> bool {
-    let Some(seen) = seen else { return true };
-    match (seen.parse::<u128>(), wanted.parse::<u128>()) {
-        (Ok(seen), Ok(wanted)) => seen < wanted,
-        _ => seen != wanted,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::sync::Arc;
 
     fn service(name: &str, version: &str) -> Value {
         json!({

@@ -4,23 +4,31 @@
 //! hundreds. So the text is kept as it came and read once, straight into the type of its kind
 //! (see [`Kind::read`](super::Kind::read)).
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use super::{Owner, kind::LABELS};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,
     api::ObjectMeta,
     core::{ApiResource, DynamicResourceScope},
 };
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::{RawValue, to_raw_value};
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 /// An object of a kind that only the watch knows it by.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
-    /// What tells it from others; without its annotations, finalizers and managers.
+    /// What tells it from others, and whether it changed.
     pub(crate) metadata: ObjectMeta,
+    /// Those of its labels that some kind is found by.
+    pub(crate) labels: Vec<(&'static str, Box<str>)>,
+    /// Its controlling owner.
+    pub(crate) owner: Option<Owner>,
     /// All of it.
-    pub(crate) text: Box<RawValue>,
+    pub(crate) text: Box<str>,
 }
 
 #[derive(Deserialize)]
@@ -38,12 +46,24 @@ struct Identifying<'a> {
     uid: Option<String>,
     resource_version: Option<String>,
     generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<Labels>,
     owner_references: Option<Vec<OwnerReference>>,
     deletion_timestamp: Option<Time>,
     #[serde(borrow)]
     managed_fields: Option<&'a RawValue>,
 }
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnerReference {
+    kind: String,
+    name: String,
+    uid: String,
+    controller: Option<bool>,
+}
+
+/// Labels that some kind is found by; an object may have dozens of others.
+struct Labels(Vec<(&'static str, Box<str>)>);
 
 impl Wire {
     /// Takes in an object that was read by itself.
@@ -57,22 +77,29 @@ impl Wire {
     fn read(text: Box<RawValue>) -> serde_json::Result<Self> {
         let Head { metadata } = serde_json::from_str(text.get())?;
         let managers = metadata.managed_fields.map(|managers| place(text.get(), managers.get()));
+        let owners = metadata.owner_references.into_iter().flatten();
+        let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
+        let labels = metadata.labels.map_or_else(Vec::new, |Labels(labels)| labels);
         let metadata = ObjectMeta {
             name: metadata.name,
             namespace: metadata.namespace,
             uid: metadata.uid,
             resource_version: metadata.resource_version,
             generation: metadata.generation,
-            labels: metadata.labels,
-            owner_references: metadata.owner_references,
             deletion_timestamp: metadata.deletion_timestamp,
             ..ObjectMeta::default()
         };
         let text = match managers {
-            Some(managers) => RawValue::from_string(without(text.get(), managers))?,
-            None => text,
+            Some(managers) => without(text.get(), managers),
+            None => text.into(),
         };
-        Ok(Self { metadata, text })
+        Ok(Self { metadata, labels, owner: owner.map(OwnerReference::into_owner), text })
+    }
+}
+
+impl OwnerReference {
+    fn into_owner(self) -> Owner {
+        Owner { kind: self.kind, name: self.name, uid: self.uid }
     }
 }
 
@@ -84,13 +111,37 @@ fn place(whole: &str, part: &str) -> Range<usize> {
 
 /// `text` with nothing where the value at `place` was. Who manages which field is half of a small object,
 /// and nobody asks.
-fn without(text: &str, place: Range<usize>) -> String {
-    [&text[..place.start], "null", &text[place.end..]].concat()
+fn without(text: &str, place: Range<usize>) -> Box<str> {
+    [&text[..place.start], "null", &text[place.end..]].concat().into()
 }
 
 impl<'de> Deserialize<'de> for Wire {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         Self::read(Box::deserialize(source)?).map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_map(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Labels {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("labels")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match LABELS.into_iter().find(|known| *known == key) {
+                Some(known) => self.0.push((known, map.next_value()?)),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     cache::{Cache, Entry, Kept, Kind},
     key::Name,
 };
-use api::argo::{Experiment, Rollout, keys};
+use api::argo::{Experiment, Rollout};
 use plan::{
     experiment::{Observed, names as own_names, owning_rollout, reads},
     rollout,
@@ -70,7 +70,7 @@ fn children(cache: &Cache, namespace: &str, observed: &mut Observed) {
             observed.replica_sets.push(set);
             observed.pods.extend(pods(cache, name));
         } else {
-            observed.hashes.extend(entry.labels.get(keys::POD_TEMPLATE_HASH).cloned());
+            observed.hashes.extend(entry.label.as_deref().map(str::to_owned));
         }
     }
     for (name, entry) in cache.in_namespace(Kind::Service, namespace) {

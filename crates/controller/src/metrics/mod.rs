@@ -8,17 +8,20 @@
 
 mod families;
 mod info;
+mod own;
 mod text;
 mod updates;
 
 use crate::{
     asked::{Asked, Verb},
     cache::Kind,
+    key::Name,
 };
 use api::argo::RolloutDurationStatus;
 use families::{FAMILIES, Family, buckets};
+use own::{Lines, Own};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -52,8 +55,9 @@ pub(crate) struct Metrics {
 struct Inner {
     counters: BTreeMap<Series, u64>,
     histograms: BTreeMap<Series, Histogram>,
-    /// What has gauges of its own; they are made when somebody asks.
-    objects: BTreeMap<ObjectRef, (Kind, Arc<str>)>,
+    objects: BTreeMap<(Kind, Name), Own>,
+    /// Reasons that events had.
+    reasons: BTreeSet<Arc<str>>,
     queue_depth: usize,
 }
 
@@ -77,10 +81,11 @@ impl Metrics {
         if regarding.kind != "Rollout" {
             return;
         }
-        let mut labels = owner(regarding);
-        labels.push(("type", format!("{event_type:?}")));
-        labels.push(("reason", reason.to_owned()));
-        self.count("rollout_events_total", labels);
+        let mut inner = self.lock();
+        let known = inner.reasons.get(reason).cloned();
+        let reason = known.unwrap_or_else(|| Arc::from(reason));
+        inner.reasons.insert(Arc::clone(&reason));
+        inner.own(Kind::Rollout, regarding.into()).count_event(event_type, reason);
     }
 
     /// Counts one event that was never written, because too many waited.
@@ -108,22 +113,14 @@ impl Metrics {
     pub(crate) fn count_failure(&self, object: &ObjectRef, fault: &str, code: &str) {
         let labels = vec![("fault", fault.to_owned()), ("code", code.to_owned())];
         self.count("ringfence_reconcile_failures_total", labels);
-        let name = match object.kind.as_str() {
-            "AnalysisRun" => "analysis_run_reconcile_error",
-            "Experiment" => "experiment_reconcile_error",
-            _ => "rollout_reconcile_error",
-        };
-        self.count(name, owner(object));
+        if let Some(kind) = Kind::of(object) {
+            self.lock().own(kind, object.into()).errors += 1;
+        }
     }
 
     /// Records how long one reconcile took.
-    pub(crate) fn time_reconcile(&self, object: &ObjectRef, seconds: f64) {
-        let name = match object.kind.as_str() {
-            "AnalysisRun" => "analysis_run_reconcile",
-            "Experiment" => "experiment_reconcile",
-            _ => "rollout_reconcile",
-        };
-        self.record((name, owner(object)), seconds);
+    pub(crate) fn time_reconcile(&self, kind: Kind, name: Name, seconds: f64) {
+        self.lock().own(kind, name).time_reconcile(kind, seconds);
     }
 
     /// Records how long an update took that has ended.
@@ -142,21 +139,15 @@ impl Metrics {
     }
 
     /// Shows one object as it is now, if it is of a kind that has gauges.
-    pub(crate) fn set_object(&self, kind: Kind, object: ObjectRef, text: &Arc<str>) {
+    pub(crate) fn set_object(&self, kind: Kind, name: &Name, text: &Arc<str>) {
         if info::has_gauges(kind) {
-            self.lock().objects.insert(object, (kind, Arc::clone(text)));
+            self.lock().own(kind, name.clone()).text = Some(Arc::clone(text));
         }
     }
 
     /// Removes everything labelled with an object that is gone.
-    pub(crate) fn forget_object(&self, object: &ObjectRef) {
-        let mut inner = self.lock();
-        inner.objects.remove(object);
-        let Some(family) = family_of(object) else { return };
-        let labels = owner(object);
-        let stays = |(name, own): &Series| !(name.starts_with(family) && own.starts_with(&labels));
-        inner.counters.retain(|series, _| stays(series));
-        inner.histograms.retain(|series, _| stays(series));
+    pub(crate) fn forget_object(&self, kind: Kind, name: &Name) {
+        self.lock().objects.remove(&(kind, name.clone()));
     }
 
     /// Notes how many keys wait.
@@ -176,13 +167,11 @@ impl Metrics {
         text
     }
 
-    fn collect(&self) -> BTreeMap<&'static str, Vec<String>> {
+    fn collect(&self) -> Lines {
         let inner = self.lock();
-        let mut lines: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        let samples = |(kind, text): &(Kind, Arc<str>)| info::samples(&kind.read(text));
-        for sample in inner.objects.values().flat_map(samples) {
-            let text = line(sample.name, &sample.labels, sample.value);
-            lines.entry(sample.name).or_default().push(text);
+        let mut lines = Lines::new();
+        for ((kind, name), own) in &inner.objects {
+            own.render(*kind, name, &mut lines);
         }
         for ((name, labels), count) in &inner.counters {
             lines.entry(name).or_default().push(line(name, labels, as_f64(*count)));
@@ -217,13 +206,9 @@ impl Metrics {
     }
 }
 
-/// How the names of an object's own counters and histograms begin.
-fn family_of(object: &ObjectRef) -> Option<&'static str> {
-    match object.kind.as_str() {
-        "Rollout" => Some("rollout_"),
-        "AnalysisRun" => Some("analysis_run_"),
-        "Experiment" => Some("experiment_"),
-        _ => None,
+impl Inner {
+    fn own(&mut self, kind: Kind, name: Name) -> &mut Own {
+        self.objects.entry((kind, name)).or_default()
     }
 }
 
@@ -251,10 +236,6 @@ fn spelled(verb: Verb) -> &'static str {
     }
 }
 
-fn owner(object: &ObjectRef) -> Vec<(&'static str, String)> {
-    vec![("namespace", object.namespace.clone()), ("name", object.name.clone())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,8 +261,8 @@ mod tests {
     #[test]
     fn histograms_are_cumulative() {
         let metrics = Metrics::default();
-        metrics.time_reconcile(&web(), 0.2);
-        metrics.time_reconcile(&web(), 3.0);
+        metrics.time_reconcile(Kind::Rollout, Name::new("shop", "web"), 0.2);
+        metrics.time_reconcile(Kind::Rollout, Name::new("shop", "web"), 3.0);
         let text = metrics.render();
         assert!(text.contains("le=\"0.15\"} 0\n") && text.contains("le=\"0.25\"} 1\n"), "{text}");
         assert!(
@@ -293,11 +274,11 @@ mod tests {
     #[test]
     fn the_series_of_an_object_go_with_it() {
         let metrics = Metrics::default();
-        metrics.time_reconcile(&web(), 0.2);
+        metrics.time_reconcile(Kind::Rollout, Name::new("shop", "web"), 0.2);
         metrics.count_event(&web(), EventType::Normal, "RolloutCompleted");
-        metrics.forget_object(&ObjectRef::new("v1", "Service", "shop", "web"));
+        metrics.forget_object(Kind::Service, &Name::new("shop", "web"));
         assert!(metrics.render().contains("name=\"web\""), "a service of the same name went");
-        metrics.forget_object(&web());
+        metrics.forget_object(Kind::Rollout, &Name::new("shop", "web"));
         assert!(!metrics.render().contains("name=\"web\""));
     }
 

@@ -204,6 +204,79 @@ async fn nothing_is_planned_on_a_picture_older_than_our_own_writes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stable_version_that_a_list_leaves_out_keeps_its_users() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let first = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    cluster.create(canary(&with_pause(), &Value::Null)).await;
+    let stable = cluster.until("Healthy", 120).await["status"]["stableRS"].clone();
+    first.abort();
+    cluster.set_image("argoproj/rollouts-demo:yellow").await;
+    let behind = Gate::open();
+    behind.overlook("/replicasets");
+    let _second = cluster.controller(&behind, ControllerConfig::alone()).await;
+    pass(20).await;
+    behind.freeze(None);
+    let paused = cluster.until("Paused", 120).await;
+    assert_eq!(paused["status"]["stableRS"], stable);
+    assert_eq!(paused["status"]["updatedReplicas"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_a_list_leaves_out_is_waited_for() {
+    let cluster = Cluster::start().await;
+    let first = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
+    let pods =
+        json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
+    let job = json!({"spec": {"template": pods}});
+    let metric = json!({"name": "check", "count": 1, "provider": {"job": job}});
+    cluster
+        .create(json!({
+            "apiVersion": ARGO, "kind": "AnalysisRun", "metadata": {"name": "by-hand"},
+            "spec": {"metrics": [metric]},
+        }))
+        .await;
+    pass(5).await;
+    first.abort();
+    let behind = Gate::open();
+    behind.overlook("/jobs");
+    let _second = cluster.controller(&behind, ControllerConfig::alone()).await;
+    pass(20).await;
+    behind.freeze(None);
+    pass(20).await;
+    let run = cluster.get(ARGO, "AnalysisRun", "by-hand").await;
+    let measured = run["status"]["metricResults"][0]["measurements"].as_array().unwrap().iter();
+    let phases = measured.map(|measurement| &measurement["phase"]).collect::<Vec<_>>();
+    assert_eq!(phases, ["Running"], "{run:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_no_possible_job_costs_a_look() {
+    let cluster = Cluster::start().await;
+    let gate = Gate::open();
+    for (number, job) in ["", "?watch=1", ".."].into_iter().enumerate() {
+        let begun = json!({"phase": "Running", "startedAt": "2026-01-01T00:00:00Z", "metadata": {"job-name": job}});
+        let provider = json!({"job": {"spec": {"template": {"spec": {"containers": []}}}}});
+        let metric = json!({"name": "check", "count": 1, "failureLimit": 0, "provider": provider});
+        let result = json!({"name": "check", "phase": "Running", "measurements": [begun]});
+        cluster
+            .create(json!({
+                "apiVersion": ARGO, "kind": "AnalysisRun", "metadata": {"name": format!("odd-{number}")},
+                "spec": {"metrics": [metric]},
+                "status": {"phase": "Running", "metricResults": [result]},
+            }))
+            .await;
+    }
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    pass(5).await;
+    for number in 0..3 {
+        let run = cluster.get(ARGO, "AnalysisRun", &format!("odd-{number}")).await;
+        let measured = &run["status"]["metricResults"][0]["measurements"][0];
+        assert_eq!(measured["phase"], "Error", "{run:#}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_done_is_told_even_if_the_write_after_it_is_refused() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;

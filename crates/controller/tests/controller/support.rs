@@ -2,7 +2,7 @@
 
 use axum::{body::Body, extract::Request, http::StatusCode, middleware::Next, response::Response};
 use clock::Clock;
-use controller::{Controller, ControllerConfig, ControllerHandle, HttpCaller};
+use controller::{Controller, ControllerConfig, ControllerHandle, HttpCaller, Meter};
 use futures::{StreamExt, future::BoxFuture};
 use kube::{
     Api, Client,
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
-use tower::{ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 use vocab::{Call, Reply, ReplyError};
 
 /// A cluster without workloads' controllers.
@@ -55,7 +55,7 @@ impl Cluster {
         config: ControllerConfig,
         http: Arc<dyn HttpCaller>,
     ) -> ControllerHandle {
-        let client = gate.client(self.server.router());
+        let client = gate.client(self.server.router(), &config.meter);
         Controller::start(client, self.clock, http, config).await.unwrap()
     }
 
@@ -169,6 +169,7 @@ struct State {
     watched: Vec<String>,
     denied: Option<&'static str>,
     unanswered: Option<&'static str>,
+    overlooked: Option<&'static str>,
     cut_after: Option<usize>,
 }
 
@@ -209,6 +210,13 @@ impl Gate {
         self.0.frozen.send_replace(part);
     }
 
+    /// Answers lists of paths that end in `part` as if there were nothing, and lets their watches tell nothing
+    /// until [`Gate::freeze`] ends it: the server is behind.
+    pub(crate) fn overlook(&self, part: &'static str) {
+        self.0.state.lock().unwrap().overlooked = Some(part);
+        self.freeze(Some(part));
+    }
+
     /// Every write so far, as `METHOD path`.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.0.state.lock().unwrap().log.clone()
@@ -230,7 +238,7 @@ impl Gate {
         count.wait_for(|count| *count >= writes).await.unwrap();
     }
 
-    fn client(&self, router: axum::Router) -> Client {
+    fn client(&self, router: axum::Router, meter: &Meter) -> Client {
         let gate = self.clone();
         let router =
             router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {
@@ -241,7 +249,7 @@ impl Gate {
             let router = router.clone();
             async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap()) }
         });
-        Client::new(service, "default")
+        Client::new(meter.layer(service), "default")
     }
 
     async fn pass(&self, request: Request, next: Next) -> Response {
@@ -253,7 +261,12 @@ impl Gate {
         }
         if !is_write {
             let answer = next.run(request).await;
-            return if is_watch { self.hold_back(&path, answer) } else { answer };
+            let overlooked = self.0.state.lock().unwrap().overlooked;
+            return match overlooked {
+                _ if is_watch => self.hold_back(&path, answer),
+                Some(part) if path.ends_with(part) => emptied(answer).await,
+                _ => answer,
+            };
         }
         let line = format!("{} {path}", request.method());
         match self.admit(line, &path) {
@@ -296,6 +309,16 @@ impl Gate {
         });
         Response::from_parts(parts, Body::from_stream(held))
     }
+}
+
+/// A list without its items.
+async fn emptied(list: Response) -> Response {
+    let (mut parts, body) = list.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let mut list: Value = serde_json::from_slice(&body).unwrap();
+    list["items"] = json!([]);
+    parts.headers.remove("content-length");
+    Response::from_parts(parts, Body::from(list.to_string()))
 }
 
 fn forbidden() -> Response {

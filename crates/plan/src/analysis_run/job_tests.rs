@@ -1,10 +1,11 @@
 //! Metrics that are Jobs, against Jobs that are made up.
 
-use super::{Observed, plan};
-use api::argo::{AnalysisPhase, AnalysisRunStatus, Measurement};
+use super::{Observed, awaited_jobs, plan};
+use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement};
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use vocab::{ObjectRef, Plan, Propagation, Write};
 
 const NAME: &str = "u.check.1";
@@ -23,7 +24,7 @@ fn observed(fields: &Value) -> Observed {
         "metadata": {"name": "run", "namespace": "ns", "uid": "u", "resourceVersion": "7"},
         "spec": {"metrics": [metric(fields)], "args": args},
     });
-    Observed { run: serde_json::from_value(run).unwrap(), ..Observed::default() }
+    Observed { run: Arc::new(serde_json::from_value(run).unwrap()), ..Observed::default() }
 }
 
 fn now() -> Timestamp {
@@ -46,9 +47,9 @@ fn carry_out(observed: &mut Observed, now: Timestamp) -> Look {
         }
     }
     if let Some(Write::Patch { body, .. }) = &status {
-        let mut run = serde_json::to_value(&observed.run).unwrap();
+        let mut run = serde_json::to_value(&*observed.run).unwrap();
         json_patch::merge(&mut run, body);
-        observed.run = serde_json::from_value(run).unwrap();
+        observed.run = Arc::new(serde_json::from_value(run).unwrap());
     }
     (writes, status, wake)
 }
@@ -114,7 +115,7 @@ fn a_job_is_made_once_and_belongs_to_its_run() {
 fn a_job_whose_status_was_never_written_is_taken_up() {
     let mut observed = observed(&json!({}));
     carry_out(&mut observed, now());
-    observed.run.status = None;
+    Arc::make_mut(&mut observed.run).status = None;
     let (writes, ..) = carry_out(&mut observed, now());
     assert_eq!(writes, Vec::new());
     assert_eq!(last(&observed).metadata["job-name"], NAME);
@@ -155,7 +156,7 @@ fn an_image_that_cannot_be_pulled_is_inconclusive() {
 fn a_run_that_is_ended_ends_its_job() {
     let mut observed = observed(&json!({}));
     carry_out(&mut observed, now());
-    observed.run.spec.terminate = true;
+    Arc::make_mut(&mut observed.run).spec.terminate = true;
     let (writes, ..) = carry_out(&mut observed, now());
     let [Write::Delete { target, propagation, precondition }] = &writes[..] else {
         panic!("{writes:#?}")
@@ -169,7 +170,7 @@ fn a_run_that_is_ended_ends_its_job() {
 #[test]
 fn a_run_that_is_ended_before_its_job_was_made_makes_none() {
     let mut observed = observed(&json!({}));
-    observed.run.spec.terminate = true;
+    Arc::make_mut(&mut observed.run).spec.terminate = true;
     let (writes, ..) = carry_out(&mut observed, now());
     assert_eq!(writes, Vec::new());
     assert_eq!(status(&observed).phase, AnalysisPhase::Successful);
@@ -196,7 +197,8 @@ fn long_names_that_begin_alike_have_jobs_of_their_own() {
     let long = "success-rate-of-the-service-as-seen-from-the-other-side";
     let named = |name: String| {
         let mut observed = observed(&json!({"name": name}));
-        observed.run.metadata.uid = Some("5e9ab4ce-4b1c-4bb3-a1c7-0f2b7d4d6a11".to_owned());
+        Arc::make_mut(&mut observed.run).metadata.uid =
+            Some("5e9ab4ce-4b1c-4bb3-a1c7-0f2b7d4d6a11".to_owned());
         carry_out(&mut observed, now());
         observed.jobs[0].metadata.name.clone().unwrap()
     };
@@ -209,7 +211,7 @@ fn long_names_that_begin_alike_have_jobs_of_their_own() {
 fn a_job_that_may_not_be_made_is_an_error_and_holds_up_no_other_metric() {
     let mut observed = observed(&json!({}));
     let other = json!({"name": "rate", "provider": {"web": {"url": "http://shop/", "jsonPath": "{$.rate}"}}});
-    observed.run.spec.metrics.push(serde_json::from_value(other).unwrap());
+    Arc::make_mut(&mut observed.run).spec.metrics.push(serde_json::from_value(other).unwrap());
     let job = ObjectRef::new("batch/v1", "Job", "ns", NAME);
     observed.refused.insert(job, "exceeded quota: jobs".to_owned());
     let asked = plan(&observed, now()).calls;
@@ -219,4 +221,30 @@ fn a_job_that_may_not_be_made_is_an_error_and_holds_up_no_other_metric() {
     let measurement = last(&observed);
     assert_eq!(measurement.phase, AnalysisPhase::Error);
     assert_eq!(measurement.message.as_deref(), Some("exceeded quota: jobs"));
+}
+
+fn waiting(phase: &str, measurement: &Value) -> AnalysisRun {
+    let result = json!({"name": "check", "phase": "Running", "measurements": [measurement]});
+    let run = json!({
+        "metadata": {"name": "a", "namespace": "shop"},
+        "spec": {"metrics": []},
+        "status": {"phase": phase, "metricResults": [result]},
+    });
+    serde_json::from_value(run).unwrap()
+}
+
+#[test]
+fn a_job_is_awaited_while_its_run_and_its_measurement_go_on() {
+    let begun = json!({"phase": "Running", "metadata": {"job-name": "a-1"}});
+    let mut ended = begun.clone();
+    ended["finishedAt"] = json!("2026-01-01T00:00:00Z");
+    let other = json!({"phase": "Running"});
+    for (phase, measurement, expected) in [
+        ("Running", &begun, vec![ObjectRef::new("batch/v1", "Job", "shop", "a-1")]),
+        ("Failed", &begun, vec![]),
+        ("Running", &ended, vec![]),
+        ("Running", &other, vec![]),
+    ] {
+        assert_eq!(awaited_jobs(&waiting(phase, measurement)), expected, "{phase} {measurement}");
+    }
 }

@@ -58,6 +58,20 @@ pub(super) fn start(
     (measurement, write)
 }
 
+/// The Jobs whose end `run` waits for. One that is gone is an error: better make sure that it is.
+pub fn awaited_jobs(run: &AnalysisRun) -> Vec<ObjectRef> {
+    let phase = run.status.as_ref().map(|status| status.phase);
+    if run.metadata.deletion_timestamp.is_some() || phase.is_some_and(AnalysisPhase::completed) {
+        return Vec::new();
+    }
+    let results = run.status.iter().flat_map(|status| &status.metric_results);
+    let last = results.filter_map(|result| result.measurements.last());
+    let running = last.filter(|measurement| measurement.finished_at.is_none());
+    let named = running.filter_map(|measurement| measurement.metadata.get(JOB_NAME));
+    let namespace = run.metadata.namespace.as_deref().unwrap_or_default();
+    named.map(|name| ObjectRef::new("batch/v1", "Job", namespace, name)).collect()
+}
+
 /// What became of a measurement's Job; `None` while it runs.
 pub(super) fn resume(
     observed: &Observed,

@@ -1,7 +1,11 @@
 //! From a provider's turn to a measurement.
 
 use super::{Observed, redact::Redactor};
-use analysis::{assess::assess, condition, validate::provider_names};
+use analysis::{
+    assess::{Conditions, assess},
+    condition,
+    validate::provider_names,
+};
 use api::argo::{AnalysisPhase, Measurement, Metric};
 use jiff::{Timestamp, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -44,13 +48,13 @@ pub(super) fn provider_of(
 
 /// A finished measurement, judged by the metric's conditions.
 pub(super) fn finished(
-    metric: &Metric,
+    conditions: &Conditions,
     outcome: Result<Measured, MeasureError>,
     redactor: &Redactor,
     now: Timestamp,
 ) -> Measurement {
     let mut measurement = match outcome {
-        Ok(measured) => judged(metric, measured, now),
+        Ok(measured) => judged(conditions, measured, now),
         Err(error) => failed(error.message),
     };
     measurement.finished_at = Some(seconds(now));
@@ -98,13 +102,13 @@ pub(super) fn seconds(time: Timestamp) -> Time {
     )
 }
 
-fn judged(metric: &Metric, measured: Measured, now: Timestamp) -> Measurement {
+fn judged(conditions: &Conditions, measured: Measured, now: Timestamp) -> Measurement {
     let Measured { value, metadata, verdict, .. } = &measured;
     let (value, metadata) = (Some(value.clone()), metadata.clone());
     if let Some(verdict) = verdict {
         return Measurement { phase: phase(*verdict), value, metadata, ..Measurement::default() };
     }
-    let judged = by_conditions(metric, measured.result, now);
+    let judged = by_conditions(conditions, measured.result, now);
     Measurement { value, metadata, ..judged }
 }
 
@@ -116,13 +120,13 @@ fn phase(verdict: Verdict) -> AnalysisPhase {
     }
 }
 
-fn by_conditions(metric: &Metric, result: MeasuredValue, now: Timestamp) -> Measurement {
+fn by_conditions(conditions: &Conditions, result: MeasuredValue, now: Timestamp) -> Measurement {
     let value = match result {
         MeasuredValue::Number(number) => condition::Measured::Number(number),
         MeasuredValue::Numbers(numbers) => condition::Measured::Numbers(numbers),
         MeasuredValue::Json(json) => condition::Measured::Json(json),
     };
-    match assess(metric, &value, now) {
+    match assess(conditions, &value, now) {
         Ok(phase) => Measurement { phase, ..Measurement::default() },
         Err(error) => failed(error.to_string()),
     }

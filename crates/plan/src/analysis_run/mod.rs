@@ -32,7 +32,9 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub use jobs::awaited_jobs;
 pub(crate) use learned::{annotation, left_by};
+pub use prepare::Specification;
 
 use api::argo::AnalysisRun;
 use jiff::Timestamp;
@@ -40,7 +42,10 @@ use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use providers::{CredentialRef, Credentials, Destination};
 use serde_json::Value;
 use session::Session;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use vocab::{Call, ObjectRef, Plan, Reply, ReplyError};
 
 /// One key of a Secret in the run's namespace.
@@ -81,7 +86,9 @@ impl std::fmt::Debug for SecretRead {
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The run as the API server has it.
-    pub run: AnalysisRun,
+    pub run: Arc<AnalysisRun>,
+    /// What its spec comes to, if whoever gathers has kept that since the last look.
+    pub specification: Specification,
     /// What the run's [`reads`] found; a reference that is not here counts as no Secret.
     pub secrets: BTreeMap<SecretRef, SecretRead>,
     /// What the providers' [`credentials`] are; a reference that is not here was not found.
@@ -134,8 +141,8 @@ pub struct AnalysisPlan {
     pub calls: Vec<MeasurementCall>,
 }
 
-/// The answers to calls that were performed.
-pub type Answers = Vec<(MeasurementCall, Result<Reply, ReplyError>)>;
+/// A call that was performed, and the answer to it.
+pub type Answer = (MeasurementCall, Result<Reply, ReplyError>);
 
 /// Whether there is a provider of that name.
 pub(crate) fn can_measure(provider: &str) -> bool {
@@ -159,7 +166,8 @@ pub fn credentials(observed: &Observed) -> BTreeSet<CredentialRef> {
     let settled =
         |name: &str| results.iter().any(|result| result.name == name && result.phase.completed());
     // A run that cannot be resolved ends, and asks nobody.
-    let metrics = prepare::with_secrets(observed).unwrap_or_default();
+    let Ok(prepared) = prepare::prepared(observed) else { return BTreeSet::new() };
+    let metrics = prepare::with_secrets(&prepared, observed).unwrap_or_default();
     let open = metrics.iter().filter(|metric| !settled(&metric.name));
     let asked = open.filter_map(|metric| measuring::provider_of(metric, observed).ok());
     asked.flat_map(|(provider, config)| provider.credentials(&config)).collect()
@@ -179,11 +187,11 @@ pub fn plan(observed: &Observed, now: Timestamp) -> AnalysisPlan {
 /// Takes in the answers to calls of an earlier plan; `observed` is the run as it is now.
 ///
 /// Answers for a run that has ended meanwhile are dropped.
-pub fn absorb(observed: &Observed, answers: Answers, now: Timestamp) -> AnalysisPlan {
+pub fn absorb(observed: &Observed, answers: &[Answer], now: Timestamp) -> AnalysisPlan {
     match Session::open(observed, now) {
         Ok(mut session) => {
             for (call, reply) in answers {
-                session.take_in(&call, reply);
+                session.take_in(call, reply.clone());
             }
             session.close()
         }

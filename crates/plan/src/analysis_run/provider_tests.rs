@@ -8,6 +8,7 @@ use api::argo::AnalysisPhase;
 use jiff::SignedDuration;
 use providers::{CredentialRead, CredentialRef, Source};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use vocab::{Call, Reply};
 
 fn kayenta(threshold: &Value) -> Value {
@@ -121,7 +122,7 @@ fn a_run_that_has_ended_needs_no_credentials() {
     let mut stage = with_credentials();
     let mut status = stage.status();
     status.phase = AnalysisPhase::Successful;
-    stage.observed.run.status = Some(status);
+    Arc::make_mut(&mut stage.observed.run).status = Some(status);
     assert!(credentials(&stage.observed).is_empty());
     assert!(plan(&stage.observed, stage.now).calls.is_empty());
 }
@@ -241,7 +242,7 @@ fn next_run(before: &Stage, later: SignedDuration) -> Stage {
     let mut next = comparison();
     let left = super::left_by(&before.observed.run);
     let annotation = super::annotation(left).expect("something was learned");
-    next.observed.run.metadata.annotations = Some([annotation].into());
+    Arc::make_mut(&mut next.observed.run).metadata.annotations = Some([annotation].into());
     next.now = before.now + later;
     next
 }
@@ -253,7 +254,7 @@ fn a_later_run_goes_on_from_what_was_learned_and_counts_no_minute_twice() {
     first.now = first.wake.unwrap();
     look(&mut first, 3);
     // The step is over before there is a verdict.
-    first.observed.run.spec.terminate = true;
+    Arc::make_mut(&mut first.observed.run).spec.terminate = true;
     first.plan();
     assert!(first.status().phase.completed());
     let mut next = next_run(&first, SignedDuration::from_secs(20));
@@ -283,7 +284,7 @@ fn what_speaks_against_a_version_adds_up_from_step_to_step() {
     let (afresh, _) = looks_until_failed(comparison());
     let mut first = comparison();
     look(&mut first, 5);
-    first.observed.run.spec.terminate = true;
+    Arc::make_mut(&mut first.observed.run).spec.terminate = true;
     first.plan();
     let (carried, next) = looks_until_failed(next_run(&first, SignedDuration::from_mins(2)));
     assert_eq!(next.status().phase, AnalysisPhase::Failed);

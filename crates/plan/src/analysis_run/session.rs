@@ -18,16 +18,19 @@ use analysis::{
 };
 use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus, Measurement, Metric, MetricResult};
 use jiff::Timestamp;
-use providers::{Asked, Provider, Turn};
+use providers::{Asked, MeasureError, Measured, Provider, Turn};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use vocab::{Event, Exchange, Plan, Reason, Reply, ReplyError, Urgency, Write};
 
 /// A run under planning.
 pub(super) struct Session<'a> {
     observed: &'a Observed,
     now: Timestamp,
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
     redactor: Redactor,
     status: AnalysisRunStatus,
     /// What the metrics' measurements go on from.
@@ -54,7 +57,7 @@ impl<'a> Session<'a> {
             return Err(Box::new(lifetime::plan(run, &status, now)));
         }
         status.started_at.get_or_insert(measuring::seconds(now));
-        let prepared = match prepare::prepare(&run.spec) {
+        let prepared = match prepare::prepared(observed) {
             Ok(prepared) => prepared,
             Err(message) => return Err(Box::new(ended_early(run, status, message, now))),
         };
@@ -82,7 +85,8 @@ impl<'a> Session<'a> {
         if due.is_empty() {
             return;
         }
-        let metrics = match prepare::with_secrets(self.observed) {
+        let prepared = Arc::clone(&self.prepared);
+        let metrics = match prepare::with_secrets(&prepared, self.observed) {
             Ok(metrics) => metrics,
             Err(message) => return self.unresolved = Some(self.redactor.clean(&message)),
         };
@@ -97,7 +101,8 @@ impl<'a> Session<'a> {
         let found = self.prepared.metrics.iter().position(|metric| metric.name == call.metric);
         let settled = self.result(&call.metric).is_some_and(|result| result.phase.completed());
         let (Some(index), false) = (found, settled) else { return };
-        let metrics = match prepare::with_secrets(self.observed) {
+        let prepared = Arc::clone(&self.prepared);
+        let metrics = match prepare::with_secrets(&prepared, self.observed) {
             Ok(metrics) => metrics,
             Err(message) => return self.unresolved = Some(self.redactor.clean(&message)),
         };
@@ -133,7 +138,7 @@ impl<'a> Session<'a> {
         let plan = Plan {
             writes: self.writes,
             status: patch::status(run, &self.status),
-            tells_little: false,
+            urgency: Urgency::AtOnce,
             is_settled: !has_jobs && !self.status.phase.completed(),
             events: told,
             reasons,
@@ -194,8 +199,8 @@ impl<'a> Session<'a> {
             Err(name) => name,
         };
         let message = format!("provider {name} is not supported yet");
-        let error = providers::MeasureError { message: message.clone() };
-        let measurement = measuring::finished(metric, Err(error), &self.redactor, self.now);
+        let error = MeasureError { message: message.clone() };
+        let measurement = self.finished(metric, Err(error));
         self.put(
             &metric.name,
             Measurement { started_at: Some(measuring::seconds(self.now)), ..measurement },
@@ -247,10 +252,15 @@ impl<'a> Session<'a> {
             Exchange::Done(outcome) => {
                 let learned = outcome.as_ref().ok().and_then(|measured| measured.learned.clone());
                 self.learn(&metric.name, learned);
-                let finished = measuring::finished(metric, outcome, &self.redactor, self.now);
+                let finished = self.finished(metric, outcome);
                 self.put(&metric.name, Measurement { started_at: began, ..finished });
             }
         }
+    }
+
+    fn finished(&self, metric: &Metric, outcome: Result<Measured, MeasureError>) -> Measurement {
+        let conditions = self.prepared.conditions(metric);
+        measuring::finished(&conditions, outcome, &self.redactor, self.now)
     }
 
     /// Keeps what a measurement that ends has learned; where it ends without a word, what it knew before.

@@ -1,10 +1,10 @@
 //! Runs from beginning to end, against answers that are made up.
 
 use super::{AnalysisPlan, MeasurementCall, Observed, SecretRead, SecretRef, absorb, plan, reads};
-use api::argo::{AnalysisPhase, AnalysisRun, AnalysisRunStatus};
+use api::argo::{AnalysisPhase, AnalysisRunStatus};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use vocab::{Event, EventType, Reply, ReplyError, Write};
 
 /// One run in a cluster of its own, with a service that answers.
@@ -23,7 +23,10 @@ impl Stage {
             "metadata": {"name": "run", "namespace": "ns", "uid": "u", "resourceVersion": "7"}, "spec": spec,
         });
         Self {
-            observed: Observed { run: serde_json::from_value(run).unwrap(), ..Observed::default() },
+            observed: Observed {
+                run: Arc::new(serde_json::from_value(run).unwrap()),
+                ..Observed::default()
+            },
             now: Timestamp::from_second(1_000).unwrap(),
             events: Vec::new(),
             calls: Vec::new(),
@@ -52,7 +55,7 @@ impl Stage {
             let reply = answer(&call);
             (call, reply)
         });
-        let plan = absorb(&self.observed, answers.collect(), self.now);
+        let plan = absorb(&self.observed, &answers.collect::<Vec<_>>(), self.now);
         self.carry_out(plan);
     }
 
@@ -76,9 +79,9 @@ impl Stage {
             match write {
                 Write::Patch { body, precondition, .. } => {
                     assert_eq!(precondition.resource_version.as_deref(), Some("7"));
-                    let mut run = serde_json::to_value(&self.observed.run).unwrap();
+                    let mut run = serde_json::to_value(&*self.observed.run).unwrap();
                     merge(&mut run, body);
-                    self.observed.run = serde_json::from_value::<AnalysisRun>(run).unwrap();
+                    self.observed.run = Arc::new(serde_json::from_value(run).unwrap());
                 }
                 Write::Delete { .. } => self.deleted = true,
                 other => panic!("unexpected write {other:?}"),
@@ -325,11 +328,11 @@ fn a_terminated_run_is_successful_whatever_was_under_way() {
     let mut stage = Stage::new(&json!({"metrics": [metric("m", &json!({"interval": "1m"}))]}));
     stage.plan();
     let late = std::mem::take(&mut stage.calls);
-    stage.observed.run.spec.terminate = true;
+    Arc::make_mut(&mut stage.observed.run).spec.terminate = true;
     stage.plan();
     stage.check(AnalysisPhase::Successful, "Run Terminated");
-    let answers = late.into_iter().map(|call| (call, Ok(vector("0.1")))).collect();
-    let dropped = absorb(&stage.observed, answers, stage.now);
+    let answers = late.into_iter().map(|call| (call, Ok(vector("0.1")))).collect::<Vec<_>>();
+    let dropped = absorb(&stage.observed, &answers, stage.now);
     assert_eq!(dropped, AnalysisPlan::default());
 }
 
@@ -502,7 +505,7 @@ fn an_ended_run_is_deleted_when_its_time_is_over() {
 fn a_run_that_another_controller_left_without_end_time_gets_one() {
     let mut stage =
         Stage::new(&json!({"metrics": [], "ttlStrategy": {"secondsAfterCompletion": 5}}));
-    stage.observed.run.status =
+    Arc::make_mut(&mut stage.observed.run).status =
         Some(AnalysisRunStatus { phase: AnalysisPhase::Error, ..AnalysisRunStatus::default() });
     stage.plan();
     assert_eq!(stage.status().completed_at.unwrap().0, stage.now);

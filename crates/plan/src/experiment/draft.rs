@@ -11,8 +11,8 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::{
-    Event, EventType, ObjectRef, PatchType, Plan, Precondition, Propagation, Subresource, Write,
-    merge_patch_between,
+    Event, EventType, ObjectRef, PatchType, Plan, Precondition, Propagation, Subresource, Urgency,
+    Write, merge_patch_between,
 };
 
 /// A plan in the making.
@@ -133,7 +133,7 @@ impl Draft {
         self.writes.sort_by_key(|write| write.creates("AnalysisRun"));
         Plan {
             status: status_patch(subject, &self.status),
-            tells_little: false,
+            urgency: Urgency::AtOnce,
             is_settled: false,
             writes: self.writes,
             events: self.events,

@@ -67,6 +67,8 @@ pub struct Observed {
     pub objects: routers::Objects,
     /// What the API server refused to make just now, with its words.
     pub refused: BTreeMap<ObjectRef, String>,
+    /// Since when somebody has been there to move the experiment; earlier is not held against it.
+    pub attended_since: Option<Timestamp>,
 }
 
 /// The names that an experiment's objects have or would get.

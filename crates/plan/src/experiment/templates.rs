@@ -92,7 +92,8 @@ fn progressing(
 ) -> TemplateStatusCode {
     let seconds = subject.progress_deadline_seconds();
     let since = status.last_transition_time.as_ref().map_or(subject.now, |time| time.0);
-    let deadline = since + SignedDuration::from_secs(i64::from(seconds));
+    let attended = subject.observed.attended_since.map_or(since, |attended| attended.max(since));
+    let deadline = attended + SignedDuration::from_secs(i64::from(seconds));
     if deadline < subject.now {
         let name = &status.name;
         status.message =

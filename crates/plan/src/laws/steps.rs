@@ -1,12 +1,12 @@
 //! Laws on steps and pauses.
 
-use super::{Case, Law, Violation, violation};
+use super::{Case, Law, Violation, progress::Progress, violation};
 use crate::rollout::{onward::is_weight_by_pods, pause, services, sets::SetExt};
-use api::argo::{RolloutStatus, keys};
+use api::argo::keys;
 use jiff::SignedDuration;
 
 pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
-    let (before, after) = case.statuses();
+    let (before, after) = case.progress();
     check_order(case, &before, &after, violations);
     check_pause(case, &before, &after, violations);
     check_switch(case, violations);
@@ -22,8 +22,8 @@ fn is_shortcut(case: &Case<'_>) -> bool {
 
 fn check_order(
     case: &Case<'_>,
-    before: &RolloutStatus,
-    after: &RolloutStatus,
+    before: &Progress,
+    after: &Progress,
     violations: &mut Vec<Violation>,
 ) {
     let (Some(from), Some(to)) = (before.current_step_index, after.current_step_index) else {
@@ -44,8 +44,8 @@ fn check_order(
 
 fn check_pause(
     case: &Case<'_>,
-    before: &RolloutStatus,
-    after: &RolloutStatus,
+    before: &Progress,
+    after: &Progress,
     violations: &mut Vec<Violation>,
 ) {
     let (Some(from), Some(to)) = (before.current_step_index, after.current_step_index) else {

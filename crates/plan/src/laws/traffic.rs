@@ -17,7 +17,7 @@ use std::sync::Arc;
 use vocab::{PatchType, Write};
 
 pub(super) fn check(case: &Case<'_>, violations: &mut Vec<Violation>) {
-    let (before, after) = case.statuses();
+    let (before, after) = case.progress();
     // What stands there already was right for the maximum of its time.
     if let Some(weights) = &after.canary.weights
         && before.canary.weights.as_ref() != Some(weights)

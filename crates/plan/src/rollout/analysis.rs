@@ -53,6 +53,8 @@ pub(crate) fn recorded<'a>(
 /// Decides what becomes of every run.
 pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
     let mut kept = BTreeSet::new();
+    // Asked once: of two parts that fail at one look each has its say.
+    let next = if is_moot(subject, draft) { let_go } else { judged };
     for part in Part::ALL {
         if let Some(run) = next(subject, part, draft) {
             kept.insert(name(&run).to_owned());
@@ -84,14 +86,16 @@ fn is_moot(subject: &Subject<'_>, draft: &Draft) -> bool {
         || subject.stable_hash().is_empty()
 }
 
-/// The run that plays `part` from now on.
-fn next(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<AnalysisRun> {
+/// Ends the run of `part`. Blue-green goes on showing it, a canary does not.
+fn let_go(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<AnalysisRun> {
     let found = current(subject, part);
-    if is_moot(subject, draft) {
-        cancel_if_any(found, draft);
-        // Blue-green goes on showing its runs, a canary does not.
-        return found.filter(|_| part.is_blue_green()).cloned();
-    }
+    cancel_if_any(found, draft);
+    found.filter(|_| part.is_blue_green()).cloned()
+}
+
+/// The run that plays `part` from now on, after it had its say.
+fn judged(subject: &Subject<'_>, part: Part, draft: &mut Draft) -> Option<AnalysisRun> {
+    let found = current(subject, part);
     let Some(analysis) = asked(subject, part) else {
         cancel_if_any(found, draft);
         return None;

@@ -50,9 +50,9 @@ impl PauseChange {
         self.left
     }
 
-    /// Aborts the update, with the reason people read and the facts behind it.
+    /// Aborts the update, with the reason people read and the facts behind it; of two reasons the later counts.
     pub(crate) fn abort(&mut self, message: String, evidence: BTreeMap<String, String>) {
-        self.abort.get_or_insert((message, evidence));
+        self.abort = Some((message, evidence));
     }
 
     /// Takes an abort back.

@@ -15,6 +15,7 @@ use api::argo::Rollout;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::Value;
+use std::sync::Arc;
 use vocab::ObjectRef;
 
 /// Something that a linter found.
@@ -68,7 +69,7 @@ fn observed(rollout: &Rollout, neighbours: &Neighbours) -> Observed {
     let services = neighbours.services.iter().cloned();
     let objects = neighbours.objects.iter().cloned();
     Observed {
-        rollout: rollout.clone(),
+        rollout: Arc::new(rollout.clone()),
         services: services.map(|service| (name(&service), Some(service))).collect(),
         objects: objects.map(|object| (ObjectRef::of(&object), Some(object))).collect(),
         ..Observed::default()

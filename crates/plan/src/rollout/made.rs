@@ -47,7 +47,8 @@ fn after(observed: &Observed, writes: &[Write], now: Timestamp) -> Option<Observ
                 body,
                 ..
             } => {
-                let annotations = ahead.rollout.metadata.annotations.get_or_insert_default();
+                let metadata = &mut Arc::make_mut(&mut ahead.rollout).metadata;
+                let annotations = metadata.annotations.get_or_insert_default();
                 annotations.extend(annotated((target, &own), body)?);
             }
             _ => return None,

@@ -59,7 +59,8 @@ mod weights;
 mod workload;
 
 pub use duration::superseded;
-pub use reads::{Reads, analyses, nested_templates, reads};
+pub use reads::{Reads, analyses, nested_templates, reads, unseen_stable};
+pub use resolve::Specification;
 pub use waits::Wait;
 
 use crate::broken::Broken;
@@ -84,7 +85,9 @@ use vocab::{Event, Plan, Subresource, Write};
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The rollout with its `resourceVersion` and uid.
-    pub rollout: Rollout,
+    pub rollout: Arc<Rollout>,
+    /// What this generation of it has come to before, if whoever gathers keeps that.
+    pub specification: Option<Specification>,
     /// ReplicaSets of the namespace that have the hash label, that the rollout owns, or that its selector matches.
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     /// The services of [`Reads::services`], those of its experiments, and while its specification is new
@@ -112,6 +115,8 @@ pub struct Observed {
     pub drops_reasons: bool,
     /// How the status names generations.
     pub generation_form: GenerationForm,
+    /// Since when somebody has been there to move the rollout; earlier is not held against it.
+    pub attended_since: Option<Timestamp>,
 }
 
 /// When to look again at a specification that cannot be carried out; a missing service may come.
@@ -124,8 +129,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
     }
     // Kubernetes keeps whole seconds; a finer present would differ from itself once read back.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let resolved = resolve::resolve(observed);
-    let look = |observed: &Observed| look(observed, &resolved, now);
+    let specification = resolve::resolved(observed);
+    let look = |observed: &Observed| look(observed, specification.outcome(), now);
     let outcome = onward::onward(observed, look(observed), look);
     let outcome = made::with_status(observed, outcome, look, now);
     let mut plan = outcome.into_plan(&observed.rollout);
@@ -142,8 +147,8 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
 /// What a rollout that is going takes along: the rules it has put into routes.
 fn last_plan(observed: &Observed, now: Timestamp) -> Plan {
     let mut draft = Draft::default();
-    if let Ok(resolved) = resolve::resolve(observed) {
-        traffic::let_go(&Subject::of(observed, &resolved, now), &mut draft);
+    if let Ok(resolved) = resolve::resolved(observed).outcome() {
+        traffic::let_go(&Subject::of(observed, resolved, now), &mut draft);
     }
     Plan { writes: draft.writes, ..Plan::default() }
 }
@@ -174,14 +179,14 @@ fn leaves_a_mark(write: &Write) -> bool {
 }
 
 /// What there is to do now, and no further.
-fn look(observed: &Observed, resolved: &Result<Resolved, String>, now: Timestamp) -> Outcome {
+fn look(observed: &Observed, resolved: Result<&Resolved, &str>, now: Timestamp) -> Outcome {
     match resolved {
         Ok(resolved) => look_resolved(Subject::of(observed, resolved, now)),
         Err(problem) => {
             let unresolved = Resolved::default();
             let subject = Subject::of(observed, &unresolved, now);
             let path = "spec.workloadRef".to_owned();
-            let wait = Wait::InvalidSpec { path, problem: problem.clone() };
+            let wait = Wait::InvalidSpec { path, problem: problem.to_owned() };
             invalid(&subject, problem, vec![wait])
         }
     }

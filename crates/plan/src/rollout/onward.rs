@@ -9,6 +9,7 @@
 
 use super::{Observed, outcome::Outcome};
 use api::argo::{Rollout, RolloutStatus};
+use std::sync::Arc;
 use vocab::EventType;
 
 /// How many statuses one may stand for.
@@ -27,7 +28,7 @@ pub(super) fn onward(
     };
     let mut ahead = observed.clone();
     for _ in 1..STATUSES_MAX {
-        ahead.rollout.status = Some(reached);
+        Arc::make_mut(&mut ahead.rollout).status = Some(reached);
         let mut next = look(&ahead);
         if !next.writes.is_empty() {
             return foretold(whole, next);

@@ -6,7 +6,7 @@
 use super::{conditions, status};
 use api::argo::{Rollout, RolloutPhase, RolloutStatus};
 use jiff::Timestamp;
-use vocab::{Event, Plan, Reason, Write};
+use vocab::{Event, Plan, Reason, Urgency, Write};
 
 /// A plan whose status is not written out yet.
 #[derive(Debug, Default)]
@@ -41,11 +41,34 @@ impl Outcome {
     pub(super) fn into_plan(self, rollout: &Rollout) -> Plan {
         let Self { writes, status, events, reasons, is_settled, wake } = self;
         let before = rollout.status.as_ref();
-        let tells_little =
-            before.zip(status.as_ref()).is_some_and(|(before, after)| tells_little(before, after));
+        let told = before.zip(status.as_ref());
+        let wanted = rollout.spec.replicas.unwrap_or(1);
+        let urgency =
+            told.map_or(Urgency::AtOnce, |(before, after)| urgency(before, after, wanted));
         let status = status.and_then(|status| status::patch_to(rollout, &status));
-        Plan { writes, status, tells_little, is_settled, events, reasons, wake }
+        Plan { writes, status, urgency, is_settled, events, reasons, wake }
     }
+}
+
+/// How soon people have to know of `after`, who know of `before` and want so many pods.
+fn urgency(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> Urgency {
+    let is_through = conditions::get(after, "Progressing")
+        .is_some_and(|progress| progress.reason == conditions::SET_AVAILABLE);
+    let is_under_way = !is_through && after.phase == Some(RolloutPhase::Progressing);
+    if !tells_little(before, after) || (!is_under_way && has_lost_pods(before, after, wanted)) {
+        Urgency::AtOnce
+    } else if is_under_way || (!is_through && after.phase == Some(RolloutPhase::Paused)) {
+        Urgency::WithNext
+    } else {
+        Urgency::Soon
+    }
+}
+
+/// Whether fewer pods serve than before, and fewer than are wanted. Of a release that waits or is through that is
+/// the news that people look for.
+fn has_lost_pods(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> bool {
+    let lost = |of: fn(&RolloutStatus) -> i32| of(after) < of(before) && of(after) < wanted;
+    lost(|status| status.ready_replicas) || lost(|status| status.available_replicas)
 }
 
 /// Whether `after` tells nothing else but how many pods there are and what is waited for.
@@ -73,34 +96,63 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn check(after: &Value, expected: bool) {
+    /// Of a release under way.
+    fn check(after: &Value, expected: Urgency) {
+        check_from("Progressing", "ReplicaSetUpdated", after, expected);
+    }
+
+    fn check_from(phase: &str, progress: &str, after: &Value, expected: Urgency) {
         let condition = json!({
-            "type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "more",
+            "type": "Progressing", "status": "True", "reason": progress, "message": "more",
             "lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z",
         });
-        let before = json!({"phase": "Progressing", "message": "more", "replicas": 2, "conditions": [condition]});
-        let mut changed = before.clone();
+        let known = json!({
+            "phase": phase, "message": "more", "conditions": [condition],
+            "replicas": 5, "readyReplicas": 5, "availableReplicas": 5,
+        });
+        let mut changed = known.clone();
         json_patch::merge(&mut changed, after);
         let read = |status: Value| serde_json::from_value::<RolloutStatus>(status).unwrap();
-        assert_eq!(tells_little(&read(before), &read(changed)), expected, "{after}");
+        assert_eq!(urgency(&read(known), &read(changed), 4), expected, "{phase} {after}");
     }
 
     #[test]
     fn numbers_and_waits_can_wait_and_what_people_act_upon_cannot() {
-        check(&json!({"replicas": 3, "updatedReplicas": 1, "readyReplicas": 1}), true);
-        check(&json!({"availableReplicas": 1, "HPAReplicas": 3, "message": "old"}), true);
-        check(&json!({"phase": "Paused"}), false);
-        check(&json!({"phase": "Degraded", "message": "no"}), false);
-        check(&json!({"currentStepIndex": 1}), false);
-        check(&json!({"replicas": 3, "abort": true}), false);
+        check(&json!({"replicas": 3, "updatedReplicas": 1, "readyReplicas": 1}), Urgency::WithNext);
+        check(
+            &json!({"availableReplicas": 1, "HPAReplicas": 3, "message": "old"}),
+            Urgency::WithNext,
+        );
+        check(&json!({"phase": "Paused"}), Urgency::AtOnce);
+        check(&json!({"phase": "Degraded", "message": "no"}), Urgency::AtOnce);
+        check(&json!({"currentStepIndex": 1}), Urgency::AtOnce);
+        check(&json!({"replicas": 3, "abort": true}), Urgency::AtOnce);
         let progressing = |reason: &str, second: u32| {
             json!({"conditions": [{
                 "type": "Progressing", "status": "True", "reason": reason, "message": "less",
                 "lastUpdateTime": format!("2026-01-01T00:00:0{second}Z"), "lastTransitionTime": "2026-01-01T00:00:00Z",
             }]})
         };
-        check(&progressing("ReplicaSetUpdated", 1), true);
-        check(&progressing("NewReplicaSetAvailable", 1), false);
-        check(&json!({"conditions": []}), false);
+        check(&progressing("ReplicaSetUpdated", 1), Urgency::WithNext);
+        check(&progressing("NewReplicaSetAvailable", 1), Urgency::AtOnce);
+        check(&json!({"conditions": []}), Urgency::AtOnce);
+    }
+
+    #[test]
+    fn that_a_release_at_rest_has_lost_pods_cannot_wait() {
+        for phase in ["Healthy", "Progressing", "Degraded"] {
+            let check = |after: Value, expected| {
+                check_from(phase, "NewReplicaSetAvailable", &after, expected);
+            };
+            check(json!({"readyReplicas": 3}), Urgency::AtOnce);
+            check(json!({"availableReplicas": 3}), Urgency::AtOnce);
+            // As many as are wanted are there.
+            check(json!({"readyReplicas": 4, "replicas": 4}), Urgency::Soon);
+            check(json!({"readyReplicas": 6}), Urgency::Soon);
+        }
+        let check =
+            |after: Value, expected| check_from("Paused", "RolloutPaused", &after, expected);
+        check(json!({"readyReplicas": 3}), Urgency::AtOnce);
+        check(json!({"readyReplicas": 6}), Urgency::WithNext);
     }
 }

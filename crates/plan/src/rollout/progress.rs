@@ -12,7 +12,7 @@ use super::{
     subject::Subject,
 };
 use api::argo::{CanaryStep, RolloutCondition, RolloutStatus, keys};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use vocab::EventType;
 
@@ -145,9 +145,16 @@ fn watch_deadline(subject: &Subject<'_>, draft: &mut Draft) {
     } else if let Some(found) = conditions::get(&draft.status, keys::CONDITION_PROGRESSING)
         && counts_against_deadline(found)
     {
-        let until = found.last_update_time.0 + subject.progress_deadline() + DEADLINE_SLACK;
-        draft.wake_at(until);
+        draft.wake_at(deadline(subject, found) + DEADLINE_SLACK);
     }
+}
+
+/// Until when there has to be progress. Upstream counts the time without a controller, too, and aborts what nobody
+/// could move.
+fn deadline(subject: &Subject<'_>, progress: &RolloutCondition) -> Timestamp {
+    let last = progress.last_update_time.0;
+    let from = subject.observed.attended_since.map_or(last, |since| last.max(since));
+    from + subject.progress_deadline()
 }
 
 fn counts_against_deadline(condition: &RolloutCondition) -> bool {
@@ -160,8 +167,7 @@ fn is_timed_out(subject: &Subject<'_>, status: &RolloutStatus) -> bool {
     else {
         return false;
     };
-    found.reason == conditions::TIMED_OUT
-        || found.last_update_time.0 + subject.progress_deadline() < subject.now
+    found.reason == conditions::TIMED_OUT || deadline(subject, found) < subject.now
 }
 
 /// Whether time does not count against the rollout: it is at a step without a known end, paused, judged, or

@@ -1,6 +1,6 @@
 //! What has to be gathered before a rollout can be planned.
 
-use super::routes;
+use super::{Observed, routes, sets::SetExt};
 use api::argo::{AnalysisTemplateRef, AnalysisTemplateSpec, Rollout, RolloutAnalysis};
 use routers::{Context, Objects, ROUTERS, Router};
 use serde_json::Value;
@@ -46,6 +46,18 @@ pub fn nested_templates(template: &AnalysisTemplateSpec) -> Reads {
     let mut reads = Reads::default();
     add_templates(&template.templates, &mut reads);
     reads
+}
+
+/// The ReplicaSet that the status calls stable, unless it is among those that were seen. Where it is gone the
+/// next version is the first one, and gets all pods at once: better make sure that it is.
+pub fn unseen_stable(observed: &Observed) -> Option<ObjectRef> {
+    let rollout = &observed.rollout;
+    let hash = rollout.status.as_ref()?.stable_rs.as_ref().filter(|hash| !hash.is_empty())?;
+    if observed.replica_sets.iter().any(|set| set.hash() == hash) {
+        return None;
+    }
+    let name = format!("{}-{hash}", rollout.metadata.name.as_deref()?);
+    Some(ObjectRef::new("apps/v1", "ReplicaSet", namespace(rollout), &name))
 }
 
 fn add_templates(references: &[AnalysisTemplateRef], reads: &mut Reads) {

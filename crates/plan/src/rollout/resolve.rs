@@ -1,15 +1,19 @@
 //! What the specification alone comes to: where the pod template and the selector come from, which is the
 //! rollout itself or the workload it refers to, and the hashes of both halves of a release.
 //!
-//! Start with [`resolve`]. However often one look plans, this is worked out once.
+//! Start with [`resolved`]. However often one look plans, this is worked out once, and for all looks at one
+//! generation if whoever gathers keeps the [`Specification`].
 
-use super::{Observed, hash, quantities};
+use super::{Observed, hash, quantities, validate::Problem};
 use crate::broken::absence;
 use api::argo::{CanaryStep, ObjectRef, Rollout};
 use k8s_openapi::{
     api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
-use std::{cell::OnceCell, collections::BTreeMap};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 /// The specification in force.
 #[derive(Debug, Default)]
@@ -20,8 +24,9 @@ pub(crate) struct Resolved {
     pub(crate) selector: LabelSelector,
     /// Where the template has amounts that are none and were left out of it.
     pub(crate) dropped: Vec<String>,
-    template_hash: OnceCell<(Option<i32>, String)>,
-    steps_hash: OnceCell<String>,
+    template_hash: OnceLock<(Option<i32>, String)>,
+    steps_hash: OnceLock<String>,
+    problems: OnceLock<Vec<Problem>>,
 }
 
 impl Resolved {
@@ -41,13 +46,49 @@ impl Resolved {
     pub(crate) fn steps_hash(&self, steps: &[CanaryStep]) -> &str {
         self.steps_hash.get_or_init(|| hash::steps_hash(steps))
     }
+
+    /// What is wrong with the specification itself, which `check` finds out.
+    pub(crate) fn problems(&self, check: impl FnOnce() -> Vec<Problem>) -> &[Problem] {
+        self.problems.get_or_init(check)
+    }
+}
+
+/// What one generation of a rollout that has its template itself comes to, worked out by the first that asks.
+/// Copies share it.
+#[derive(Clone, Debug, Default)]
+pub struct Specification(Arc<OnceLock<Outcome>>);
+
+/// The specification, or the sentence that says why the referenced workload gives no template.
+type Outcome = Result<Resolved, String>;
+
+/// What the specification of the rollout under plan comes to.
+pub(crate) fn resolved(observed: &Observed) -> Specification {
+    let known = observed.specification.clone();
+    let known = known.filter(|_| observed.rollout.spec.workload_ref.is_none());
+    let specification = known.unwrap_or_default();
+    specification.0.get_or_init(|| resolve(observed));
+    specification
+}
+
+impl Specification {
+    /// The specification in force.
+    ///
+    /// # Errors
+    /// The sentence that says why the referenced workload gives no template.
+    pub(crate) fn outcome(&self) -> Result<&Resolved, &str> {
+        match self.0.get() {
+            Some(Ok(resolved)) => Ok(resolved),
+            Some(Err(why)) => Err(why),
+            None => Err("the specification was not looked at"),
+        }
+    }
 }
 
 /// Resolves the rollout under plan.
 ///
 /// # Errors
 /// The sentence that says why the referenced workload gives no template.
-pub(crate) fn resolve(observed: &Observed) -> Result<Resolved, String> {
+fn resolve(observed: &Observed) -> Outcome {
     let spec = &observed.rollout.spec;
     let (mut template, selector) = match &spec.workload_ref {
         None => {

@@ -266,8 +266,9 @@ mod tests {
                     other => panic!("{other:?}"),
                 };
                 let names = made.writes.iter().map(name).collect();
-                let status = observed.rollout.status.unwrap();
-                return (names, status.restarted_at == observed.rollout.spec.restart_at);
+                let rollout = &observed.rollout;
+                let restarted = &rollout.status.as_ref().unwrap().restarted_at;
+                return (names, *restarted == rollout.spec.restart_at);
             };
             let mut rollout = serde_json::to_value(&observed.rollout).unwrap();
             json_patch::merge(&mut rollout, body);
@@ -296,7 +297,7 @@ mod tests {
     fn all_pods_go_at_once_where_every_one_may_be_unavailable() {
         let old = "2026-01-01T00:00:00Z";
         let mut observed = observed("2026-01-01T00:30:00Z", &[(old, true), (old, true)]);
-        let canary = observed.rollout.spec.strategy.canary.as_mut().unwrap();
+        let canary = Arc::make_mut(&mut observed.rollout).spec.strategy.canary.as_mut().unwrap();
         canary.max_unavailable = Some(IntOrString::String("100%".to_owned()));
         assert_eq!(evicted(observed).0, ["p0", "p1"]);
     }

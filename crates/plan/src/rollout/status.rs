@@ -184,15 +184,6 @@ pub(super) fn patch_to(rollout: &Rollout, status: &RolloutStatus) -> Option<Writ
     })
 }
 
-/// The status of `rollout` once a status is written.
-pub(crate) fn after(rollout: &Rollout, written: &Write) -> RolloutStatus {
-    let before = rollout.status.clone().unwrap_or_default();
-    let Write::Patch { body, .. } = written else { return before };
-    let mut object = json!({ "status": before });
-    json_patch::merge(&mut object, body);
-    serde_json::from_value(object["status"].take()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

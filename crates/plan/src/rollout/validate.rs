@@ -95,10 +95,7 @@ pub(super) fn problems_by_itself(subject: &Subject<'_>) -> Vec<Problem> {
 
 /// Everything that is wrong with the specification and what it refers to.
 pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    general(subject, &mut problems);
-    template(subject, &mut problems);
-    strategy(subject, &mut problems);
+    let mut problems = subject.resolved.problems(|| of_specification(subject)).to_vec();
     if problems.is_empty() {
         sets_of_its_own(subject, &mut problems);
         services(subject, &mut problems);
@@ -106,6 +103,15 @@ pub(crate) fn problems(subject: &Subject<'_>) -> Vec<Problem> {
         problems.extend(found.iter().map(Problem::of_router));
         validate_analyses::check(subject, &mut problems);
     }
+    problems
+}
+
+/// Everything that is wrong with the specification, whatever there is besides.
+fn of_specification(subject: &Subject<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    general(subject, &mut problems);
+    template(subject, &mut problems);
+    strategy(subject, &mut problems);
     problems
 }
 

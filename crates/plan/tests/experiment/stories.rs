@@ -1,6 +1,7 @@
 //! Experiments from beginning to end.
 
 use crate::model::{World, analysis, rate, template};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 fn reasons(world: &World) -> Vec<&str> {
@@ -97,6 +98,25 @@ fn pods_that_do_not_come_fail_the_experiment_at_the_deadline() {
     world.pass(30);
     assert_eq!((world.size("try-a"), world.size("try-b")), (Some(0), Some(0)));
     assert_eq!(world.status()["templateStatuses"][0]["status"], "Successful");
+}
+
+#[test]
+fn time_without_a_controller_is_not_held_against_an_experiment() {
+    let mut world =
+        World::new(&json!({"templates": [template("a")], "progressDeadlineSeconds": 60}));
+    world.stuck.push("try-a".to_owned());
+    world.pass(10);
+    let now = world.now + SignedDuration::from_hours(1);
+    for (attended_for, fails) in [(1, false), (60, false), (61, true), (7200, true)] {
+        let mut observed = world.observed();
+        observed.attended_since = Some(now - SignedDuration::from_secs(attended_for));
+        let planned = format!("{:?}", plan::experiment::plan(&observed, now).status);
+        assert_eq!(
+            planned.contains("exceeded its progressDeadlineSeconds"),
+            fails,
+            "{attended_for}"
+        );
+    }
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl World {
                 .collect(),
             workload: find("Deployment", "shop")
                 .map(|object| serde_json::from_value(object).unwrap()),
-            rollout,
+            rollout: rollout.into(),
             generation_form: self.generation_form,
             ..Observed::default()
         }

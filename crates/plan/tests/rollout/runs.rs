@@ -69,3 +69,20 @@ fn the_newest_runs_are_kept_as_many_as_the_limit_says() {
     }
     check_runs(&world, &["2", "3"]);
 }
+
+#[test]
+fn of_a_step_and_a_background_that_fail_at_one_look_the_background_is_told() {
+    let ok = json!({"templates": [{"templateName": "ok"}]});
+    let mut world = judged_world(2, &routed(&json!([{"setWeight": 50}, {"analysis": ok}])));
+    world.edit(&json!({"spec": {"strategy": {"canary": {"analysis": ok}}}}));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    for part in ["currentStepAnalysisRunStatus", "currentBackgroundAnalysisRunStatus"] {
+        let name = world.status()["canary"][part]["name"].as_str().unwrap().to_owned();
+        world.verdicts.insert(name, "Failed");
+    }
+    world.settle();
+    let why = "RolloutAborted: Rollout aborted update to revision 2: Background analysis phase error/failed";
+    assert_eq!(world.status()["message"], why);
+}

@@ -20,7 +20,7 @@ use controller::{
     Surroundings, Work,
 };
 use http::Uri;
-use kube::Client;
+use kube::client::ClientBuilder;
 use std::{net::SocketAddr, process::ExitCode};
 
 /// Runs until asked to end, then gives back the lease.
@@ -28,7 +28,8 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     let config = arguments.connection.config().await?;
     let settings = settings(&arguments, &config.default_namespace);
     let http = outside::http(egress(&arguments, &config.cluster_url))?;
-    let client = Client::try_from(config).context("connecting to the cluster")?;
+    let client = ClientBuilder::try_from(config).context("connecting to the cluster")?;
+    let client = client.with_layer(&settings.meter).build();
     announce(&arguments, &settings);
     let controller = Controller::start(client, Clock::system(), http, settings).await?;
     screen::note("The controller runs; Ctrl-C ends it.");

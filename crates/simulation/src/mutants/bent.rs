@@ -6,7 +6,7 @@ use controller::Planner;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use plan::{
-    analysis_run::{self, AnalysisPlan, Answers},
+    analysis_run::{self, AnalysisPlan, Answer},
     laws::Violation,
     rollout::{self, Observed},
 };
@@ -20,7 +20,7 @@ use vocab::{ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 /// Plans for rollouts.
 pub(super) type Plans = fn(&Observed, Timestamp) -> Plan;
 /// Plans for analysis runs.
-pub(super) type Judges = fn(&analysis_run::Observed, Answers, Timestamp) -> AnalysisPlan;
+pub(super) type Judges = fn(&analysis_run::Observed, &[Answer], Timestamp) -> AnalysisPlan;
 
 /// After so many plans a bent planner does nothing any more: some bugs never come to rest, and virtual
 /// time waits for them.
@@ -61,7 +61,7 @@ impl Planner for Bent {
     fn analysis_run(
         &self,
         observed: &analysis_run::Observed,
-        answers: Answers,
+        answers: &[Answer],
         now: Timestamp,
     ) -> AnalysisPlan {
         if self.is_worn_out() {
@@ -78,7 +78,7 @@ impl Planner for Bent {
 /// Analysis as the product does it.
 pub(super) fn judge(
     observed: &analysis_run::Observed,
-    answers: Answers,
+    answers: &[Answer],
     now: Timestamp,
 ) -> AnalysisPlan {
     controller::Product.analysis_run(observed, answers, now)
@@ -86,7 +86,8 @@ pub(super) fn judge(
 
 /// The product's plan for a rollout that was changed before it was looked at.
 pub(super) fn seeing(observed: &Observed, now: Timestamp, change: impl FnOnce(&mut Value)) -> Plan {
-    let mut seen = observed.clone();
+    // What the specification came to is not what a changed one comes to.
+    let mut seen = Observed { specification: None, ..observed.clone() };
     if let Ok(mut rollout) = serde_json::to_value(&seen.rollout) {
         change(&mut rollout);
         if let Ok(changed) = serde_json::from_value(rollout) {
@@ -102,7 +103,7 @@ pub(super) fn with(
     now: Timestamp,
     change: impl FnOnce(&mut Observed),
 ) -> Plan {
-    let mut seen = observed.clone();
+    let mut seen = Observed { specification: None, ..observed.clone() };
     change(&mut seen);
     rollout::plan(&seen, now)
 }

@@ -20,14 +20,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a provider that cannot be reached has measured nothing but errors",
         &["metric-outage-holds", "metric-outage-is-bounded"],
         |seen, answers, now| {
-            judge(
-                seen,
-                answers
-                    .into_iter()
-                    .map(|(call, reply)| (call, reply.or_else(|_| Ok(number("0")))))
-                    .collect(),
-                now,
-            )
+            let bent = answers.iter().cloned();
+            let bent = bent.map(|(call, reply)| (call, reply.or_else(|_| Ok(number("0")))));
+            judge(seen, &bent.collect::<Vec<_>>(), now)
         },
     ),
     misjudging(
@@ -35,11 +30,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "an empty result passes",
         &["no-traffic-is-inconclusive", "flagger_883"],
         |seen, answers, now| {
-            let filled = answers.into_iter().map(|(call, reply)| {
+            let filled = answers.iter().cloned().map(|(call, reply)| {
                 let empty = reply.as_ref().is_ok_and(|reply| is_empty(&reply.body));
                 (call, if empty { Ok(number("1")) } else { reply })
             });
-            judge(seen, filled.collect(), now)
+            judge(seen, &filled.collect::<Vec<_>>(), now)
         },
     ),
     misjudging(

@@ -5,7 +5,10 @@ use analysis::{arguments, field_ref, rules, template, validate};
 use api::argo::{AnalysisTemplate, Argument, ClusterAnalysisTemplate, Rollout, RolloutAnalysis};
 use jiff::Timestamp;
 use plan::rollout::{self, Observed};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Everything wrong with the templates that a rollout uses together.
 pub(super) fn problems(
@@ -22,7 +25,7 @@ pub(super) fn problems(
         }
     }
     let observed = Observed {
-        rollout: rollout.clone(),
+        rollout: Arc::new(rollout.clone()),
         templates: named(library.0, |it| it.metadata.name.clone()),
         cluster_templates: named(library.1, |it| it.metadata.name.clone()),
         ..Observed::default()
