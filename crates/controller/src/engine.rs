@@ -19,7 +19,7 @@ use crate::{
     interest::Interests,
     job::{Done, Measuring, Settled, Subject, Worker},
     key::{Key, Name},
-    last_status::{LastStatus, Load},
+    last_status::LastStatus,
     metrics::{self, Metrics},
     queue::Queue,
     release,
@@ -88,8 +88,6 @@ pub(crate) struct Engine {
     specifications: Remembered<Name, (State, Specification), SPECIFICATIONS>,
     /// What the specifications of runs that were looked at lately have come to.
     run_specifications: Remembered<Name, analysis_run::Specification, RUN_SPECIFICATIONS>,
-    /// Keys whose status waits until there is less to do.
-    put_off: BTreeSet<Key>,
     /// Keys for which something else has changed than their own object since they were looked at.
     stirred: BTreeSet<Key>,
     jobs: JoinSet<(Key, Done)>,
@@ -128,7 +126,6 @@ impl Engine {
             settled: BTreeMap::new(),
             specifications: Remembered::default(),
             run_specifications: Remembered::default(),
-            put_off: BTreeSet::new(),
             stirred: BTreeSet::new(),
             jobs: JoinSet::new(),
             watches,
@@ -286,32 +283,15 @@ impl Engine {
 
     fn start_work(&mut self) {
         while self.may_start() {
-            let Some(key) = self.next_key() else { break };
+            let Some(key) = self.queue.pop(self.clock.now()) else { break };
             self.start(key);
         }
         self.metrics.set_queue_depth(self.queue.len());
         self.worker.recorder.note_work(!self.jobs.is_empty());
     }
 
-    /// What is due, or else, where there is room, what has waited for that.
-    fn next_key(&mut self) -> Option<Key> {
-        let now = self.clock.now();
-        let due = self.queue.pop(now);
-        if due.is_some() || self.load() == Load::Heavy {
-            return due;
-        }
-        let waiting = self.put_off.pop_first()?;
-        self.queue.push(waiting, now);
-        self.queue.pop(now)
-    }
-
-    fn load(&self) -> Load {
-        Load::of(self.jobs.len(), self.workers)
-    }
-
     fn start(&mut self, key: Key) {
         let now = self.clock.now();
-        self.put_off.remove(&key);
         match self.fence.check(&key, &self.cache, now) {
             Passage::Open => self.start_open(key),
             Passage::ClosedUntil(until) => {
@@ -440,8 +420,8 @@ impl Engine {
             resource_version: entry.and_then(|entry| entry.version.clone()),
         };
         let last_status = self.last_status.get(key).copied();
-        let (told, load) = (self.told.get(key).cloned(), self.load());
-        Subject { key: key.clone(), identity, told, last_status, load }
+        let told = self.told.get(key).cloned();
+        Subject { key: key.clone(), identity, told, last_status }
     }
 
     fn spawn<F>(&mut self, key: Key, act: impl FnOnce(Worker) -> F)
@@ -478,9 +458,6 @@ impl Engine {
         self.fence.settle(&key, &read);
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
-        if done.waits_for_lull && done.failure.is_none() {
-            self.put_off.insert(key.clone());
-        }
         self.last_status.extend(done.last_status.map(|last| (key.clone(), last)));
         match done.settled.filter(|_| done.failure.is_none()) {
             Some(settled) => drop(self.settled.insert(key.clone(), settled)),
@@ -514,7 +491,6 @@ impl Engine {
         self.told.remove(key);
         self.last_status.remove(key);
         self.settled.remove(key);
-        self.put_off.remove(key);
         self.stirred.remove(key);
         self.run_specifications.remove(key.name());
     }

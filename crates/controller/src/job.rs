@@ -13,7 +13,7 @@ use crate::{
     fault::{Fault, RequestFailed},
     gather::{Gathered, GatheredExperiment},
     key::Key,
-    last_status::{LastStatus, Load, Telling},
+    last_status::{LastStatus, Telling},
     metrics::Metrics,
     planner::Planner,
     quarrel::Quarrels,
@@ -35,9 +35,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use vocab::{
-    Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Urgency, Write,
-};
+use vocab::{Event, EventType, ObjectRef, PatchType, Plan, Precondition, Subresource, Write};
 
 /// What every piece of work needs. Copies share everything.
 #[derive(Clone)]
@@ -73,8 +71,6 @@ pub(crate) struct Subject {
     pub(crate) told: Option<Failure>,
     /// The last status of it that this process has written.
     pub(crate) last_status: Option<LastStatus>,
-    /// How much else there was to do.
-    pub(crate) load: Load,
 }
 
 /// What a plan for an analysis run rests on, but for its secrets.
@@ -115,8 +111,6 @@ pub(crate) struct Done {
     pub(crate) calls: Vec<MeasurementCall>,
     /// Metrics whose answers were used.
     pub(crate) used: Vec<String>,
-    /// Whether a status waits until there is less to do.
-    pub(crate) waits_for_lull: bool,
     /// What the next look would find as it was left.
     pub(crate) settled: Option<Settled>,
     /// What went wrong, if anything.
@@ -374,7 +368,6 @@ impl Worker {
     ) -> Result<(), Failure> {
         if let Some(later) = self.put_off(subject, &plan) {
             done.wake = Some(done.wake.map_or(later, |wake| wake.min(later)));
-            done.waits_for_lull = plan.urgency == Urgency::WithNext && subject.load == Load::Heavy;
             plan.status = None;
         }
         let Plan { writes, status, events, .. } = plan;
@@ -397,12 +390,7 @@ impl Worker {
     /// Until when a status waits that tells little, soon after the last one. What an event tells is told again
     /// until the status says so, but for an event that a write is behind.
     fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
-        let load = match plan.urgency {
-            Urgency::AtOnce => return None,
-            Urgency::Soon => Load::Light,
-            Urgency::WithNext => subject.load,
-        };
-        let later = subject.last_status?.little_from(load);
+        let later = subject.last_status?.next_from(plan.urgency)?;
         let is_told_once = plan.events.iter().all(|event| event.after.is_some());
         (plan.status.is_some() && is_told_once && later > self.clock.now()).then_some(later)
     }

@@ -38,8 +38,8 @@ pub enum Urgency {
     AtOnce,
     /// It tells nothing but numbers of pods and what is waited for: a moment later nobody misses it.
     Soon,
-    /// It tells nothing else, and of a release under way: what follows will tell it too.
-    WithNext,
+    /// It tells nothing but what is waited for, in words that change with every step of a pod's start.
+    Later,
 }
 
 /// One Kubernetes Event to emit.

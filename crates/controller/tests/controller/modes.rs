@@ -118,70 +118,47 @@ async fn requests_updates_and_objects_are_counted_under_upstreams_names() {
     assert!(!controller.metrics_text().contains("name=\"web\""));
 }
 
-fn other() -> Value {
-    let mut other = plain();
-    other["metadata"]["name"] = json!("other");
-    other
-}
-
-/// Says of so many pods of the rollout `web` that they are available.
-async fn make_available(cluster: &Cluster, pods: i64) {
-    let sets = cluster.list("apps/v1", "ReplicaSet").await;
-    let names = sets.iter().filter_map(|set| set["metadata"]["name"].as_str());
-    let set = names.into_iter().find(|name| name.starts_with("web-")).unwrap();
-    let status =
-        json!({"status": {"replicas": 5, "readyReplicas": pods, "availableReplicas": pods}});
-    cluster.patch_status("apps/v1", "ReplicaSet", set, status).await;
-}
-
-async fn available(cluster: &Cluster) -> i64 {
-    let web = cluster.get(ARGO, "Rollout", "web").await;
-    web["status"]["availableReplicas"].as_i64().unwrap_or_default()
-}
-
-/// What a rollout's status says each second while one pod after the other becomes available, beside writes that hang
-/// for half a minute.
-async fn available_beside(hanging: &'static str) -> Vec<i64> {
-    let cluster = Cluster::start().await;
-    let gate = Gate::open();
-    gate.leave_unanswered(hanging);
-    let config = ControllerConfig { workers: 2, ..ControllerConfig::alone() };
-    let _controller = cluster.controller(&gate, config).await;
-    cluster.create(plain()).await;
-    pass(3).await;
-    cluster.create(other()).await;
-    pass(3).await;
-    let mut told = Vec::new();
-    for (pods, seconds) in [(1, 1), (2, 1), (3, 1), (3, 40)] {
-        make_available(&cluster, pods).await;
-        pass(seconds).await;
-        told.push(available(&cluster).await);
-    }
-    told
+/// Gives the ReplicaSet `set` a pod whose image cannot be had.
+async fn add_pod_without_image(cluster: &Cluster, set: &Value) {
+    let metadata = &set["metadata"];
+    let owner = json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true,
+        "name": metadata["name"], "uid": metadata["uid"],
+    });
+    cluster
+        .create(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "one", "labels": metadata["labels"], "ownerReferences": [owner]},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        }))
+        .await;
+    let state = json!({"waiting": {"reason": "ImagePullBackOff"}});
+    let container = json!({
+        "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state,
+    });
+    let status = json!({"status": {"phase": "Pending", "containerStatuses": [container]}});
+    cluster.patch_status("v1", "Pod", "one", status).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn numbers_of_pods_are_told_less_often_while_half_of_the_workers_are_busy() {
-    assert_eq!(available_beside("/nothing").await, [1, 2, 3, 3]);
-    assert_eq!(available_beside("/rollouts/other/status").await, [0, 0, 0, 3]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn numbers_of_pods_that_waited_are_told_once_workers_are_free() {
+async fn what_a_pod_waits_for_is_told_once_it_lasts_and_numbers_at_once() {
     let cluster = Cluster::start().await;
-    let gate = Gate::open();
-    gate.leave_unanswered("/rollouts/other/status");
-    let config = ControllerConfig { workers: 2, ..ControllerConfig::alone() };
-    let _controller = cluster.controller(&gate, config).await;
-    // This one write hangs until half a minute has passed.
-    cluster.create(other()).await;
-    pass(25).await;
+    let _controller = cluster.controller(&Gate::open(), ControllerConfig::alone()).await;
     cluster.create(plain()).await;
-    pass(2).await;
-    make_available(&cluster, 1).await;
-    pass(2).await;
-    assert_eq!(available(&cluster).await, 0);
-    gate.leave_unanswered("/nothing");
+    pass(60).await;
+    let told = async || {
+        let web = cluster.get(ARGO, "Rollout", "web").await;
+        web["status"]["reasons"][0]["message"].as_str().unwrap_or_default().to_owned()
+    };
+    let set = cluster.list("apps/v1", "ReplicaSet").await.remove(0);
+    let name = set["metadata"]["name"].as_str().unwrap();
+    let counted = json!({"status": {"replicas": 5, "readyReplicas": 1, "availableReplicas": 1}});
+    cluster.patch_status("apps/v1", "ReplicaSet", name, counted).await;
+    pass(1).await;
+    assert_eq!(told().await, format!("{name} has 1 of 5 pods available"));
+    add_pod_without_image(&cluster, &set).await;
     pass(3).await;
-    assert_eq!(available(&cluster).await, 1);
+    assert_eq!(told().await, format!("{name} has 1 of 5 pods available"));
+    pass(2).await;
+    assert_eq!(told().await, format!("{name} has 1 of 5 pods available (ImagePullBackOff)"));
 }

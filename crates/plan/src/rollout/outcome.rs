@@ -57,8 +57,8 @@ fn urgency(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> Urgenc
     let is_under_way = !is_through && after.phase == Some(RolloutPhase::Progressing);
     if !tells_little(before, after) || (!is_under_way && has_lost_pods(before, after, wanted)) {
         Urgency::AtOnce
-    } else if is_under_way || (!is_through && after.phase == Some(RolloutPhase::Paused)) {
-        Urgency::WithNext
+    } else if tells_only_reasons(before, after) {
+        Urgency::Later
     } else {
         Urgency::Soon
     }
@@ -91,6 +91,16 @@ fn tells_little(before: &RolloutStatus, after: &RolloutStatus) -> bool {
     known == *before
 }
 
+/// Whether `after` tells nothing else but what is waited for.
+fn tells_only_reasons(before: &RolloutStatus, after: &RolloutStatus) -> bool {
+    let known = RolloutStatus {
+        conditions: before.conditions.clone(),
+        reasons: before.reasons.clone(),
+        ..after.clone()
+    };
+    known == *before
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,11 +128,12 @@ mod tests {
 
     #[test]
     fn numbers_and_waits_can_wait_and_what_people_act_upon_cannot() {
-        check(&json!({"replicas": 3, "updatedReplicas": 1, "readyReplicas": 1}), Urgency::WithNext);
-        check(
-            &json!({"availableReplicas": 1, "HPAReplicas": 3, "message": "old"}),
-            Urgency::WithNext,
-        );
+        check(&json!({"replicas": 3, "updatedReplicas": 1, "readyReplicas": 1}), Urgency::Soon);
+        check(&json!({"availableReplicas": 1, "HPAReplicas": 3, "message": "old"}), Urgency::Soon);
+        let reasons = json!([{"code": "WaitingForPods", "message": "0 of 1 pods available"}]);
+        check(&json!({"reasons": reasons}), Urgency::Later);
+        check(&json!({"reasons": reasons, "message": "old"}), Urgency::Soon);
+        check(&json!({"reasons": reasons, "phase": "Paused"}), Urgency::AtOnce);
         check(&json!({"phase": "Paused"}), Urgency::AtOnce);
         check(&json!({"phase": "Degraded", "message": "no"}), Urgency::AtOnce);
         check(&json!({"currentStepIndex": 1}), Urgency::AtOnce);
@@ -133,7 +144,7 @@ mod tests {
                 "lastUpdateTime": format!("2026-01-01T00:00:0{second}Z"), "lastTransitionTime": "2026-01-01T00:00:00Z",
             }]})
         };
-        check(&progressing("ReplicaSetUpdated", 1), Urgency::WithNext);
+        check(&progressing("ReplicaSetUpdated", 1), Urgency::Later);
         check(&progressing("NewReplicaSetAvailable", 1), Urgency::AtOnce);
         check(&json!({"conditions": []}), Urgency::AtOnce);
     }
@@ -153,6 +164,6 @@ mod tests {
         let check =
             |after: Value, expected| check_from("Paused", "RolloutPaused", &after, expected);
         check(json!({"readyReplicas": 3}), Urgency::AtOnce);
-        check(json!({"readyReplicas": 6}), Urgency::WithNext);
+        check(json!({"readyReplicas": 6}), Urgency::Soon);
     }
 }
