@@ -29,7 +29,7 @@ const ONCE: &[(&str, &str, &str)] = &[
     ),
     ("T5", "nginx-somebody-edits-the-canary-ingress", "everything-expired-6"),
     ("T6", "argo_4612_a_rollback_does_not_load_a_small_canary", "slow-157"),
-    ("T7", "argo_3242_the_version_left_by_a_rollback_goes", "ahead-1h-since-59"),
+    ("T7", "argo_3242_the_version_left_by_a_rollback_goes", "ahead-1h-since-58"),
     ("T7", "argo_3372_a_second_release_waits_for_stable_to_grow_again", "ahead-1d-since-58"),
     (
         "T9",
