@@ -11,6 +11,7 @@ use providers::egress::{Denied, Egress};
 use reqwest::{
     Url,
     dns::{Addrs, Name, Resolve, Resolving},
+    header::CONTENT_LENGTH,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use vocab::{Call, Reply, ReplyError};
@@ -18,7 +19,9 @@ use vocab::{Call, Reply, ReplyError};
 /// The longest answer that is read, in bytes.
 pub const BODY_MAX: usize = 1 << 20;
 /// The longest time one call may take, whatever it asks for.
-pub const TIMEOUT_MAX: Duration = Duration::from_mins(5);
+pub const TIMEOUT_MAX: Duration = Duration::from_hours(1);
+/// Methods whose requests say that they have no body; some servers refuse them otherwise (RFC 9110 §8.6).
+const NAMES_LENGTH: [&str; 3] = ["POST", "PUT", "PATCH"];
 /// How many redirects on the same host are followed.
 const REDIRECTS_MAX: usize = 5;
 
@@ -63,9 +66,13 @@ impl RealHttp {
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        if let Some(body) = call.body {
-            request = request.body(body);
-        }
+        request = match call.body {
+            Some(body) => request.body(body),
+            None if NAMES_LENGTH.contains(&call.method.as_str()) => {
+                request.header(CONTENT_LENGTH, "0")
+            }
+            None => request,
+        };
         let answer = request.send().await.map_err(|cause| unreachable(&call.url, &cause))?;
         read(&call.url, answer).await
     }
@@ -300,6 +307,25 @@ mod tests {
         let trusting = allowing(&["localhost"]);
         let error = trusting.call(get("http://localhost:1/")).await.unwrap_err().to_string();
         assert!(!error.contains("policy"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_could_have_a_body_says_when_it_has_none() {
+        let told = |headers: http::HeaderMap| async move {
+            headers.get(CONTENT_LENGTH).map_or("none", |length| length.to_str().unwrap()).to_owned()
+        };
+        let app = axum::Router::new().route("/a%20job", axum::routing::any(told));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("HTTP://{}/a job", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
+        for (method, body, length) in
+            [("GET", None, "none"), ("POST", None, "0"), ("PUT", Some(b"ab".to_vec()), "2")]
+        {
+            let call = Call { method: method.to_owned(), body, ..get(&url) };
+            let reply = local().call(call).await.unwrap();
+            assert_eq!((reply.status, reply.body.as_slice()), (200, length.as_bytes()), "{method}");
+        }
+        server.abort();
     }
 
     #[tokio::test]

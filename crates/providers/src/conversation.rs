@@ -238,15 +238,17 @@ pub(crate) fn authentication_problems(auth: &Authentication) -> Vec<(String, Str
     problems
 }
 
-/// Whether text is an address that can be asked.
+/// Whether text is an address that can be asked. What a path or a query may not hold is escaped on the way out.
 pub(crate) fn is_http_url(text: &str) -> bool {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    host.is_some_and(|host| !host.is_empty())
-        && !text.contains(|it: char| it.is_whitespace() || it.is_control())
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        && !host.is_empty()
+        && !host.contains(char::is_whitespace)
+        && !text.contains(char::is_control)
 }
 
-/// The user's headers and the one that signs in; a token outweighs a password.
+/// The user's headers and the one that signs in; a token, which comes with its scheme, outweighs a password.
 pub(crate) fn headers(
     own: &[WebMetricHeader],
     auth: &Authentication,
@@ -256,7 +258,7 @@ pub(crate) fn headers(
         own.iter().map(|header| (header.key.clone(), header.value.clone())).collect();
     let basic = &auth.basic_auth;
     if let Some(token) = token {
-        set(&mut headers, "Authorization", format!("Bearer {token}"));
+        set(&mut headers, "Authorization", token.to_owned());
     } else if let (Some(username), Some(password)) = (&basic.username, &basic.password) {
         set(&mut headers, "Authorization", basic_credentials(username, password));
     }

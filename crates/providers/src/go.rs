@@ -33,6 +33,42 @@ pub(crate) fn printed(number: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
+/// Reads JSON as Go does: what is no Unicode, be it bytes or half of a pair, becomes U+FFFD.
+pub(crate) fn parsed(body: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(body).or_else(|error| {
+        let mended = without_halves(&String::from_utf8_lossy(body));
+        serde_json::from_str(&mended).map_err(|_| error)
+    })
+}
+
+/// Escapes of U+FFFD in place of those of surrogates without their other half.
+fn without_halves(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let half = |at: usize| escape.get(at..).and_then(surrogate);
+        let (written, length) = match (half(0), half(6)) {
+            (Some(0xD800..0xDC00), Some(0xDC00..)) => (&escape[..12], 12),
+            (Some(_), _) => ("\\ufffd", 6),
+            (None, _) => {
+                let length = escape.chars().take(2).map(char::len_utf8).sum();
+                (&escape[..length], length)
+            }
+        };
+        out.push_str(written);
+        rest = &escape[length..];
+    }
+    out + rest
+}
+
+/// The half of a pair that text begins with, as an escape.
+fn surrogate(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    let half = u16::from_str_radix(digits, 16).ok()?;
+    (0xD800..0xE000).contains(&half).then_some(half)
+}
+
 /// Texts in brackets, with a separator.
 pub(crate) fn list(items: impl IntoIterator<Item = String>, separator: &str) -> String {
     let items: Vec<String> = items.into_iter().collect();
@@ -92,6 +128,21 @@ fn infinity(number: f64) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_no_unicode_is_read_as_go_reads_it() {
+        for (body, expected) in [
+            (r#"{"a":"x \ud83d"}"#.as_bytes(), json!({"a": "x \u{fffd}"})),
+            (br#"["\ud83d\ude00","\ude00\ud83d"]"#, json!(["\u{1f600}", "\u{fffd}\u{fffd}"])),
+            (br#"["\\ud83d\ud83d!"]"#, json!(["\\ud83d\u{fffd}!"])),
+            (b"[\"\xff\"]", json!(["\u{fffd}"])),
+        ] {
+            assert_eq!(parsed(body).unwrap(), expected);
+        }
+        for body in ["", "ok \\ud83d", "[\"\\ud8", "[\"\\"] {
+            assert!(parsed(body.as_bytes()).is_err(), "{body}");
+        }
+    }
 
     #[test]
     fn numbers_are_written_as_go_writes_them() {

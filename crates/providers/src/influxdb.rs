@@ -122,6 +122,8 @@ fn refused(reply: &Reply) -> MeasureError {
 enum Cell {
     Nothing,
     Number(f64),
+    /// A whole number, which is shown with all its digits.
+    Whole(f64, String),
     Bool(bool),
     Text(String),
 }
@@ -132,9 +134,10 @@ impl Cell {
             return Ok(Self::Nothing);
         }
         match kind {
-            "double" | "long" | "unsignedLong" => {
+            "double" => Ok(Self::Number(text.parse().map_err(|_| wrong(text, kind))?)),
+            "long" | "unsignedLong" => {
                 let number = text.parse().map_err(|_| wrong(text, kind))?;
-                Ok(Self::Number(number))
+                Ok(Self::Whole(number, text.to_owned()))
             }
             "boolean" => Ok(Self::Bool(!text.eq_ignore_ascii_case("false"))),
             "string" | "duration" | "base64Binary" => Ok(Self::Text(text.to_owned())),
@@ -144,13 +147,17 @@ impl Cell {
     }
 
     fn number(&self) -> Option<f64> {
-        if let Self::Number(number) = self { Some(*number) } else { None }
+        match self {
+            Self::Number(number) | Self::Whole(number, _) => Some(*number),
+            Self::Nothing | Self::Bool(_) | Self::Text(_) => None,
+        }
     }
 
     fn printed(&self) -> String {
         match self {
             Self::Nothing => "<nil>".to_owned(),
             Self::Number(number) => go::printed(*number),
+            Self::Whole(_, digits) => digits.clone(),
             Self::Bool(truth) => truth.to_string(),
             Self::Text(text) => text.clone(),
         }
@@ -160,7 +167,9 @@ impl Cell {
     fn json(&self) -> Value {
         match self {
             Self::Nothing => Value::Null,
-            Self::Number(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
+            Self::Number(number) | Self::Whole(number, _) => {
+                Number::from_f64(*number).map_or(Value::Null, Value::Number)
+            }
             Self::Bool(truth) => Value::Bool(*truth),
             Self::Text(text) => Value::String(text.clone()),
         }

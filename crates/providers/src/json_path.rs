@@ -62,7 +62,7 @@ fn quoted_names(steps: &str) -> String {
     while let Some(first) = rest.chars().next() {
         if first == '[' {
             let (bracket, after) = rest.split_at(bracket_length(rest));
-            out.push_str(bracket);
+            out.push_str(&in_bracket(bracket));
             rest = after;
             continue;
         }
@@ -72,6 +72,61 @@ fn quoted_names(steps: &str) -> String {
         rest = after;
     }
     out
+}
+
+/// A bracket in the words of the standard. As in Kubernetes, `['a.b']` is `b` of `a` and `['a\.b']` one name, and
+/// what follows `@` in a filter is a path like any other.
+fn in_bracket(bracket: &str) -> String {
+    let name = bracket.strip_prefix("['").and_then(|rest| rest.strip_suffix("']"));
+    match name {
+        Some(name) if !name.contains('\'') => quoted_names(&format!(".{name}")),
+        _ if bracket.starts_with("[?") => filter(bracket),
+        _ => bracket.to_owned(),
+    }
+}
+
+fn filter(bracket: &str) -> String {
+    let (mut out, mut rest, mut quote) = (String::new(), bracket, None);
+    while let Some(first) = rest.chars().next() {
+        let (taken, after) = rest.split_at(first.len_utf8());
+        out.push_str(taken);
+        rest = after;
+        match (quote, first) {
+            (Some(open), _) if open == first => quote = None,
+            (None, '\'' | '"') => quote = Some(first),
+            (None, '@') => {
+                let (path, after) = rest.split_at(path_length(rest));
+                out.push_str(&quoted_names(path));
+                rest = after;
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Length of the path within a filter that text begins with.
+fn path_length(text: &str) -> usize {
+    let mut length = 0;
+    loop {
+        let rest = &text[length..];
+        length += match rest.chars().next() {
+            Some('[') => bracket_length(rest),
+            Some('.') => 1 + word_length(&rest[1..]),
+            _ => return length,
+        };
+    }
+}
+
+/// Length of a name within a filter; a backslash keeps any character within it.
+fn word_length(text: &str) -> usize {
+    let mut escaped = false;
+    let ends = |it: char| {
+        let is_within = escaped || it.is_alphanumeric() || matches!(it, '_' | '-' | '*' | '\\');
+        escaped = it == '\\' && !escaped;
+        !is_within
+    };
+    text.find(ends).unwrap_or(text.len())
 }
 
 fn step(dots: &str, name: &str) -> String {
@@ -136,6 +191,7 @@ mod tests {
             "key": [{"key2": {"value": "1"}}, {"key2": {"value": "2"}}],
             "with-dash": {"a.b": 3},
             "n": 1,
+            "checks": [{"check-name": "db", "a.b": 7, "ok": true}, {"check-name": "web", "ok": false}],
         });
         let got = first(path, &json).cloned();
         match (&got, expected) {
@@ -158,6 +214,20 @@ mod tests {
         check_path("{.with-dash.a\\.b}", Ok(json!(3)));
         check_path("{.key[?(@.key2.value=='2')].key2.value}", Ok(json!("2")));
         check_path("{$.n}", Ok(json!(1)));
+    }
+
+    #[test]
+    fn names_in_brackets_and_filters_are_read_as_kubernetes_reads_them() {
+        check_path("{.with-dash['a\\.b']}", Ok(json!(3)));
+        check_path("{['with-dash']['a\\.b']}", Ok(json!(3)));
+        check_path("{.key[0]['key2.value']}", Ok(json!("1")));
+        check_path("{.key[0]['a.b']}", Err("is not found"));
+        check_path("{.key[0][\"key2\"].value}", Ok(json!("1")));
+        check_path("{.checks[?(@.check-name==\"db\")].ok}", Ok(json!(true)));
+        check_path("{.checks[?(@.check-name == 'web')].ok}", Ok(json!(false)));
+        check_path("{.checks[?(@.a\\.b > 6)].check-name}", Ok(json!("db")));
+        check_path("{.checks[?(@['check-name']=='@.check-name')].ok}", Err("is not found"));
+        check_path("{.key[?(@.key2.value != '1' && @.key2)].key2.value}", Ok(json!("2")));
     }
 
     #[test]

@@ -135,6 +135,8 @@ fn address(metric: &NewRelicMetric, credentials: &Credentials) -> Result<String,
     let host = match region.to_ascii_lowercase().as_str() {
         "us" => "api.newrelic.com",
         "eu" => "api.eu.newrelic.com",
+        "jp" => "api.jp.newrelic.com",
+        "gov" | "fedramp" => "gov-api.newrelic.com",
         "staging" => "staging-api.newrelic.com",
         _ => return Err(failed(format!("unknown region: {region}"))),
     };

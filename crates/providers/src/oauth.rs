@@ -7,7 +7,7 @@ use crate::conversation::{Step, basic_credentials, done, failed, form, set};
 use crate::{MeasureError, Turn};
 use api::argo::OAuth2Config;
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use vocab::{Call, Exchange, Reply};
 
 /// Whoever gives out tokens, and how it is asked.
@@ -67,16 +67,74 @@ impl TokenService<'_> {
     }
 }
 
-/// Reads the token from an answer.
+/// What an answer lets in with: the token behind its scheme.
 fn token(reply: &Reply) -> Result<String, MeasureError> {
     if !(200..300).contains(&reply.status) {
         return Err(failed(format!("oauth2: cannot fetch token: {}", reply.status)));
     }
-    let json: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let token = json["access_token"].as_str().filter(|token| !token.is_empty());
-    token.map(str::to_owned).ok_or_else(|| failed("oauth2: server response missing access_token"))
+    let field = fields(reply);
+    let token = field("access_token").filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| failed("oauth2: server response missing access_token"))?;
+    Ok(format!("{} {token}", scheme(&field("token_type").unwrap_or_default())))
+}
+
+/// The fields of an answer, which is JSON unless it says that it is a form.
+fn fields(reply: &Reply) -> impl Fn(&str) -> Option<String> {
+    let kind = reply.headers.get("content-type").map(String::as_str).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_form = ["application/x-www-form-urlencoded", "text/plain"].contains(&kind.as_str());
+    let fields: BTreeMap<String, String> = if is_form {
+        form_urlencoded::parse(&reply.body).into_owned().collect()
+    } else {
+        let json: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let text =
+            |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+        json.as_object().into_iter().flatten().filter_map(text).collect()
+    };
+    move |key| fields.get(key).cloned()
+}
+
+/// The scheme that a token of that type is sent with.
+fn scheme(token_type: &str) -> &str {
+    match token_type.to_ascii_lowercase().as_str() {
+        "" | "bearer" => "Bearer",
+        "mac" => "MAC",
+        "basic" => "Basic",
+        _ => token_type,
+    }
 }
 
 fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_as_json_or_as_a_form_and_names_its_scheme() {
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        for (kind, body, expected) in [
+            ("application/json", r#"{"access_token":"a"}"#, "Bearer a"),
+            ("", r#"{"access_token":"a","token_type":"bearer","expires_in":3600}"#, "Bearer a"),
+            ("application/json", r#"{"access_token":"a","token_type":"JWT"}"#, "JWT a"),
+            ("application/json", r#"{"access_token":"a","token_type":"MAC"}"#, "MAC a"),
+            (form, "access_token=a%2Bb&token_type=bearer", "Bearer a+b"),
+            ("text/plain", "access_token=a", "Bearer a"),
+        ] {
+            let headers = [("content-type".to_owned(), kind.to_owned())].into();
+            let reply = Reply { status: 200, headers, body: body.into() };
+            assert_eq!(token(&reply).as_deref(), Ok(expected), "{kind} {body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_token_is_an_error() {
+        for (kind, body) in [("", "{}"), ("", "access_token=a"), ("text/plain", "access_token=")] {
+            let headers = [("content-type".to_owned(), kind.to_owned())].into();
+            let reply = Reply { status: 200, headers, body: body.into() };
+            assert!(token(&reply).is_err(), "{kind} {body}");
+        }
+    }
 }

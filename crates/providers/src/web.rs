@@ -5,7 +5,7 @@
 //! | setting | default | meaning |
 //! |---|---|---|
 //! | `url` | – | address |
-//! | `method` | `GET` | or `POST`, `PUT` |
+//! | `method` | `GET` | any of HTTP |
 //! | `body`, `jsonBody` | none | one of them, not with `GET` |
 //! | `jsonPath` | `{$}` | path in the dialect of Kubernetes |
 //! | `timeoutSeconds` | 10 | seconds for the whole exchange |
@@ -75,8 +75,8 @@ fn problems(metric: &WebMetric) -> Vec<(String, String)> {
             &format!("unsupported protocol scheme or malformed address {:?}", metric.url),
         );
     }
-    if !matches!(method(metric), "GET" | "POST" | "PUT") {
-        refuse("method", "method is none of GET, POST and PUT");
+    if !is_token(method(metric)) {
+        refuse("method", "method is no word that HTTP knows methods by");
     }
     let (body, json_body) = (metric.body.is_some(), metric.json_body.is_some());
     if body && json_body {
@@ -92,7 +92,12 @@ fn problems(metric: &WebMetric) -> Vec<(String, String)> {
 }
 
 fn method(metric: &WebMetric) -> &str {
-    metric.method.as_deref().unwrap_or("GET")
+    metric.method.as_deref().filter(|method| !method.is_empty()).unwrap_or("GET")
+}
+
+/// Whether text is a token of HTTP (RFC 9110 §5.6.2), as every method is.
+fn is_token(text: &str) -> bool {
+    text.chars().all(|it| it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(it))
 }
 
 fn path(metric: &WebMetric) -> &str {
@@ -139,7 +144,7 @@ fn answer(metric: &WebMetric, reply: &Reply) -> Result<Measured, MeasureError> {
     if !(200..300).contains(&reply.status) {
         return Err(failed(format!("received non 2xx response code: {}", reply.status)));
     }
-    let json = match serde_json::from_slice::<Value>(&reply.body) {
+    let json = match go::parsed(&reply.body) {
         Ok(json) => json,
         Err(error) if error.to_string().starts_with(TOO_DEEP) => {
             return Err(failed(format!("the body is nested more than {DEEPEST} deep")));

@@ -52,6 +52,8 @@ fn new_relics_secret_says_where_and_as_whom() {
     let region = |name| [key.clone(), account.clone(), (secret("region"), name)];
     check_access(&region("eu"), Ok("https://api.eu.newrelic.com/graphql"));
     check_access(&region("US"), Ok("https://api.newrelic.com/graphql"));
+    check_access(&region("jp"), Ok("https://api.jp.newrelic.com/graphql"));
+    check_access(&region("FedRAMP"), Ok("https://gov-api.newrelic.com/graphql"));
     check_access(&region("mars"), Err("unknown region: mars"));
     let own = (secret("base-url-nerdgraph"), "http://proxy/graphql");
     check_access(&[key.clone(), account.clone(), own], Ok("http://proxy/graphql"));

@@ -63,6 +63,18 @@ fn web_sends_what_the_metric_says() {
 }
 
 #[test]
+fn web_asks_by_any_method_and_any_address_that_can_be_escaped() {
+    for (method, expected) in [("PATCH", "PATCH"), ("DELETE", "DELETE"), ("", "GET")] {
+        let config = json!({"url": "HTTP://svc/my job", "method": method});
+        let (calls, _) = play("web", &config, &[reply(200, "{}")]);
+        assert_eq!(
+            (calls[0].method.as_str(), calls[0].url.as_str()),
+            (expected, "HTTP://svc/my job")
+        );
+    }
+}
+
+#[test]
 fn web_names_what_its_configuration_gets_wrong() {
     let expected = "unsupported protocol scheme or malformed address \"bad://url.com\"";
     check_problem("web", &json!({"url": "bad://url.com"}), ("url", expected));
@@ -72,8 +84,10 @@ fn web_names_what_its_configuration_gets_wrong() {
     let both =
         ("jsonBody", "use either Body or JSONBody; both cannot exists for WebMetric payload");
     check_problem("web", &json!({"url": "http://x", "body": "b", "jsonBody": {}}), both);
-    let delete = ("method", "method is none of GET, POST and PUT");
-    check_problem("web", &json!({"url": "http://x", "method": "DELETE"}), delete);
+    let method = ("method", "method is no word that HTTP knows methods by");
+    check_problem("web", &json!({"url": "http://x", "method": "GET /"}), method);
+    let host = "unsupported protocol scheme or malformed address \"http://a b/\"";
+    check_problem("web", &json!({"url": "http://a b/"}), ("url", host));
     let path = ("jsonPath", "jsonPath $.a must be enclosed in braces, like {$.result}");
     check_problem("web", &json!({"url": "http://x", "jsonPath": "$.a"}), path);
 }
