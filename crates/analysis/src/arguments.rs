@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// The value that stands for a secret wherever the real one must not appear.
 pub const SECRET_PLACEHOLDER: &str = "temp-for-secret";
+/// The value that stands for one that is not known yet, as in upstream's messages.
+pub const UNKNOWN_PLACEHOLDER: &str = "dummy-value";
 
 /// Why arguments were not put into a metric.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,16 @@ pub fn resolve_metric(metric: &Metric, args: &[Argument]) -> Result<Metric, Argu
 /// The arguments with [`SECRET_PLACEHOLDER`] in place of every secret.
 pub fn without_secrets(args: &[Argument]) -> Vec<Argument> {
     args.iter().map(without_secret).collect()
+}
+
+/// The arguments with [`UNKNOWN_PLACEHOLDER`] in place of whatever is known only when the run begins.
+pub fn with_placeholders(args: &[Argument]) -> Vec<Argument> {
+    let of = |arg: &Argument| {
+        let known = arg.value.clone().filter(|_| arg.value_from.is_none());
+        let value = known.unwrap_or_else(|| UNKNOWN_PLACEHOLDER.to_owned());
+        Argument { name: arg.name.clone(), value: Some(value), value_from: None }
+    };
+    args.iter().map(of).collect()
 }
 
 /// Replaces each `{{tag}}` of a text by its value; blanks within the braces do not count.
@@ -175,6 +187,19 @@ mod tests {
         assert_eq!(
             without_secrets(&[secret, arg("a", "b")]),
             [arg("token", SECRET_PLACEHOLDER), arg("a", "b")]
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_yet_gives_way_to_a_placeholder() {
+        let from: Argument = serde_json::from_value(
+            json!({"name": "token", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}),
+        )
+        .unwrap();
+        let unset = Argument { name: "count".to_owned(), ..Argument::default() };
+        assert_eq!(
+            with_placeholders(&[from, unset, arg("a", "b")]),
+            [arg("token", UNKNOWN_PLACEHOLDER), arg("count", UNKNOWN_PLACEHOLDER), arg("a", "b")]
         );
     }
 }

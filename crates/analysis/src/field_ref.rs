@@ -56,6 +56,12 @@ pub fn is_metadata(path: &str) -> bool {
     metadata(&Value::Null, path).is_ok()
 }
 
+/// The key that a path such as `metadata.labels['key']` ends in, as the downward API compares keys.
+pub fn subscript_key(path: &str) -> Option<String> {
+    let (map, key) = subscript(path)?;
+    Some(if map == "annotations" { key.to_lowercase() } else { key.to_owned() })
+}
+
 /// Works out the values of a rollout's arguments.
 ///
 /// # Errors

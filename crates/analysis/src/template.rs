@@ -122,6 +122,21 @@ where
     }
 }
 
+/// The templates that are referred to and those they refer to, by name, in the order in which they are merged.
+pub fn gathered<'a, A, C>(
+    refs: &'a [AnalysisTemplateRef],
+    templates: &'a [A],
+    cluster_templates: &'a [C],
+) -> Vec<Named<'a>>
+where
+    A: Borrow<AnalysisTemplate>,
+    C: Borrow<ClusterAnalysisTemplate>,
+{
+    let mut gathered = Gathered::default();
+    gathered.add(refs, &Library::new(templates, cluster_templates));
+    gathered.all()
+}
+
 /// Everything that keeps templates and what the rollout adds to them from making a run, where [`merge`]
 /// and [`run_spec`] tell the first of it.
 ///
@@ -221,7 +236,8 @@ fn unresolved(args: &[Argument]) -> impl Iterator<Item = TemplateError> {
     open.map(|arg| TemplateError::UnresolvedArgument { name: arg.name.clone() })
 }
 
-type Named<'a> = (&'a str, &'a AnalysisTemplateSpec);
+/// A template of either kind, by name.
+pub type Named<'a> = (&'a str, &'a AnalysisTemplateSpec);
 
 struct Library<'a> {
     templates: Vec<Named<'a>>,

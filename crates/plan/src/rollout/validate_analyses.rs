@@ -7,18 +7,19 @@ use super::{
     reads, release,
     subject::Subject,
     validate::Problem,
+    validate_selector,
 };
 use crate::{analysis_run::can_measure, broken::no_run};
 use analysis::{
-    arguments::resolve_metric,
+    arguments::{resolve_metric, with_placeholders},
     counting::effective_count,
     field_ref,
-    template::{self, Referrer},
+    template::{self, Named, Referrer},
     validate::provider_names,
 };
 use api::argo::{
-    AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplate, CanaryStep, ClusterAnalysisTemplate,
-    Metric, RolloutAnalysis,
+    AnalysisRunArgument, AnalysisRunSpec, AnalysisTemplate, AnalysisTemplateSpec, Argument,
+    CanaryStep, ClusterAnalysisTemplate, Metric, RolloutAnalysis,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::json;
@@ -50,13 +51,18 @@ pub(super) fn check_arguments((index, step): (usize, &CanaryStep), problems: &mu
     let path = |arg: &&AnalysisRunArgument| {
         Some(arg.value_from.as_ref()?.field_ref.as_ref()?.field_path.clone())
     };
-    let is_odd = |path: String| path.starts_with("metadata") && !field_ref::is_metadata(&path);
+    let is_odd = |path: String| path.starts_with("metadata") && !is_metadata(&path);
     if args.iter().filter_map(path).any(is_odd) {
         let detail =
             "Analyses arguments must refer to valid object metadata supported by downwardAPI";
         let path = format!("spec.strategy.steps[{index}].analyses");
         problems.push(Problem::invalid(path, &json!(args), detail));
     }
+}
+
+fn is_metadata(path: &str) -> bool {
+    let has_name = |key: String| validate_selector::of_key(&key).is_empty();
+    field_ref::is_metadata(path) && field_ref::subscript_key(path).is_none_or(has_name)
 }
 
 /// The templates that are not there, each where it is referred to.
@@ -83,33 +89,39 @@ fn check_whole(
     analysis: &RolloutAnalysis,
     problems: &mut Vec<Problem>,
 ) {
-    let names: Vec<&str> =
-        analysis.templates.iter().map(|template| template.template_name.as_str()).collect();
+    let templates: Vec<&AnalysisTemplate> = subject.observed.templates.values().flatten().collect();
+    let cluster: Vec<&ClusterAnalysisTemplate> =
+        subject.observed.cluster_templates.values().flatten().collect();
+    let templates = template::gathered(&analysis.templates, &templates, &cluster);
     match analysis_run::foreseen(subject, analysis, Hashes::UNKNOWN) {
         Err(detail) => {
+            let names: Vec<&str> = templates.iter().map(|(name, _)| *name).collect();
             let value = json!(format!("templateNames: [{}]", names.join(" ")));
             problems.push(Problem::invalid(path, &value, &detail));
         }
         Ok(spec) => {
-            check_providers(subject, (path, &names), &spec.metrics, problems);
+            check_providers((path, &templates), &spec.metrics, problems);
             if path != "spec.strategy.canary.analysis.templates" {
-                check_ends(subject, (path, &names), &spec, problems);
+                check_sources((path, &templates), problems);
+                check_ends((path, &templates), &spec, problems);
             }
         }
     }
 }
 
+/// Templates, and where they are referred to.
+type Referred<'a> = (&'a str, &'a [Named<'a>]);
+
 /// A metric that nobody can measure would only abort the release later.
 fn check_providers(
-    subject: &Subject<'_>,
-    (path, names): (&str, &[&str]),
+    (path, templates): Referred<'_>,
     metrics: &[Metric],
     problems: &mut Vec<Problem>,
 ) {
     for metric in metrics {
         for provider in provider_names(&metric.provider) {
             if !can_measure(&provider) {
-                let template = template_of(subject, names, metric);
+                let template = template_of(templates, metric);
                 let detail = format!(
                     "AnalysisTemplate {template} has metric {} whose provider {provider} is not supported yet",
                     metric.name
@@ -120,42 +132,48 @@ fn check_providers(
     }
 }
 
-/// The template a resolved metric stems from; one the analysis names goes before one that those include.
-fn template_of<'a>(subject: &'a Subject<'_>, names: &[&'a str], metric: &Metric) -> &'a str {
-    let observed = subject.observed;
-    let own = observed.templates.values().flatten().map(|found| (&found.metadata, &found.spec));
-    let cluster =
-        observed.cluster_templates.values().flatten().map(|found| (&found.metadata, &found.spec));
-    let wanted = provider_names(&metric.provider);
-    let has =
-        |other: &Metric| other.name == metric.name && provider_names(&other.provider) == wanted;
-    own.chain(cluster)
-        .filter(|(_, spec)| spec.metrics.iter().any(has))
-        .filter_map(|(metadata, _)| metadata.name.as_deref())
-        .max_by_key(|name| names.contains(name))
-        .unwrap_or_else(|| names.first().copied().unwrap_or_default())
+/// The template that a metric stems from: no two metrics of one analysis have the same name.
+fn template_of<'a>(templates: &[Named<'a>], metric: &Metric) -> &'a str {
+    let has = |spec: &AnalysisTemplateSpec| spec.metrics.iter().any(|it| it.name == metric.name);
+    templates.iter().find(|(_, spec)| has(spec)).map_or("", |(name, _)| name)
 }
 
-/// An analysis that something waits for must come to an end.
+/// An argument has a value or says where it comes from.
+fn check_sources((path, templates): Referred<'_>, problems: &mut Vec<Problem>) {
+    for (template, spec) in templates {
+        let both = |arg: &&Argument| arg.value.is_some() && arg.value_from.is_some();
+        for arg in spec.args.iter().filter(both) {
+            let name = &arg.name;
+            let detail = format!(
+                "AnalysisTemplate {template}: arg '{name}' has both Value and ValueFrom fields"
+            );
+            problems.push(Problem::invalid(path, &json!(template), &detail));
+        }
+    }
+}
+
+/// An analysis that something waits for has to find all its arguments, and must come to an end.
 fn check_ends(
-    subject: &Subject<'_>,
-    (path, names): (&str, &[&str]),
+    (path, templates): Referred<'_>,
     spec: &AnalysisRunSpec,
     problems: &mut Vec<Problem>,
 ) {
+    let args = with_placeholders(&spec.args);
     for metric in &spec.metrics {
-        // One whose arguments are not known yet is judged when they are.
-        let Ok(resolved) = resolve_metric(metric, &spec.args) else { continue };
-        if effective_count(&resolved).is_some() {
-            continue;
+        let template = template_of(templates, metric);
+        let detail = match resolve_metric(metric, &args) {
+            Ok(resolved) if effective_count(&resolved).is_some() => continue,
+            Ok(resolved) => format!(
+                "AnalysisTemplate {template} has metric {} which runs indefinitely. Invalid value for count: {}",
+                metric.name,
+                resolved.count.map_or_else(|| "<nil>".to_owned(), |count| int_text(&count))
+            ),
+            Err(error) => format!("AnalysisTemplate {template}: {error}"),
+        };
+        let problem = Problem::invalid(path, &json!(template), &detail);
+        if !problems.contains(&problem) {
+            problems.push(problem);
         }
-        let count = resolved.count.map_or_else(|| "<nil>".to_owned(), |count| int_text(&count));
-        let template = template_of(subject, names, metric);
-        let detail = format!(
-            "AnalysisTemplate {template} has metric {} which runs indefinitely. Invalid value for count: {count}",
-            metric.name
-        );
-        problems.push(Problem::invalid(path, &json!(template), &detail));
     }
 }
 

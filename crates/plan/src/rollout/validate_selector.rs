@@ -71,7 +71,8 @@ fn invalid(path: &str, value: &str, detail: &str) -> Problem {
     Problem::invalid(path, &json!(value), detail)
 }
 
-fn of_key(key: &str) -> Vec<String> {
+/// What keeps `key` from being the key of a label.
+pub(super) fn of_key(key: &str) -> Vec<String> {
     let parts: Vec<&str> = key.split('/').collect();
     match parts.as_slice() {
         [name] => of_name(name),

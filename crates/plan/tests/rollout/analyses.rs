@@ -65,16 +65,69 @@ fn an_analysis_without_end_is_blamed_on_its_template_and_shown_with_its_count() 
 }
 
 #[test]
+fn an_analysis_without_end_is_refused_also_where_an_argument_is_known_only_later() {
+    let from = json!({"secretKeyRef": {"name": "keys", "key": "token"}});
+    let secret = json!({"args": [{"name": "token", "valueFrom": from}], "metrics": [
+        metric("x", &json!({"interval": "1m"})),
+        metric("y", &json!({"interval": "1m", "count": "{{args.token}}"}))]});
+    let refused = |metric: &str, count: &str| {
+        format!(
+            "{PATH}: Invalid value: \"secret\": AnalysisTemplate secret has metric {metric} which runs indefinitely. Invalid value for count: {count}"
+        )
+    };
+    check(
+        &json!({"templates": [{"templateName": "secret"}]}),
+        &[template("secret", &secret)],
+        &[refused("x", "<nil>"), refused("y", "dummy-value")].join("; "),
+    );
+}
+
+#[test]
+fn arguments_that_no_run_could_use_are_refused_before_there_is_a_pod() {
+    let query = |query: &str| json!({"provider": {"prometheus": {"query": query}}});
+    let from = json!({"secretKeyRef": {"name": "keys", "key": "token"}});
+    let odd = json!({
+        "args": [{"name": "service", "value": "web"}, {"name": "token", "value": "x", "valueFrom": from}],
+        "metrics": [
+            metric("x", &query("up{app='{{args.servce}}'}")),
+            metric("y", &query("down{app='{{args.servce}}'}"))],
+    });
+    check(
+        &json!({"templates": [{"templateName": "odd"}]}),
+        &[template("odd", &odd)],
+        &format!(
+            "{PATH}: Invalid value: \"odd\": AnalysisTemplate odd: arg 'token' has both Value and ValueFrom fields; \
+             {PATH}: Invalid value: \"odd\": AnalysisTemplate odd: failed to resolve {{{{args.servce}}}}"
+        ),
+    );
+}
+
+#[test]
+fn templates_that_clash_are_all_named_whoever_refers_to_them() {
+    let same = metric("same", &json!({}));
+    let outer = json!({"metrics": [same], "templates": [{"templateName": "inner"}]});
+    check(
+        &json!({"templates": [{"templateName": "outer"}]}),
+        &[template("outer", &outer), template("inner", &json!({"metrics": [same]}))],
+        &format!(
+            "{PATH}: Invalid value: \"templateNames: [outer inner]\": two metrics have the same name 'same'"
+        ),
+    );
+}
+
+#[test]
 fn metadata_that_no_object_has_is_refused_before_templates_are_looked_at() {
     let arg = |path: &str| json!({"name": "a", "valueFrom": {"fieldRef": {"fieldPath": path}}});
     let known = ["metadata.name", "metadata.labels['app']", "spec.replicas"].map(arg);
-    let odd = json!([&known[0], &known[1], &known[2], arg("metadata.creationTimestamp")]);
-    check(
-        &json!({"templates": [{"templateName": "gone"}], "args": odd}),
-        &[],
-        &format!(
-            "spec.strategy.steps[0].analyses: Invalid value: {odd}: \
-             Analyses arguments must refer to valid object metadata supported by downwardAPI"
-        ),
-    );
+    for path in ["metadata.creationTimestamp", "metadata.labels['no label']"] {
+        let odd = json!([&known[0], &known[1], &known[2], arg(path)]);
+        check(
+            &json!({"templates": [{"templateName": "gone"}], "args": odd}),
+            &[],
+            &format!(
+                "spec.strategy.steps[0].analyses: Invalid value: {odd}: \
+                 Analyses arguments must refer to valid object metadata supported by downwardAPI"
+            ),
+        );
+    }
 }
