@@ -27,6 +27,8 @@ pub(crate) struct Failure {
     pub(crate) target: Option<Box<ObjectRef>>,
     /// In the API server's words, why `target` may not be made.
     pub(crate) not_created: Option<String>,
+    /// In its words, why `target`, a ReplicaSet, may not be changed.
+    pub(crate) not_resized: Option<String>,
     /// Whether it is worth telling, rather than our picture having been old.
     pub(crate) is_telling: bool,
 }
@@ -40,6 +42,7 @@ impl Failure {
             message,
             target: None,
             not_created: None,
+            not_resized: None,
             is_telling: true,
         }
     }
@@ -58,6 +61,12 @@ impl Failure {
     /// What may not be made, and why.
     pub(crate) fn refusal(&self) -> Option<(&ObjectRef, &str)> {
         self.target.as_deref().zip(self.not_created.as_deref())
+    }
+
+    /// What may not be made or given its size, and why: an experiment or a run goes on without it.
+    pub(crate) fn to_plan_around(&self) -> Option<(&ObjectRef, &str)> {
+        let why = self.not_created.as_deref().or(self.not_resized.as_deref());
+        self.target.as_deref().zip(why)
     }
 
     /// As the plan of a status takes it, where the API server drops `status.reasons` or does not.
@@ -96,6 +105,7 @@ impl Failure {
             message,
             target: Some(Box::new(target)),
             not_created: None,
+            not_resized: None,
             is_telling: true,
         }
     }
@@ -111,6 +121,7 @@ impl Failure {
             message,
             target: None,
             not_created: None,
+            not_resized: None,
             is_telling: true,
         }
     }
@@ -119,7 +130,8 @@ impl Failure {
 impl From<RequestFailed> for Failure {
     fn from(failed: RequestFailed) -> Self {
         let silent = failed.cause.is_stale_picture() || matches!(failed.cause, Cause::Refused(_));
-        let (not_created, message) = (failed.not_created(), failed.to_string());
+        let (not_created, not_resized) = (failed.not_created(), failed.not_resized());
+        let message = failed.to_string();
         let says_of_it = match failed.verb {
             "get" => false,
             // Whether it may be made is not known then.
@@ -131,6 +143,7 @@ impl From<RequestFailed> for Failure {
             code: failed.cause.code(),
             message,
             not_created,
+            not_resized,
             target: says_of_it.then(|| Box::new(failed.target)),
             is_telling: !silent,
         }

@@ -66,10 +66,17 @@ pub(crate) enum Cause {
 impl RequestFailed {
     /// In the API server's words, why an object may not be made.
     pub(crate) fn not_created(&self) -> Option<String> {
+        self.refusal().filter(|_| self.verb == "create")
+    }
+
+    /// In the API server's words, why a ReplicaSet may not be changed.
+    pub(crate) fn not_resized(&self) -> Option<String> {
+        self.refusal().filter(|_| self.verb == "patch" && self.target.kind == "ReplicaSet")
+    }
+
+    fn refusal(&self) -> Option<String> {
         match &self.cause {
-            Cause::Forbidden(why) | Cause::Invalid(why) if self.verb == "create" => {
-                Some(why.clone())
-            }
+            Cause::Forbidden(why) | Cause::Invalid(why) => Some(why.clone()),
             _ => None,
         }
     }

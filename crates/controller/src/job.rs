@@ -355,6 +355,7 @@ impl Worker {
             message,
             target: None,
             not_created: None,
+            not_resized: None,
             is_telling: true,
         })
     }
@@ -547,14 +548,15 @@ fn following(write: Write, written: &[Written]) -> Write {
     }
 }
 
-/// Whether what failed is one more object that may not be made; a plan that knows of it says what follows.
+/// Whether what failed is one more object that may not be made or given its size; a plan that knows of it says
+/// what follows.
 fn is_planned_around(
     outcome: &Result<(), Failure>,
     refused: &mut BTreeMap<ObjectRef, String>,
 ) -> bool {
-    let refusal = outcome.as_ref().err().and_then(Failure::refusal);
+    let refusal = outcome.as_ref().err().and_then(Failure::to_plan_around);
     refusal.is_some_and(|(target, why)| {
-        tracing::warn!(%target, why, "an object may not be made");
+        tracing::warn!(%target, why, "an object may not be made or changed");
         refused.insert(target.clone(), why.to_owned()).is_none()
     })
 }

@@ -201,3 +201,20 @@ async fn an_experiment_whose_replica_set_may_not_be_made_ends_in_error() {
         "Failed to create ReplicaSet for template 'a': the test does not allow it"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_experiment_whose_replica_set_may_not_grow_ends_in_error() {
+    let cluster = Cluster::start().await;
+    let _world = world(&cluster).await;
+    let gate = Gate::open();
+    gate.deny(Some("/replicasets/"));
+    let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
+    cluster.create(experiment(&json!({"name": "c", "image": "i"}))).await;
+    pass(30).await;
+    let status = &cluster.get(ARGO, "Experiment", "try").await["status"];
+    assert_eq!(status["phase"], "Error", "{status:#}");
+    assert_eq!(
+        status["templateStatuses"][0]["message"],
+        "Unable to scale ReplicaSet for template 'a' to desired replica count '1': the test does not allow it"
+    );
+}

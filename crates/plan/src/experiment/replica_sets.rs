@@ -4,7 +4,7 @@ use super::{
     draft::{Draft, Patched},
     subject::{Subject, service_name, set_name},
 };
-use crate::rollout::{Wait, hash, seconds_text, sets::SetExt};
+use crate::rollout::{Wait, failure, hash, seconds_text, sets::SetExt};
 use api::argo::{TemplateSpec, TemplateStatus, TemplateStatusCode, keys};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -16,7 +16,7 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use vocab::ObjectRef;
+use vocab::{EventType, ObjectRef};
 
 /// When to look again at a route that still leads to pods that are to go.
 const ROUTE_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -43,7 +43,12 @@ pub(super) fn create(
         return Resized::No;
     }
     let name = set_name(subject.experiment, template);
-    if let Some(why) = obstacle(subject, &name) {
+    let target = ObjectRef::new("apps/v1", "ReplicaSet", subject.namespace(), &name);
+    if let Some(why) = subject.observed.refused.get(&target) {
+        let message = failure::set_not_created(&target, why);
+        draft.event(subject, EventType::Normal, keys::SET_CREATE_ERROR, message);
+    }
+    if let Some(why) = obstacle(subject, &target) {
         status.status = Some(TemplateStatusCode::Error);
         status.message =
             Some(format!("Failed to create ReplicaSet for template '{}': {why}", template.name));
@@ -58,12 +63,12 @@ pub(super) fn create(
 }
 
 /// Why a ReplicaSet of this name cannot be made.
-fn obstacle(subject: &Subject<'_>, name: &str) -> Option<String> {
+fn obstacle(subject: &Subject<'_>, target: &ObjectRef) -> Option<String> {
+    let name = &target.name;
     if subject.observed.replica_sets.iter().any(|set| set.name() == name) {
         return Some(format!("replicasets.apps \"{name}\" already exists"));
     }
-    let target = ObjectRef::new("apps/v1", "ReplicaSet", subject.namespace(), name);
-    subject.observed.refused.get(&target).cloned()
+    subject.observed.refused.get(target).cloned()
 }
 
 /// The template's hash; another one if the pods would pass for those of another ReplicaSet.
@@ -145,17 +150,27 @@ pub(super) fn annotations(
     ])
 }
 
-/// Gives a ReplicaSet the size it should have.
+/// Gives a ReplicaSet the size it should have. A template whose pods may not be had is over; pods that may not
+/// be taken down are tried again.
 pub(super) fn resize(
     subject: &Subject<'_>,
     template: &TemplateSpec,
     (set, wanted): (&ReplicaSet, i32),
-    draft: &mut Draft,
+    (status, draft): (&mut TemplateStatus, &mut Draft),
 ) -> Resized {
     if set.wanted() == wanted || set.metadata.deletion_timestamp.is_some() {
         return Resized::No;
     }
     if wanted == 0 && must_stay(subject, template, set, draft) {
+        return Resized::No;
+    }
+    let is_over = status.status.is_some_and(TemplateStatusCode::completed);
+    if let Some(why) = subject.observed.refused.get(&set.target()).filter(|_| !is_over) {
+        status.status = Some(TemplateStatusCode::Error);
+        status.message = Some(format!(
+            "Unable to scale ReplicaSet for template '{}' to desired replica count '{wanted}': {why}",
+            template.name
+        ));
         return Resized::No;
     }
     let mut body = json!({"spec": {"replicas": wanted}});
@@ -202,8 +217,9 @@ fn kept_until(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) -> Opt
     if !delay.is_positive() {
         return None;
     }
-    if let Some(deadline) = set.deadline() {
-        return Some(deadline);
+    // One that nobody can read keeps nothing.
+    if set.has_deadline() {
+        return set.deadline();
     }
     let until = subject.now + delay;
     let annotations = json!({keys::SCALE_DOWN_DEADLINE: seconds_text(until)});

@@ -2,13 +2,16 @@
 
 use super::{subject::Subject, template_ref};
 use crate::{
-    broken::no_run,
+    broken::{absence, no_run},
     rollout::{analysis, sets, sets::SetExt},
 };
-use ::analysis::{arguments, template};
+use ::analysis::{
+    arguments,
+    template::{self, TemplateError},
+};
 use api::argo::{
     AnalysisRun, AnalysisRunSpec, AnalysisTemplate, Argument, ClusterAnalysisTemplate,
-    ExperimentAnalysisTemplateRef, RolloutAnalysis, keys,
+    ExperimentAnalysisTemplateRef, GROUP, RolloutAnalysis, keys,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::{collections::BTreeMap, sync::Arc};
@@ -62,13 +65,25 @@ fn spec(
     let cluster: Vec<&ClusterAnalysisTemplate> =
         subject.observed.cluster_templates.values().flatten().collect();
     let merged = template::merge(&wanted, &templates, &cluster)
-        .map_err(|error| no_run(&subject.observed.broken, &error))?;
+        .map_err(|error| no_merge(subject, &error))?;
     let rules = RolloutAnalysis {
         dry_run: subject.experiment.spec.dry_run.clone(),
         measurement_retention: subject.experiment.spec.measurement_retention.clone(),
         ..RolloutAnalysis::default()
     };
     template::run_spec(merged, &args(subject, analysis)?, &rules).map_err(|error| error.to_string())
+}
+
+/// Why templates make no run; upstream names a missing one as the API server does.
+fn no_merge(subject: &Subject<'_>, error: &TemplateError) -> String {
+    let broken = &subject.observed.broken;
+    match error {
+        TemplateError::NotFound { kind, name } => {
+            let group = format!("{}.{}", kind.to_lowercase(), GROUP);
+            format!("{group} \"{name}\" {}", absence(broken, (kind, name)))
+        }
+        other => no_run(broken, other),
+    }
 }
 
 /// The arguments with what only an experiment knows put in.

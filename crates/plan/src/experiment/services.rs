@@ -29,7 +29,7 @@ pub(super) fn reconcile(
         (None, Some(set)) if wanted > 0 && template.service.is_some() => {
             create(subject, template, set, status, draft);
         }
-        (Some(service), set) if !is_needed(subject, service, set) => {
+        (Some(service), set) if !is_needed(subject, template, (service, set)) => {
             let name = service.metadata.name.clone().unwrap_or_default();
             let target = ObjectRef::new("v1", "Service", subject.namespace(), &name);
             draft.delete(target, sets::precondition(&service.metadata));
@@ -40,10 +40,15 @@ pub(super) fn reconcile(
     }
 }
 
-/// Whether pods or a route still need a service.
-fn is_needed(subject: &Subject<'_>, service: &Service, set: Option<&ReplicaSet>) -> bool {
+/// Whether a service is asked for and has pods, or a route still leads to it.
+fn is_needed(
+    subject: &Subject<'_>,
+    template: &TemplateSpec,
+    (service, set): (&Service, Option<&ReplicaSet>),
+) -> bool {
     let name = service.metadata.name.as_deref().unwrap_or_default();
-    set.is_some_and(|set| set.wanted() > 0 || set.available() > 0) || subject.is_routed(name)
+    let has_pods = set.is_some_and(|set| set.wanted() > 0 || set.available() > 0);
+    template.service.is_some() && has_pods || subject.is_routed(name)
 }
 
 fn note(status: &mut TemplateStatus, name: Option<String>, set: &ReplicaSet) {

@@ -23,7 +23,7 @@ pub(super) fn reconcile(subject: &Subject<'_>, template: &TemplateSpec, draft: &
     let set = subject.set_of(&template.name);
     let resized = match set {
         None => replica_sets::create(subject, template, &mut status, draft),
-        Some(set) => replica_sets::resize(subject, template, (set, wanted), draft),
+        Some(set) => replica_sets::resize(subject, template, (set, wanted), (&mut status, draft)),
     };
     services::reconcile(subject, template, (set, wanted), &mut status, draft);
     count(set, &mut status);

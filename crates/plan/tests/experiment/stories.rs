@@ -3,6 +3,7 @@
 use crate::model::{World, analysis, rate, template};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use vocab::{ObjectRef, Plan};
 
 fn reasons(world: &World) -> Vec<&str> {
     world.events.iter().map(|(reason, _)| reason.as_str()).collect()
@@ -217,6 +218,66 @@ fn a_template_that_is_not_there_is_an_error_at_once() {
         "AnalysisTemplate verification failed for analysis 'one': analysistemplate.argoproj.io \"rate\" not found"
     );
     assert_eq!(world.status()["phase"], "Error");
+}
+
+#[test]
+fn a_template_that_another_one_needs_is_named_as_the_api_server_names_it() {
+    let mut outer = rate();
+    outer["spec"]["templates"] =
+        json!([{"templateName": "gone"}, {"templateName": "all", "clusterScope": true}]);
+    let mut world =
+        World::new(&json!({"templates": [template("a")], "analyses": [analysis("one")]}));
+    world.put("AnalysisTemplate", outer);
+    world.settle();
+    assert_eq!(
+        world.status()["message"],
+        "Failed to create AnalysisRun for analysis 'one': analysistemplate.argoproj.io \"gone\" not found"
+    );
+}
+
+#[test]
+fn pods_that_may_not_be_had_end_the_experiment_with_the_api_servers_words() {
+    let mut world = World::new(&json!({"templates": [template("a")]}));
+    let refused_of = |world: &World| {
+        let mut observed = world.observed();
+        let set = ObjectRef::new("apps/v1", "ReplicaSet", "default", "try-a");
+        observed.refused.insert(set, "no pods today".to_owned());
+        plan::experiment::plan(&observed, world.now)
+    };
+    let plan = refused_of(&world);
+    let told = |plan: &Plan, reason: &str| {
+        plan.events.iter().find(|event| event.reason == reason).map(|event| event.message.clone())
+    };
+    assert_eq!(
+        told(&plan, "ReplicaSetCreateError").as_deref(),
+        Some("Failed to create new replica set \"try-a\": no pods today")
+    );
+    world.carry_out(&world.plan());
+    let plan = refused_of(&world);
+    assert!(plan.writes.iter().all(|write| write.target().kind != "ReplicaSet"), "{plan:#?}");
+    let why =
+        "Unable to scale ReplicaSet for template 'a' to desired replica count '1': no pods today";
+    assert_eq!(
+        told(&plan, "TemplateError"),
+        Some(format!("Template 'a' transitioned from Progressing -> Error: {why}"))
+    );
+    world.carry_out(&plan);
+    assert_eq!(
+        (&world.status()["phase"], &world.status()["message"]),
+        (&json!("Error"), &json!(why))
+    );
+}
+
+#[test]
+fn a_service_that_is_no_longer_asked_for_goes_before_the_pods_do() {
+    let mut world = World::new(&json!({"templates": [template("a")]}));
+    world.settle();
+    assert!(world.find("Service", "try-a").is_some());
+    let mut without = template("a");
+    without.as_object_mut().unwrap().remove("service");
+    world.edit("Experiment", "try", &json!({"spec": {"templates": [without]}}));
+    world.settle();
+    assert_eq!((world.find("Service", "try-a"), world.size("try-a")), (None, Some(1)));
 }
 
 #[test]
