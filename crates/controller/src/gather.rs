@@ -250,7 +250,8 @@ fn experiment_at(cache: &Cache, name: &Name) -> Option<Arc<Experiment>> {
     }
 }
 
-/// ReplicaSets, analysis runs and pods of the rollout. ReplicaSets that nobody owns may be adopted.
+/// ReplicaSets, analysis runs and pods of the rollout. ReplicaSets that nobody owns may be adopted; runs that
+/// somebody left behind have taken their names.
 fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
     let is_own = |entry: &Entry| {
@@ -273,9 +274,12 @@ fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Obser
             _ => {}
         }
     }
-    for (name, entry) in cache.in_group(Kind::AnalysisRun, namespace, name) {
-        if is_own(entry) {
-            observed.analysis_runs.extend(run(cache, name));
+    let runs = cache.in_group(Kind::AnalysisRun, namespace, name);
+    for (found, entry) in runs.chain(cache.in_group(Kind::AnalysisRun, namespace, "")) {
+        if entry.owner.is_some() && is_own(entry) {
+            observed.analysis_runs.extend(run(cache, found));
+        } else if found.name.starts_with(name) {
+            observed.taken_runs.insert(found.name.clone());
         }
     }
 }

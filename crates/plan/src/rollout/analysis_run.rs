@@ -111,14 +111,19 @@ pub(crate) fn build(
             .iter()
             .find(|found| found.metadata.name == run.metadata.name);
         match taken {
-            None => break,
             Some(found) if is_same(found, &run) => {
                 return Ok(Built::There(AnalysisRun::clone(found)));
             }
-            Some(_) => run.metadata.name = Some(format!("{base}.{attempt}")),
+            None if !is_foreign(subject, &run) => break,
+            _ => run.metadata.name = Some(format!("{base}.{attempt}")),
         }
     }
     Ok(Built::New(run))
+}
+
+fn is_foreign(subject: &Subject<'_>, wanted: &AnalysisRun) -> bool {
+    let taken = &subject.observed.taken_runs;
+    wanted.metadata.name.as_ref().is_some_and(|name| taken.contains(name))
 }
 
 fn is_same(found: &AnalysisRun, wanted: &AnalysisRun) -> bool {

@@ -61,6 +61,7 @@ mod workload;
 pub use duration::superseded;
 pub use reads::{Reads, analyses, nested_templates, reads, unseen_stable};
 pub use resolve::Specification;
+pub use revision::deleted;
 pub use waits::Wait;
 
 use crate::broken::Broken;
@@ -77,7 +78,10 @@ use k8s_openapi::api::{
 use outcome::Outcome;
 use resolve::Resolved;
 use revision::Prepared;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use subject::Subject;
 use vocab::{Event, Plan, Subresource, Write};
 
@@ -99,6 +103,8 @@ pub struct Observed {
     pub objects: routers::Objects,
     /// Analysis runs that the rollout owns.
     pub analysis_runs: Vec<Arc<AnalysisRun>>,
+    /// Names below the rollout's that analysis runs have which it does not own.
+    pub taken_runs: BTreeSet<String>,
     /// Experiments that the rollout owns.
     pub experiments: Vec<Arc<Experiment>>,
     /// Analysis templates of the namespace by name; absent ones as `None`.

@@ -169,7 +169,12 @@ impl<'s, 'a> Kept<'s, 'a> {
             return 0;
         }
         self.count += 1;
-        let until = set.deadline().unwrap_or_else(|| self.subject.now + delay);
+        let until = match set.deadline() {
+            Some(deadline) => deadline,
+            // What nobody can read keeps nothing, upstream has it so too.
+            None if set.has_deadline() => return 0,
+            None => self.subject.now + delay,
+        };
         if until <= self.subject.now {
             return 0;
         }

@@ -117,7 +117,8 @@ fn from_workload(
     let Some(deployment) = found else {
         let name = text(&workload.name);
         let why = absence(&observed.broken, ("Deployment", &name));
-        return Err(format!("deployment.apps \"{name}\" {why}"));
+        let namespace = observed.rollout.metadata.namespace.as_deref().unwrap_or_default();
+        return Err(format!("deployments.apps \"{namespace}/{name}\" {why}"));
     };
     let selector = observed.rollout.spec.selector.clone();
     Ok((deployment.template.clone(), selector.unwrap_or_else(|| deployment.selector.clone())))

@@ -24,7 +24,7 @@ use k8s_openapi::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vocab::{Event, EventType, PatchType, Subresource, Write};
+use vocab::{Event, EventType, ObjectRef, PatchType, Subresource, Write};
 
 /// Annotations of the rollout that its ReplicaSets do not get.
 const NOT_COPIED: [&str; 5] = [
@@ -163,7 +163,9 @@ fn next_revision(subject: &Subject<'_>) -> i64 {
 
 fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> ReplicaSet {
     let mut template = without_injected(subject.template());
-    add_anti_affinity(subject, &mut template);
+    if hash != subject.stable_hash() {
+        add_anti_affinity(subject, &mut template);
+    }
     let metadata = template.metadata.get_or_insert_default();
     metadata
         .labels
@@ -234,7 +236,7 @@ fn add_role_metadata(
     }
 }
 
-/// Keeps new pods off the nodes of the stable ones, as `antiAffinity` asks.
+/// Keeps new pods off the nodes of the stable ones, as `antiAffinity` asks; stable ones would keep each other off.
 fn add_anti_affinity(subject: &Subject<'_>, template: &mut PodTemplateSpec) {
     let canary = subject.canary().and_then(|canary| canary.anti_affinity.as_ref());
     let blue_green = subject.blue_green().and_then(|blue_green| blue_green.anti_affinity.as_ref());
@@ -362,14 +364,18 @@ pub(crate) fn added(rollout: &Rollout) -> Event {
     let target = reads::rollout_ref(rollout);
     let message =
         format!("Rollout resource added to informer: {}/{}", target.namespace, target.name);
-    Event {
-        event_type: EventType::Normal,
-        regarding: target,
-        reason: "RolloutAddedToInformer".to_owned(),
-        message,
-        evidence: BTreeMap::new(),
-        after: None,
-    }
+    of_presence(target, "RolloutAddedToInformer", message)
+}
+
+/// Tells that `rollout` is gone; upstream names it before its namespace.
+pub fn deleted(rollout: ObjectRef) -> Event {
+    let message = format!("Rollout {}/{} is deleted.", rollout.name, rollout.namespace);
+    of_presence(rollout, "RolloutDeleted", message)
+}
+
+fn of_presence(regarding: ObjectRef, reason: &str, message: String) -> Event {
+    let (event_type, evidence) = (EventType::Normal, BTreeMap::new());
+    Event { event_type, regarding, reason: reason.to_owned(), message, evidence, after: None }
 }
 
 /// Notes the ReplicaSet that is looked at for the first time, so that its deadline counts from now: made by

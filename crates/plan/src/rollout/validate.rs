@@ -216,7 +216,8 @@ fn strategy(subject: &Subject<'_>, problems: &mut Vec<Problem>) {
             ));
         }
         (Some(blue_green), None) => {
-            if blue_green.preview_service.as_ref() == Some(&blue_green.active_service) {
+            let preview = blue_green.preview_service.as_deref().unwrap_or_default();
+            if preview == blue_green.active_service {
                 let detail = "This rollout uses the same service for the active and preview services, but two different services are required.";
                 problems.push(Problem::invalid(
                     format!("{PATH}.activeService"),

@@ -73,7 +73,9 @@ fn check_weight(
         None => refuse("Experiment template weight cannot be set unless TrafficRouting is enabled"),
         Some(config) => {
             let routers = reads::configured_routers(config);
-            if !routers.iter().all(|router| router.capabilities().additional_destinations) {
+            let can_all =
+                routers.iter().all(|router| router.capabilities().additional_destinations);
+            if routers.is_empty() || !can_all {
                 refuse(
                     "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this time",
                 );

@@ -144,6 +144,21 @@ fn going_back_to_a_version_that_still_runs_asks_nobody() {
 }
 
 #[test]
+fn a_deadline_that_nobody_can_read_keeps_no_pods() {
+    let strategy = json!({"blueGreen": {"activeService": "active", "scaleDownDelaySeconds": 600}});
+    let mut world = World::new(rollout(2, &strategy)).with_service("active");
+    world.settle();
+    world.set_image("v2");
+    world.run_for(5);
+    assert_eq!((world.outcome().stable.as_str(), world.pods("v1")), ("v2", 2));
+    let name = format!("shop-{}", world.hash_of("v1"));
+    let set = world.objects.get_mut(&("ReplicaSet".to_owned(), name)).unwrap();
+    set["metadata"]["annotations"]["scale-down-deadline"] = json!("Abcd123");
+    world.run_for(5);
+    assert_eq!(world.pods("v1"), 0);
+}
+
+#[test]
 fn a_preview_stays_small_until_it_may_grow() {
     let strategy = json!({"blueGreen": {"activeService": "active", "previewService": "preview", "previewReplicaCount": 1, "autoPromotionEnabled": false}});
     let mut world =

@@ -87,6 +87,18 @@ fn a_version_that_is_wanted_again_keeps_off_the_nodes_of_the_one_that_is_stable_
 }
 
 #[test]
+fn the_stable_version_made_again_does_not_keep_its_own_pods_apart() {
+    let rule = json!({"requiredDuringSchedulingIgnoredDuringExecution": {}});
+    let mut world = World::new(rollout(2, &json!({"canary": {"antiAffinity": rule}})));
+    world.settle();
+    let name = format!("shop-{}", world.hash_of("v1"));
+    world.objects.remove(&("ReplicaSet".to_owned(), name.clone()));
+    world.settle();
+    let set = world.get("ReplicaSet", &name);
+    assert!(set["spec"]["template"]["spec"].get("affinity").is_none(), "{set:#}");
+}
+
+#[test]
 fn a_service_that_the_rollout_no_longer_names_selects_every_version_again() {
     let strategy = json!({"blueGreen": {"activeService": "active"}});
     let mut world = World::new(rollout(2, &strategy)).with_service("active").with_service("other");

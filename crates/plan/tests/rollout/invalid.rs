@@ -43,7 +43,7 @@ fn what_is_there_and_cannot_be_understood_is_not_called_missing() {
         (&judged, "ClusterAnalysisTemplate", "all", "ClusterAnalysisTemplate 'all'"),
         (&routed, "Service", "canary", "service \"canary\""),
         (&plain, "ReplicaSet", "shop-5f", "replicaset.apps \"shop-5f\""),
-        (&referring, "Deployment", "shop", "deployment.apps \"shop\""),
+        (&referring, "Deployment", "shop", "deployments.apps \"default/shop\""),
     ];
     for (world, kind, name, subject) in cases {
         let message = with_broken(world, kind, name);
@@ -71,6 +71,11 @@ fn strategies_are_refused_in_the_words_users_know() {
     check(
         &json!({"blueGreen": {"activeService": "a", "previewService": "a"}}),
         "spec.strategy.activeService: Invalid value: \"a\": This rollout uses the same service for the active and preview services, but two different services are required.",
+    );
+    check(
+        &json!({"blueGreen": {"activeService": ""}}),
+        "spec.strategy.activeService: Invalid value: \"\": This rollout uses the same service for the active and preview services, but two different services are required.; \
+         spec.strategy.blueGreen.activeService: Required value",
     );
     check(
         &json!({"canary": {"maxSurge": 0, "maxUnavailable": 0}}),

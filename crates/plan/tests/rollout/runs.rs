@@ -47,6 +47,19 @@ fn a_run_that_the_status_lost_is_taken_up_again() {
 }
 
 #[test]
+fn a_name_that_somebody_elses_run_has_is_passed_over() {
+    let mut world = world();
+    world.objects.remove(&("AnalysisRun".to_owned(), run_name(&world, "1")));
+    forget(&mut world);
+    let mut observed = world.observed();
+    observed.taken_runs.insert(run_name(&world, "1"));
+    let plan = plan::rollout::plan(&observed, world.now);
+    let made = plan.writes.iter().filter(|write| write.creates("AnalysisRun"));
+    let names: Vec<String> = made.map(|write| write.target().name).collect();
+    assert_eq!(names, [run_name(&world, "1.1")]);
+}
+
+#[test]
 fn a_run_that_asks_something_else_keeps_its_name_and_is_ended() {
     let mut world = world();
     forget(&mut world);

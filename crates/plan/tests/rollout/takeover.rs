@@ -108,7 +108,7 @@ fn the_template_of_a_deployment_is_followed() {
     world.run_for(60);
     assert_eq!(
         world.outcome().message,
-        "InvalidSpec: The Rollout \"shop\" is invalid: deployment.apps \"shop\" not found"
+        "InvalidSpec: The Rollout \"shop\" is invalid: deployments.apps \"default/shop\" not found"
     );
     world.put(
         "Deployment",
