@@ -249,7 +249,7 @@ fn watches(
 
 fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {
     match kind {
-        Kind::Rollout | Kind::AnalysisRun | Kind::Experiment => Some(config.instance_selector()),
+        kind if kind.is_of_instance() => Some(config.instance_selector()),
         _ => kind.label().map(str::to_owned),
     }
 }

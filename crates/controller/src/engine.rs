@@ -176,7 +176,9 @@ impl Engine {
 
     /// A process that begins to lead looks at everything; one that ceases to forgets its measurements.
     fn notice_leadership(&mut self) {
-        let leads = self.authority.is_leader() && self.cache.missing().is_empty();
+        let is_leader = self.authority.is_leader();
+        self.metrics.set_standing_by(!is_leader);
+        let leads = is_leader && self.cache.missing().is_empty();
         if !leads && self.leads_since.take().is_some() {
             self.calls.clear();
             self.settled.clear();
@@ -258,8 +260,21 @@ impl Engine {
                 self.time_update(changed, entry);
                 self.metrics.set_object(changed.kind, &changed.name, &entry.text);
             }
-            None => self.metrics.forget_object(changed.kind, &changed.name),
+            None => {
+                // The event is counted for an object that has to be forgotten.
+                self.tell_deletion(changed);
+                self.metrics.forget_object(changed.kind, &changed.name);
+            }
         }
+    }
+
+    /// Tells people of a rollout that was there and is gone.
+    fn tell_deletion(&self, changed: &Changed) {
+        let Changed { kind: Kind::Rollout, before: Some(before), name } = changed else { return };
+        let regarding = Kind::Rollout.reference(&name.namespace, &name.name);
+        let identity =
+            Identity { uid: before.uid.clone(), resource_version: before.version.clone() };
+        self.worker.recorder.emit(&plan::rollout::deleted(regarding), &identity);
     }
 
     /// Whether a rollout asks for something else than when it was seen last. Of the kinds that are looked at only

@@ -19,6 +19,9 @@ use tokio::sync::watch;
 /// The lease's name; an instance id is appended after a dash.
 pub const LEASE_NAME: &str = "argo-rollouts-controller-lock";
 
+/// How much longer than asked for a pause between two attempts may be, with client-go.
+const JITTER: f64 = 1.2;
+
 /// How a leader is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaderElection {
@@ -50,6 +53,20 @@ impl LeaseConfig {
             renew_deadline: Duration::from_secs(10),
             retry_period: Duration::from_secs(2),
         }
+    }
+
+    /// Why these times could let two controllers lead at once, or let a leader lose its lease for nothing.
+    /// client-go asks for the same.
+    pub fn problems(&self) -> Vec<&'static str> {
+        let demands = [
+            (self.duration > self.renew_deadline, "the lease must last longer than it is renewed"),
+            (
+                self.renew_deadline > self.retry_period.mul_f64(JITTER),
+                "the lease must be renewed for longer than 1.2 times the pause between two attempts",
+            ),
+            (!self.retry_period.is_zero(), "the pause between two attempts must not be zero"),
+        ];
+        demands.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem).collect()
     }
 }
 
@@ -222,4 +239,24 @@ enum Leading {
 
 fn after(at: Timestamp, wait: Duration) -> Timestamp {
     at.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_would_let_two_lead_are_refused() {
+        let problems = |duration, renew_deadline, retry_period| {
+            let [duration, renew_deadline, retry_period] =
+                [duration, renew_deadline, retry_period].map(Duration::from_millis);
+            let usual = LeaseConfig::in_namespace("argo-rollouts");
+            LeaseConfig { duration, renew_deadline, retry_period, ..usual }.problems().len()
+        };
+        assert_eq!(LeaseConfig::in_namespace("argo-rollouts").problems(), [""; 0]);
+        assert_eq!(problems(5000, 10_000, 2000), 1, "others would take over while this one leads");
+        assert_eq!(problems(15_000, 2400, 2000), 1, "one attempt that fails would end it");
+        assert_eq!(problems(15_000, 10_000, 0), 1);
+        assert_eq!(problems(1000, 1000, 2000), 2);
+    }
 }

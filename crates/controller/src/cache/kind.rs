@@ -181,15 +181,25 @@ impl Kind {
         }
     }
 
+    /// Whether each object of the kind belongs to one instance of the controller, which its label names.
+    pub(crate) fn is_of_instance(self) -> bool {
+        matches!(
+            self,
+            Self::Rollout
+                | Self::AnalysisRun
+                | Self::Experiment
+                | Self::AnalysisTemplate
+                | Self::ClusterAnalysisTemplate
+        )
+    }
+
     /// Whether the watch of its kind tells a controller of that `instance` of `object`, which is `target`.
     pub(crate) fn is_watched(target: &ObjectRef, object: &Value, instance: Option<&str>) -> bool {
         let Some(kind) = Self::of(target) else { return false };
         let metadata = &object["metadata"];
         let labels = &metadata["labels"];
         let is_ours = match kind {
-            Self::Rollout | Self::AnalysisRun | Self::Experiment => {
-                labels[CONTROLLER_INSTANCE_ID].as_str() == instance
-            }
+            _ if kind.is_of_instance() => labels[CONTROLLER_INSTANCE_ID].as_str() == instance,
             _ => kind.label().is_none_or(|label| labels.get(label).is_some()),
         };
         is_ours && metadata["name"] == target.name
@@ -345,18 +355,20 @@ mod tests {
 
     #[test]
     fn another_instances_object_is_none_that_is_watched() {
-        let target = Kind::Rollout.reference("shop", "web");
         let of = |labels| json!({"metadata": {"name": "web", "labels": labels}});
         let blue = of(json!({CONTROLLER_INSTANCE_ID: "blue"}));
         let nobodys = json!({"metadata": {"name": "web"}});
-        for (object, instance, expected) in [
-            (&blue, Some("blue"), true),
-            (&blue, Some("green"), false),
-            (&blue, None, false),
-            (&nobodys, None, true),
-            (&nobodys, Some("blue"), false),
-        ] {
-            assert_eq!(Kind::is_watched(&target, object, instance), expected, "{instance:?}");
+        for kind in [Kind::Rollout, Kind::AnalysisTemplate] {
+            let target = kind.reference("shop", "web");
+            for (object, instance, expected) in [
+                (&blue, Some("blue"), true),
+                (&blue, Some("green"), false),
+                (&blue, None, false),
+                (&nobodys, None, true),
+                (&nobodys, Some("blue"), false),
+            ] {
+                assert_eq!(Kind::is_watched(&target, object, instance), expected, "{instance:?}");
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ const ROLLOUT_PHASES: [&str; 6] =
 /// The states that `analysis_run_phase` enumerates.
 const RUN_PHASES: [&str; 6] =
     ["Pending", "Error", "Failed", "Successful", "Running", "Inconclusive"];
+/// The states that `experiment_phase` enumerates: upstream has no series for one that failed.
+const EXPERIMENT_PHASES: [&str; 5] = ["Pending", "Error", "Successful", "Running", "Inconclusive"];
 /// Upstream's names of the routers it knows, by their key in `trafficRouting`.
 const ROUTERS: [(&str, &str); 6] = [
     ("alb", "ALB"),
@@ -87,7 +89,7 @@ fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
     let mut info = own.clone();
     info.push(("phase", phase.to_owned()));
     let mut samples = vec![gauge("analysis_run_info", info, 1.0)];
-    samples.extend(phases("analysis_run_phase", &own, phase));
+    samples.extend(phases(("analysis_run_phase", &RUN_PHASES), &own, phase));
     // As upstream, a rule that matches nothing makes no metric dry.
     let dry = dry_run_metrics(&run.spec.dry_run, &run.spec.metrics).unwrap_or_default();
     for metric in &run.spec.metrics {
@@ -98,7 +100,7 @@ fn run_samples(run: &AnalysisRun) -> Vec<Sample> {
         let result = status.metric_results.iter().find(|result| result.name == metric.name);
         labels.push(("dry_run", dry.contains(&metric.name).to_string()));
         let phase = result.map_or("", |result| result.phase.as_str());
-        samples.extend(phases("analysis_run_metric_phase", &labels, phase));
+        samples.extend(phases(("analysis_run_metric_phase", &RUN_PHASES), &labels, phase));
     }
     samples
 }
@@ -111,7 +113,8 @@ fn experiment_samples(experiment: &Experiment) -> Vec<Sample> {
     let mut info = own.clone();
     info.push(("phase", phase.to_owned()));
     let info = gauge("experiment_info", info, 1.0);
-    std::iter::once(info).chain(phases("experiment_phase", &own, phase)).collect()
+    let phases = phases(("experiment_phase", &EXPERIMENT_PHASES), &own, phase);
+    std::iter::once(info).chain(phases).collect()
 }
 
 /// The gauges of one analysis template of either scope.
@@ -130,14 +133,14 @@ fn template_samples(
 }
 
 fn phases<'a>(
-    name: &'static str,
+    (name, candidates): (&'static str, &'static [&'static str]),
     own: &'a Labels,
     phase: &'a str,
 ) -> impl Iterator<Item = Sample> + 'a {
-    RUN_PHASES.into_iter().map(move |candidate| {
+    candidates.iter().map(move |candidate| {
         let mut labels = own.clone();
-        labels.push(("phase", candidate.to_owned()));
-        let holds = candidate == phase || (candidate == "Pending" && phase.is_empty());
+        labels.push(("phase", (*candidate).to_owned()));
+        let holds = *candidate == phase || (*candidate == "Pending" && phase.is_empty());
         gauge(name, labels, truth(holds))
     })
 }

@@ -59,6 +59,8 @@ struct Inner {
     /// Reasons that events had.
     reasons: BTreeSet<Arc<str>>,
     queue_depth: usize,
+    /// Whether another process leads, which describes the objects: sums over all processes stay right.
+    stands_by: bool,
 }
 
 impl Metrics {
@@ -150,6 +152,11 @@ impl Metrics {
         self.lock().objects.remove(&(kind, name.clone()));
     }
 
+    /// Notes whether another process leads.
+    pub(crate) fn set_standing_by(&self, stands_by: bool) {
+        self.lock().stands_by = stands_by;
+    }
+
     /// Notes how many keys wait.
     pub(crate) fn set_queue_depth(&self, depth: usize) {
         self.lock().queue_depth = depth;
@@ -171,7 +178,10 @@ impl Metrics {
         let inner = self.lock();
         let mut lines = Lines::new();
         for ((kind, name), own) in &inner.objects {
-            own.render(*kind, name, &mut lines);
+            if !inner.stands_by {
+                own.describe(*kind, &mut lines);
+            }
+            own.account(*kind, name, &mut lines);
         }
         for ((name, labels), count) in &inner.counters {
             lines.entry(name).or_default().push(line(name, labels, as_f64(*count)));
@@ -280,6 +290,17 @@ mod tests {
         assert!(metrics.render().contains("name=\"web\""), "a service of the same name went");
         metrics.forget_object(Kind::Rollout, &Name::new("shop", "web"));
         assert!(!metrics.render().contains("name=\"web\""));
+    }
+
+    #[test]
+    fn objects_are_described_by_the_process_that_leads() {
+        let metrics = Metrics::default();
+        let rollout = r#"{"metadata": {"name": "web", "namespace": "shop"}, "spec": {}}"#;
+        metrics.set_object(Kind::Rollout, &Name::new("shop", "web"), &Arc::from(rollout));
+        let described = || metrics.render().contains("rollout_info{");
+        assert!(described(), "{}", metrics.render());
+        metrics.set_standing_by(true);
+        assert!(!described());
     }
 
     #[test]

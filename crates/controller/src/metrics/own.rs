@@ -53,12 +53,16 @@ impl Own {
         }
     }
 
-    /// Adds the object's lines.
-    pub(super) fn render(&self, kind: Kind, name: &Name, lines: &mut Lines) {
+    /// Adds the lines of what the object is.
+    pub(super) fn describe(&self, kind: Kind, lines: &mut Lines) {
         let gauges = self.text.iter().flat_map(|text| info::samples(&kind.read(text)));
         for Sample { name, labels, value } in gauges {
             lines.entry(name).or_default().push(line(name, &labels, value));
         }
+    }
+
+    /// Adds the lines of what this process did with the object.
+    pub(super) fn account(&self, kind: Kind, name: &Name, lines: &mut Lines) {
         let labels = labels(name);
         for Events { event_type, reason, count } in &self.events {
             let sort = [("type", format!("{event_type:?}")), ("reason", reason.to_string())];

@@ -116,6 +116,8 @@ async fn requests_updates_and_objects_are_counted_under_upstreams_names() {
     cluster.delete(ARGO, "Rollout", "web").await;
     pass(60).await;
     assert!(!controller.metrics_text().contains("name=\"web\""));
+    let gone = ("RolloutDeleted".to_owned(), "Rollout web/default is deleted.".to_owned());
+    assert!(cluster.events().await.contains(&gone));
 }
 
 /// Gives the ReplicaSet `set` a pod whose image cannot be had.

@@ -26,7 +26,7 @@ use std::{net::SocketAddr, process::ExitCode};
 /// Runs until asked to end, then gives back the lease.
 pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCode> {
     let config = arguments.connection.config().await?;
-    let settings = settings(&arguments, &config.default_namespace);
+    let settings = settings(&arguments, &config.default_namespace)?;
     let http = outside::http(egress(&arguments, &config.cluster_url))?;
     let client = ClientBuilder::try_from(config).context("connecting to the cluster")?;
     let client = client.with_layer(&settings.meter).build();
@@ -38,14 +38,14 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfig {
+fn settings(arguments: &ControllerArguments, namespace: &str) -> anyhow::Result<ControllerConfig> {
     let bind = arguments.bind.unwrap_or_else(pod::usual_address);
     let only_analysis = arguments.controllers.contains(&Part::Analysis);
-    ControllerConfig {
+    Ok(ControllerConfig {
         namespace: arguments.namespaced.then(|| namespace.to_owned()),
         instance_id: Some(arguments.instance_id.clone()).filter(|id| !id.is_empty()),
         identity: identity(),
-        leader_election: leader_election(arguments),
+        leader_election: leader_election(arguments)?,
         metrics_listen: Some(SocketAddr::new(bind, arguments.metrics_port())),
         health_listen: Some(SocketAddr::new(bind, arguments.healthz_port)),
         generation_form: match arguments.observed_generation {
@@ -59,7 +59,7 @@ fn settings(arguments: &ControllerArguments, namespace: &str) -> ControllerConfi
         events: EventLimit::OF_CLIENTS,
         pace: arguments.qps.and_then(|qps| Pace::new(qps, arguments.burst)),
         ..ControllerConfig::alone()
-    }
+    })
 }
 
 /// Nobody's template may lead to the API server, or to what only answers this machine; what the operator
@@ -77,16 +77,23 @@ fn egress(arguments: &ControllerArguments, api_server: &Uri) -> Egress {
     arguments.egress_allow.iter().cloned().chain(own).fold(egress, Egress::allowing)
 }
 
-fn leader_election(arguments: &ControllerArguments) -> LeaderElection {
+fn leader_election(arguments: &ControllerArguments) -> anyhow::Result<LeaderElection> {
     if !arguments.leader_elect {
-        return LeaderElection::Off;
+        return Ok(LeaderElection::Off);
     }
-    LeaderElection::Lease(LeaseConfig {
+    let lease = LeaseConfig {
         namespace: pod::own_namespace(),
         duration: arguments.lease_duration,
         renew_deadline: arguments.renew_deadline,
         retry_period: arguments.retry_period,
-    })
+    };
+    let problems = lease.problems();
+    anyhow::ensure!(
+        problems.is_empty(),
+        "{}; correct the --leader-election- flags",
+        problems.join("; ")
+    );
+    Ok(LeaderElection::Lease(lease))
 }
 
 /// Says in the log what was understood, and what was given that changes nothing.
