@@ -68,10 +68,11 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "delay-of-zero",
         reason: "if scaleDownDelaySeconds is 0 the peer neither takes old pods nor gives them a time to go, so that they stay for ever",
-        seeds: &[112],
+        seeds: &[112, 3038],
         applies: |at| {
             *at.case.of_strategy("scaleDownDelaySeconds") == 0
                 && (at.counts_pods()
+                    || (at.tells("ScalingReplicaSet") && at.is_ours_alone())
                     || (at.is_of(&["replicaSets."]) && at.is_the_peers_alone())
                     || at.is_of(&[
                         "rollout.status.phase",
@@ -167,6 +168,27 @@ pub const DELIBERATE: &[Deliberate] = &[
                 && *at.case.of_strategy("autoPromotionEnabled") != false
                 && at.is_pressed(&Action::Promote)
                 && (at.waits_alone() || at.tells_or_orders(&["RolloutPaused", "RolloutResumed"]))
+        },
+    },
+    Deliberate {
+        name: "preview-of-the-last-version",
+        reason: "each version waits for its own preview; at the peer the checkpoint outlives a change of the template (rollout/bluegreen.go:329), so that the next version begins at full size, and its analysis before the switch waits for previewReplicaCount pods for ever",
+        seeds: &[3020],
+        applies: |at| {
+            !at.case.of_strategy("previewReplicaCount").is_null()
+                && !at.case.of_strategy("prePromotionAnalysis").is_null()
+                && at.peer["rollout"]["status"]["message"] == "active service cutover pending"
+        },
+    },
+    Deliberate {
+        name: "users-of-an-invalid-specification",
+        reason: "users stay where they are while a specification is invalid; the peer lets go of the service that is named no longer (service/service.go:204), and takes the version it is mended with for the first of all",
+        seeds: &[3034],
+        applies: |at| {
+            at.case.kind == Kind::BlueGreen
+                && at.case.is_given("blueGreen")
+                && at.begins_anew_at_peer()
+                && (at.is_event() || at.counts_pods() || at.is_of(&["pods.", "replicaSets."]))
         },
     },
     Deliberate {

@@ -519,6 +519,14 @@ impl Situation<'_> {
         self.case.acts.iter().any(resizes)
     }
 
+    /// Whether the peer took more versions than we for the first of all.
+    pub(crate) fn begins_anew_at_peer(&self) -> bool {
+        let [peer, ours] = self
+            .both()
+            .map(|picture| lines(picture).filter(|(line, _)| line.ends_with(INITIAL)).count());
+        peer > ours
+    }
+
     /// Whether blue-green takes the place of a canary.
     pub(crate) fn becomes_blue_green(&self) -> bool {
         self.case.kind != Kind::BlueGreen
