@@ -91,9 +91,9 @@ pub enum Refused {
     /// There are no steps to skip.
     #[error("Cannot skip steps of a rollout without steps")]
     NoSteps,
-    /// `spec.workloadRef` names an object that was not found.
-    #[error("the workload that spec.workloadRef names was not found")]
-    WorkloadNotFound,
+    /// `spec.workloadRef` names a Deployment that was not found.
+    #[error("deployments.apps \"{0}\" not found")]
+    WorkloadNotFound(String),
 }
 
 impl Action {
@@ -139,10 +139,11 @@ fn merge(rollout: &Value, subresource: Subresource, body: Value) -> Write {
 
 /// The object whose template an action changes: the rollout's own, or its workload's.
 fn templated(subject: Subject<'_>) -> Result<&Value, Refused> {
-    if subject.rollout.pointer("/spec/workloadRef/name").is_none() {
+    let Some(name) = subject.rollout.pointer("/spec/workloadRef/name") else {
         return Ok(subject.rollout);
-    }
-    subject.workload.ok_or(Refused::WorkloadNotFound)
+    };
+    let missing = || Refused::WorkloadNotFound(name.as_str().unwrap_or_default().to_owned());
+    subject.workload.ok_or_else(missing)
 }
 
 fn resource_version(object: &Value) -> Precondition {

@@ -49,6 +49,9 @@ pub enum Failure {
     /// The API server did not answer; of the layers that say so, the innermost knows why.
     #[error("the API server did not answer: {}", innermost(.0))]
     Unanswered(kube::Error),
+    /// A watch broke off again and again.
+    #[error("the watch does not come back: {0}")]
+    Unwatched(String),
     /// The action makes no sense now.
     #[error(transparent)]
     Senseless(#[from] actions::Refused),
@@ -77,9 +80,15 @@ impl Failure {
             Self::TimedOut => Exit::TimedOut,
             Self::ClientUnusable(_)
             | Self::Unanswered(_)
+            | Self::Unwatched(_)
             | Self::Output(_)
             | Self::Misunderstood(_) => Exit::Unexpected,
         }
+    }
+
+    /// Whether it may be over when the API server is asked again.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unanswered(_) | Self::Refused(_, Exit::Unexpected))
     }
 
     /// Whether nobody reads the output any more: no reason to complain to anybody.

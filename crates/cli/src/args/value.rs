@@ -45,6 +45,7 @@ impl GoDuration for jiff::SignedDuration {
 pub(super) fn container_image(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .filter(|(container, image)| !container.is_empty() && !image.is_empty())
+        .filter(|(_, image)| !image.contains('='))
         .map(|(container, image)| (container.to_owned(), image.to_owned()))
         .ok_or_else(|| format!("`{text}` is not CONTAINER=IMAGE"))
 }
@@ -58,5 +59,20 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
         "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
         _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_belongs_to_one_container() {
+        let both = ("app".to_owned(), "demo:2".to_owned());
+        assert_eq!(container_image("app=demo:2"), Ok(both));
+        for wrong in ["app", "app=", "=demo:2", "app=a=b"] {
+            let error = container_image(wrong).unwrap_err();
+            assert_eq!(error, format!("`{wrong}` is not CONTAINER=IMAGE"));
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use actions::{ARGO_API_VERSION, Action, Refused, Subject};
 use effects::Actor;
-use jiff::{Timestamp, TimestampRound, Unit};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use kube::{
     Api,
     api::ListParams,
@@ -150,7 +150,7 @@ pub(super) async fn restart(
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     let connection = connect(&arguments.connect).await?;
-    let whole = TimestampRound::new().smallest(Unit::Second);
+    let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc);
     let at = Timestamp::now()
         .checked_add(arguments.delay.length)
         .and_then(|at| at.round(whole))
@@ -226,7 +226,11 @@ async fn perform_once(
         _ => Vec::new(),
     };
     let sets = sets.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    let workload = workload(connection, &rollout).await?;
+    // The rights to end a release go without those to look at workloads.
+    let workload = match action {
+        Action::SetImage { .. } | Action::Undo { .. } => workload(connection, &rollout).await?,
+        _ => None,
+    };
     let subject = Subject { rollout: &rollout, replica_sets: &sets, workload: workload.as_ref() };
     let mut last = None;
     for write in action.writes(subject)? {

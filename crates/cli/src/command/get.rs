@@ -1,6 +1,6 @@
 //! `get rollout` and `get experiment`.
 
-use super::print_json;
+use super::{again::or_again, print_json};
 use crate::{
     Failure, Screen,
     args::{GetArguments, GetRolloutArguments, Output},
@@ -104,7 +104,7 @@ async fn watch(
     let mut shown = String::new();
     loop {
         let drawn = Instant::now();
-        let view = look(connection, subject).await?;
+        let Some(view) = or_again(look(connection, subject).await, screen).await? else { continue };
         shown = draw(screen, &view, shown)?;
         if timeout(TICK, changes.next()).await.is_ok() {
             sleep_until(drawn + REDRAW_AFTER).await;

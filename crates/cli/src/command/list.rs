@@ -8,7 +8,7 @@ use crate::{
     print::{self, ExperimentRow, Extra, ListRow, Namespace},
 };
 use api::argo::{Experiment, Rollout};
-use futures::TryStreamExt;
+use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
     Api,
@@ -16,6 +16,9 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use std::collections::BTreeMap;
+
+/// How often in a row a watch may break off.
+const ATTEMPTS: u32 = 5;
 
 pub(super) async fn rollouts(
     arguments: ListRolloutsArguments,
@@ -82,7 +85,17 @@ async fn watch(
     let mut changes = Box::pin(
         watcher(api, watcher::Config::default().fields(fields)).default_backoff().applied_objects(),
     );
-    while let Some(rollout) = changes.try_next().await.map_err(|error| unwatched(&error))? {
+    let mut broken = 0;
+    while let Some(change) = changes.next().await {
+        let rollout = match change {
+            Ok(rollout) => rollout,
+            Err(error) if broken == ATTEMPTS => return Err(Failure::Unwatched(error.to_string())),
+            Err(_) => {
+                broken += 1;
+                continue;
+            }
+        };
+        broken = 0;
         let row = print::row(&rollout);
         if shown.get(&key(&row)) != Some(&row) {
             writeln!(screen.out, "{}", print::line(&row, extra(arguments)))?;
@@ -91,8 +104,4 @@ async fn watch(
         }
     }
     Ok(())
-}
-
-fn unwatched(error: &watcher::Error) -> Failure {
-    Failure::ClientUnusable(error.to_string())
 }

@@ -1,6 +1,7 @@
 //! Carrying out one command.
 
 mod act;
+mod again;
 mod create;
 mod fetch;
 mod get;

@@ -1,5 +1,6 @@
 //! `status`: one line for each change, until the rollout is done.
 
+use super::again::or_again;
 use crate::{
     Failure, Screen,
     args::StatusArguments,
@@ -47,7 +48,10 @@ async fn watch(
     let mut changes = connection.changes(&rollout);
     let mut shown = String::new();
     loop {
-        let (phase, message) = info::phase(&connection.rollout(name).await?);
+        let Some(rollout) = or_again(connection.rollout(name).await, screen).await? else {
+            continue;
+        };
+        let (phase, message) = info::phase(&rollout);
         let line = if message.is_empty() { phase.clone() } else { format!("{phase} - {message}") };
         if line != shown {
             writeln!(screen.out, "{line}")?;

@@ -4,7 +4,7 @@ use super::{age, replica_set::is_owned};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::ReplicaSet,
-    core::v1::{ContainerStatus, Pod},
+    core::v1::{Container, ContainerStatus, Pod},
 };
 use serde::Serialize;
 
@@ -96,12 +96,21 @@ fn end_word(reason: Option<&str>, signal: Option<i32>, exit_code: i32) -> String
     }
 }
 
-/// The word for the first init container that is not through; `None` when all are.
+/// The word for the first init container that is not through; `None` when all are, or a sidecar among them has
+/// started and only is not ready.
 fn init_word(pod: &Pod) -> Option<String> {
-    let all = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref()).map_or(0, Vec::len);
+    let specs = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_deref());
+    let specs = specs.unwrap_or_default();
+    let all = specs.len();
     let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
     let (index, container) =
         statuses.iter().enumerate().find(|(_, container)| !is_through(container))?;
+    let is_sidecar = |spec: &Container| {
+        spec.name == container.name && spec.restart_policy.as_deref() == Some("Always")
+    };
+    if container.started == Some(true) && specs.iter().any(is_sidecar) {
+        return None;
+    }
     let state = container.state.clone().unwrap_or_default();
     if let Some(ended) = &state.terminated {
         return Some(format!(
@@ -120,4 +129,32 @@ fn init_word(pod: &Pod) -> Option<String> {
 fn is_through(container: &ContainerStatus) -> bool {
     let ended = container.state.as_ref().and_then(|state| state.terminated.as_ref());
     ended.map_or(container.started == Some(true) && container.ready, |ended| ended.exit_code == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_sidecar_that_has_started_keeps_no_pod_initializing() {
+        for (policy, started, expected) in [
+            ("Always", true, None),
+            ("Always", false, Some("Init:0/1")),
+            ("", true, Some("Init:0/1")),
+        ] {
+            let pod: Pod = serde_json::from_value(json!({
+                "spec": {
+                    "containers": [{"name": "main"}],
+                    "initContainers": [{"name": "side", "restartPolicy": policy}],
+                },
+                "status": {"initContainerStatuses": [{
+                    "name": "side", "started": started, "ready": false, "image": "", "imageID": "",
+                    "restartCount": 0, "state": {"running": {}},
+                }]},
+            }))
+            .unwrap();
+            assert_eq!(init_word(&pod).as_deref(), expected, "{policy} {started}");
+        }
+    }
 }

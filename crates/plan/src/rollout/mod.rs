@@ -59,6 +59,7 @@ mod weights;
 mod workload;
 
 pub use duration::superseded;
+pub use phase::calculated_phase;
 pub use reads::{Reads, analyses, nested_templates, reads, unseen_stable};
 pub use resolve::Specification;
 pub use revision::deleted;

@@ -3,9 +3,13 @@
 //! Both are upstream's to the letter. When nothing has moved for a while the sentence goes on with what is
 //! waited for.
 
-use super::{conditions, draft::Draft, subject::Subject, waits::Wait};
-use api::argo::{AnalysisPhase, RolloutPhase, RolloutStatus, keys};
-use jiff::SignedDuration;
+use super::{Observed, conditions, draft::Draft, resolve::Resolved, subject::Subject, waits::Wait};
+use api::argo::{AnalysisPhase, Rollout, RolloutPhase, RolloutStatus, keys};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::core::v1::PodTemplateSpec, apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use std::sync::Arc;
 
 /// How long nothing moves before the message says what is waited for.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -37,6 +41,15 @@ fn holdup<'a>(phase: RolloutPhase, reason: &str, waits: &'a [Wait]) -> Option<&'
         }
         _ => None,
     }
+}
+
+/// Phase and sentence of a rollout whose status has none, out of what else it says: for clients where no
+/// controller has been yet.
+pub fn calculated_phase(rollout: &Rollout) -> (RolloutPhase, String) {
+    let observed = Observed { rollout: Arc::new(rollout.clone()), ..Observed::default() };
+    let resolved = Resolved::of(PodTemplateSpec::default(), LabelSelector::default());
+    let subject = Subject::of(&observed, &resolved, Timestamp::UNIX_EPOCH);
+    calculate(&subject, &subject.status)
 }
 
 fn calculate(subject: &Subject<'_>, status: &RolloutStatus) -> (RolloutPhase, String) {
