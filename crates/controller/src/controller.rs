@@ -248,10 +248,10 @@ fn watches(
 }
 
 fn selector(kind: Kind, config: &ControllerConfig) -> Option<String> {
-    match kind {
-        kind if kind.is_of_instance() => Some(config.instance_selector()),
-        _ => kind.label().map(str::to_owned),
+    if kind.is_of_instance() {
+        return Some(config.instance_selector());
     }
+    kind.label().map(str::to_owned)
 }
 
 fn lead(

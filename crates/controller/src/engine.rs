@@ -255,16 +255,13 @@ impl Engine {
         for key in waiting {
             self.queue.push(key, now);
         }
-        match self.cache.get(changed.kind, &changed.name) {
-            Some(entry) => {
-                self.time_update(changed, entry);
-                self.metrics.set_object(changed.kind, &changed.name, &entry.text);
-            }
-            None => {
-                // The event is counted for an object that has to be forgotten.
-                self.tell_deletion(changed);
-                self.metrics.forget_object(changed.kind, &changed.name);
-            }
+        if let Some(entry) = self.cache.get(changed.kind, &changed.name) {
+            self.time_update(changed, entry);
+            self.metrics.set_object(changed.kind, &changed.name, &entry.text);
+        } else {
+            // The event is counted for an object that has to be forgotten.
+            self.tell_deletion(changed);
+            self.metrics.forget_object(changed.kind, &changed.name);
         }
     }
 

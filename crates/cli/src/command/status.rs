@@ -22,7 +22,7 @@ pub(super) async fn run(
         writeln!(screen.out, "{line}")?;
         return verdict(&phase, message);
     }
-    let watching = watch(&connection, name, screen);
+    let watching = Box::pin(watch(&connection, name, screen));
     let (phase, message) = if arguments.timeout.is_zero() {
         watching.await?
     } else {
