@@ -3,6 +3,9 @@
 use crate::authority::Refusal;
 use vocab::ObjectRef;
 
+/// The name of a request for patience.
+pub(crate) const THROTTLED: &str = "Throttled";
+
 /// Who must act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -44,9 +47,9 @@ pub(crate) enum Cause {
     /// The API server found the object wrong; its own words.
     #[error("{0}")]
     Invalid(String),
-    /// The API server asked for patience.
-    #[error("the API server asked for patience")]
-    Throttled,
+    /// The API server asked for patience; its own words.
+    #[error("the API server asked for patience: {0}")]
+    Throttled(String),
     /// The API server failed; its own words.
     #[error("the API server answered {code}: {message}")]
     Failed {
@@ -95,7 +98,7 @@ impl Cause {
             (404, _) => Self::Missed,
             (403, _) => Self::Forbidden(message),
             (400 | 413 | 415 | 422, _) => Self::Invalid(message),
-            (429, _) => Self::Throttled,
+            (429, _) => Self::Throttled(message),
             (code, _) => Self::Failed { code, message },
         }
     }
@@ -116,7 +119,7 @@ impl Cause {
             Self::Missed => "NotFound",
             Self::Forbidden(_) => "Forbidden",
             Self::Invalid(_) => "Invalid",
-            Self::Throttled => "Throttled",
+            Self::Throttled(_) => THROTTLED,
             Self::Failed { .. } => "ServerError",
             Self::Unanswered(_) => "NoAnswer",
             Self::Refused(Refusal::LeaseLost) => "LeaseLost",

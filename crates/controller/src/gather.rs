@@ -250,8 +250,8 @@ fn experiment_at(cache: &Cache, name: &Name) -> Option<Arc<Experiment>> {
     }
 }
 
-/// ReplicaSets, analysis runs and pods of the rollout. ReplicaSets that nobody owns may be adopted; runs that
-/// somebody left behind have taken their names.
+/// ReplicaSets, analysis runs and pods of the rollout. ReplicaSets that nobody owns may be adopted; those of a
+/// rollout that was called the same, and runs that somebody left behind, have taken their names.
 fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Observed) {
     let uid = observed.rollout.metadata.uid.clone();
     let is_own = |entry: &Entry| {
@@ -261,13 +261,15 @@ fn children(cache: &Cache, Name { namespace, name }: &Name, observed: &mut Obser
     let owned = cache.in_group(Kind::ReplicaSet, namespace, name);
     let sets =
         owned.chain(cache.in_group(Kind::ReplicaSet, namespace, "")).collect::<BTreeMap<_, _>>();
-    for (set_name, entry) in sets.into_iter().filter(|(_, entry)| is_own(entry)) {
+    for (set_name, entry) in sets {
         match cache.object(Kind::ReplicaSet, set_name) {
             Some(Kept::ReplicaSet(set)) => {
                 observed.replica_sets.push(set);
-                observed.pods.extend(pods(cache, set_name));
+                if is_own(entry) {
+                    observed.pods.extend(pods(cache, set_name));
+                }
             }
-            Some(Kept::Broken(broken)) if entry.owner.is_some() => {
+            Some(Kept::Broken(broken)) if entry.owner.is_some() && is_own(entry) => {
                 let target = Kind::ReplicaSet.reference(namespace, &set_name.name);
                 observed.broken.insert(target, broken.why.clone());
             }

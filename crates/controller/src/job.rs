@@ -10,7 +10,7 @@ use crate::{
     cache::{Broken, Kind},
     events::{Identity, Recorder},
     failure::{Failure, caught},
-    fault::{Fault, RequestFailed},
+    fault::{Fault, RequestFailed, THROTTLED},
     gather::{Gathered, GatheredExperiment},
     key::Key,
     last_status::{LastStatus, Telling},
@@ -374,9 +374,16 @@ impl Worker {
         let Plan { writes, status, events, .. } = plan;
         let telling = status.as_ref().map(Telling::of);
         let before = done.written.len();
+        let mut put_off = None;
         for (place, write) in writes.into_iter().chain(status).enumerate() {
             let write = following(write, &done.written[before..]);
+            let is_eviction = matches!(write, Write::Evict { .. });
             if let Err(failure) = self.perform(subject, write, done).await {
+                // A budget may keep one pod and let the others go.
+                if is_eviction && failure.code == THROTTLED {
+                    put_off.get_or_insert(failure);
+                    continue;
+                }
                 let happened = |event: &&Event| event.after.is_some_and(|after| after <= place);
                 self.emit(subject, events.iter().filter(happened));
                 return Err(failure);
@@ -385,7 +392,7 @@ impl Worker {
         let last = |telling| LastStatus::of(telling, subject.last_status, self.clock.now());
         done.last_status = telling.map(last);
         self.emit(subject, events.iter());
-        Ok(())
+        put_off.map_or(Ok(()), Err)
     }
 
     /// Until when a status waits that tells little, soon after the last one. What an event tells is told again

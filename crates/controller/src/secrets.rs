@@ -187,10 +187,10 @@ mod tests {
         let failed = |cause| RequestFailed { verb: "get", target: target.clone(), cause };
         let forbidden = Cause::Forbidden("no".to_owned());
         assert_eq!(refusal(&failed(forbidden)).as_deref(), Some("no"));
-        assert_eq!(refusal(&failed(Cause::Throttled)), None);
+        assert_eq!(refusal(&failed(Cause::Throttled(String::new()))), None);
         let refused = refused(&failed(Cause::Forbidden("no".to_owned()))).unwrap();
         assert!(refused == SecretRead::Refused("no".to_owned()));
-        assert!(super::refused(&failed(Cause::Throttled)).is_none());
+        assert!(super::refused(&failed(Cause::Throttled(String::new()))).is_none());
         assert_eq!(credential(None, "key"), CredentialRead::Nothing);
         assert_eq!(credential(Some(&secret()), "other"), CredentialRead::NoKey);
     }

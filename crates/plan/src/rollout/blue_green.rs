@@ -27,6 +27,7 @@ pub(crate) fn pass(subject: &Subject<'_>, strategy: &BlueGreenStrategy, draft: &
     }
     if !subject.template_changed() {
         switch_active(subject, strategy, draft);
+        roles::prepare(subject, draft);
         // Both versions follow the number of pods wanted, as under an autoscaler, while the switch is held up.
         scaling::reconcile_blue_green(subject, draft);
         old_sets::retain(subject, draft);

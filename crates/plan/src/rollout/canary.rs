@@ -31,6 +31,7 @@ pub(crate) fn pass(subject: &Subject<'_>, draft: &mut Draft) {
     traffic::steer(subject, view.as_ref(), draft);
     experiment::reconcile(subject, draft);
     analysis::reconcile(subject, draft);
+    roles::prepare(subject, draft);
     if !draft.pause.adds() && scaling::reconcile_canary(subject, view.as_ref(), draft) == Scaled::No
     {
         pause::reconcile_step(subject, draft);

@@ -139,23 +139,24 @@ fn due<'a>(
 ) -> Vec<&'a Pod> {
     let concurrent = subject.size().max_unavailable.max(1);
     let least = subject.replicas().max(total_wanted(subject.sets())) - concurrent;
-    let available =
-        i32::try_from(pods.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i32::MAX);
+    let available = i32::try_from(pods.iter().filter(|pod| is_available(subject, pod)).count())
+        .unwrap_or(i32::MAX);
     let room = usize::try_from(available - least).unwrap_or(0);
     let old = pods.iter().copied().filter(|pod| sets::created(&pod.metadata) < asked);
     let going = old.filter(|pod| pod.metadata.deletion_timestamp.is_none());
     let going = going.filter(|pod| {
         let left = sets::controller_uid(&pod.metadata).and_then(|uid| spare.get_mut(uid));
         left.is_none_or(|left| {
-            let may_go = !is_ready(pod) || *left > 0;
-            *left -= usize::from(is_ready(pod) && may_go);
+            let counts = is_available(subject, pod);
+            let may_go = !counts || *left > 0;
+            *left -= usize::from(counts && may_go);
             may_go
         })
     });
     going.take(room).collect()
 }
 
-/// How many ready pods a ReplicaSet can do without, by its uid, if it has several or is used: a service may
+/// How many available pods a ReplicaSet can do without, by its uid, if it has several or is used: a service may
 /// lead users to that version alone, however many pods there are of others. Where every pod may be unavailable
 /// and no router splits, nobody has asked for one to stay.
 fn spare(
@@ -170,8 +171,9 @@ fn spare(
     let uids = kept.filter_map(|set| set.metadata.uid.clone());
     uids.map(|uid| {
         let of_set = |pod: &&&Pod| sets::controller_uid(&pod.metadata) == Some(uid.as_str());
-        let ready = pods.iter().filter(of_set).filter(|pod| is_ready(pod)).count();
-        (uid, ready.saturating_sub(1))
+        let of_set = pods.iter().filter(of_set);
+        let available = of_set.filter(|pod| is_available(subject, pod)).count();
+        (uid, available.saturating_sub(1))
     })
     .collect()
 }
@@ -200,6 +202,15 @@ pub(crate) fn is_ready(pod: &Pod) -> bool {
         .flatten()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     ready && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether a pod has been ready for `minReadySeconds`, as a ReplicaSet counts.
+fn is_available(subject: &Subject<'_>, pod: &Pod) -> bool {
+    let least = SignedDuration::from_secs(i64::from(subject.rollout.spec.min_ready_seconds));
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref());
+    let since = conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+    let since = since.and_then(|condition| condition.last_transition_time.as_ref());
+    is_ready(pod) && (least.is_zero() || since.is_some_and(|since| since.0 + least <= subject.now))
 }
 
 fn evict(pod: &Pod) -> Write {
@@ -291,6 +302,27 @@ mod tests {
         check(&[(old, true), (old, true), (young, true)], &["p0"], false);
         check(&[(old, true), (old, true), (young, false)], &[], false);
         check(&[(young, true), (young, true)], &[], true);
+    }
+
+    #[test]
+    fn a_pod_counts_once_it_has_been_ready_for_as_long_as_is_asked_for() {
+        let (old, young) = ("2026-01-01T00:00:00Z", "2026-01-01T00:50:00Z");
+        for (since, expected) in [("00:59:31", &[][..]), ("00:59:30", &["p0"][..])] {
+            let mut observed =
+                observed("2026-01-01T00:30:00Z", &[(old, true), (old, true), (young, true)]);
+            Arc::make_mut(&mut observed.rollout).spec.min_ready_seconds = 30;
+            let set = Arc::make_mut(&mut observed.replica_sets[0]).spec.as_mut().unwrap();
+            set.min_ready_seconds = Some(30);
+            for (index, pod) in observed.pods.iter_mut().enumerate() {
+                let ready_since = if index == 2 { since } else { "00:01:00" };
+                let ready_since = format!("2026-01-01T{ready_since}Z").parse().unwrap();
+                let status = Arc::make_mut(pod).status.as_mut().unwrap();
+                for condition in status.conditions.iter_mut().flatten() {
+                    condition.last_transition_time = Some(Time(ready_since));
+                }
+            }
+            assert_eq!(evicted(observed).0, expected, "{since}");
+        }
     }
 
     #[test]

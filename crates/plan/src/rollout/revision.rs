@@ -121,11 +121,14 @@ fn complete_rollout(subject: &Subject<'_>, draft: &mut Draft) {
     if let Some(generation) = workload.and_then(|workload| workload.metadata.generation) {
         let text = generation.to_string();
         if sets::annotation(metadata, keys::WORKLOAD_GENERATION) != Some(&text) {
-            body.insert(
-                "metadata".to_owned(),
-                json!({"annotations": {keys::WORKLOAD_GENERATION: text}}),
-            );
+            let note = json!({"annotations": {keys::WORKLOAD_GENERATION: text}});
+            body.insert("metadata".to_owned(), note);
         }
+    } else if subject.rollout.spec.workload_ref.is_none()
+        && sets::annotation(metadata, keys::WORKLOAD_GENERATION).is_some()
+    {
+        let note = json!({"annotations": {keys::WORKLOAD_GENERATION: null}});
+        body.insert("metadata".to_owned(), note);
     }
     if subject.rollout.spec.replicas.is_none() {
         // An autoscaler works only on a count that is there.
@@ -173,6 +176,7 @@ fn new_set(subject: &Subject<'_>, name: &str, hash: &str, revision: i64) -> Repl
         .insert(keys::POD_TEMPLATE_HASH.to_owned(), hash.to_owned());
     let labels = metadata.labels.clone();
     let mut annotations = copied_annotations(subject);
+    annotations.retain(|_, value| !value.is_empty());
     annotations.insert(keys::REVISION.to_owned(), revision.to_string());
     annotations.insert(keys::DESIRED_REPLICAS.to_owned(), subject.replicas().to_string());
     if let Some(role) = role_metadata(subject).filter(|role| !roles::is_own(&template, role)) {
@@ -209,7 +213,11 @@ pub(crate) fn owner(subject: &Subject<'_>) -> OwnerReference {
 
 fn copied_annotations(subject: &Subject<'_>) -> BTreeMap<String, String> {
     let annotations = subject.rollout.metadata.annotations.clone().unwrap_or_default();
-    annotations.into_iter().filter(|(key, _)| !NOT_COPIED.contains(&key.as_str())).collect()
+    let has_workload = subject.rollout.spec.workload_ref.is_some();
+    let is_copied = |key: &str| {
+        !NOT_COPIED.contains(&key) && (has_workload || key != keys::WORKLOAD_GENERATION)
+    };
+    annotations.into_iter().filter(|(key, _)| is_copied(key)).collect()
 }
 
 /// What the new pods carry for the role they begin in.
@@ -282,7 +290,7 @@ fn renumber(subject: &Subject<'_>, set: &ReplicaSet, draft: &mut Draft) {
     let revision = set.revision().max(next_revision(subject));
     let mut changes = Map::new();
     for (key, value) in copied_annotations(subject) {
-        if set.annotation(&key) != Some(&value) {
+        if set.annotation(&key).unwrap_or_default() != value {
             changes.insert(key, json!(value));
         }
     }

@@ -31,14 +31,34 @@ pub(crate) fn reconcile(subject: &Subject<'_>, draft: &mut Draft) {
         let own = own_metadata(subject, set, &before);
         // Pods first: the note on the ReplicaSet says that those that were seen are done.
         change_pods(subject, set, &metadata_patch(&of_any(subject, &before), &role, &own), draft);
-        if before != role {
-            let change = metadata_patch(&before, &role, &own);
-            // What a version has of its own is not noted, for it is not to be taken away when the role goes.
-            if !carries(&template_metadata(set), &change) {
-                change_set(set, &role, &change, draft);
-            }
+        change_template(subject, set, &role, draft);
+    }
+}
+
+fn change_template(
+    subject: &Subject<'_>,
+    set: &ReplicaSet,
+    role: &PodTemplateMetadata,
+    draft: &mut Draft,
+) {
+    let before = set.role();
+    if before != *role {
+        let change = metadata_patch(&before, role, &own_metadata(subject, set, &before));
+        // What a version has of its own is not noted, for it is not to be taken away when the role goes.
+        if !carries(&template_metadata(set), &change) {
+            change_set(set, role, &change, draft);
         }
     }
+}
+
+/// Gives the new version the metadata of its role before it gets its first pods again: what looks at pods when
+/// they are made would miss it.
+pub(crate) fn prepare(subject: &Subject<'_>, draft: &mut Draft) {
+    let Some(set) = subject.new_set().filter(|set| set.wanted() == 0 && set.actual() == 0) else {
+        return;
+    };
+    let role = role_of(subject, set).cloned().unwrap_or_default();
+    change_template(subject, set, &role, draft);
 }
 
 /// What the pods of a ReplicaSet begin with.

@@ -73,12 +73,15 @@ pub(crate) fn reset(subject: &Subject<'_>, draft: &mut Draft) {
     status.current_step_index = Some(0).filter(|_| subject.step_count() > 0);
 }
 
-/// A selector as the scale subresource has it.
+/// A selector as the scale subresource has it, in the order of its keys.
 pub(crate) fn selector_text(selector: &LabelSelector) -> String {
-    let labels =
-        selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
-    let expressions = selector.match_expressions.iter().flatten().map(expression_text);
-    labels.chain(expressions).collect::<Vec<_>>().join(",")
+    let labels = selector.match_labels.iter().flatten();
+    let labels = labels.map(|(key, value)| (key, format!("{key}={value}")));
+    let expressions = selector.match_expressions.iter().flatten();
+    let expressions = expressions.map(|expression| (&expression.key, expression_text(expression)));
+    let mut parts: Vec<(&String, String)> = labels.chain(expressions).collect();
+    parts.sort_by_key(|(key, _)| *key);
+    parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 
 fn expression_text(expression: &LabelSelectorRequirement) -> String {
@@ -192,9 +195,9 @@ mod tests {
     fn a_selector_is_written_as_the_scale_subresource_has_it() {
         let selector: LabelSelector = serde_json::from_value(json!({
             "matchLabels": {"app": "a", "tier": "b"},
-            "matchExpressions": [{"key": "x", "operator": "In", "values": ["2", "1"]}, {"key": "y", "operator": "Exists"}],
+            "matchExpressions": [{"key": "x", "operator": "In", "values": ["2", "1"]}, {"key": "b", "operator": "Exists"}],
         }))
         .unwrap();
-        assert_eq!(selector_text(&selector), "app=a,tier=b,x in (1,2),y");
+        assert_eq!(selector_text(&selector), "app=a,b,tier=b,x in (1,2)");
     }
 }

@@ -300,7 +300,7 @@ fn why_not_stable(subject: &Subject<'_>, desired: &Desired) -> Option<Wait> {
         Urgency::Abort => full.min(subject.least_on_return()),
         Urgency::CanaryGone => full.min(1),
     };
-    let met = desired.urgency == Urgency::None && subject.threshold().is_met(stable.count(), full);
+    let met = stable.available() > 0 && subject.threshold().is_met(stable.count(), full);
     if stable.available() < needed && !met {
         return Some(Wait::Stable {
             replica_set: stable.name().to_owned(),

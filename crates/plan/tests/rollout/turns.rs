@@ -8,6 +8,7 @@ use crate::{
 use plan::laws;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use vocab::Write;
 
 fn selected(world: &World, service: &str) -> String {
     let selector = &world.get("Service", service)["spec"]["selector"];
@@ -317,4 +318,31 @@ fn pods_that_are_on_their_way_out_make_no_room_for_others_to_go() {
     let violations = laws::check(&observed, &plan, world.now);
     assert!(violations.is_empty(), "{violations:#?}");
     assert!(plan.writes.is_empty(), "{plan:#?}");
+}
+
+#[test]
+fn pods_of_a_version_that_comes_back_are_made_in_their_role() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let strategy =
+        json!({"canary": {"steps": steps, "canaryMetadata": {"labels": {"role": "canary"}}}});
+    let mut world = World::new(rollout(2, &strategy));
+    world.settle();
+    world.set_image("v2");
+    world.settle();
+    world.edit(&json!({"status": {"promoteFull": true, "pauseConditions": null}}));
+    world.settle();
+    assert_eq!((world.outcome().stable.as_str(), world.pods("v1")), ("v2", 0));
+    world.set_image("v1");
+    let name = format!("shop-{}", world.hash_of("v1"));
+    while world.pods("v1") == 0 {
+        let role = world.get("ReplicaSet", &name)["spec"]["template"]["metadata"]["labels"]["role"]
+            .clone();
+        let plan = world.plan();
+        for write in plan.writes.iter().filter(|write| write.target().name == name) {
+            let Write::Patch { body, .. } = write else { panic!("{write:?}") };
+            assert!(body["spec"]["replicas"].is_null() || role == "canary", "{write:?}");
+        }
+        world.carry_out(&plan, usize::MAX);
+        world.tick();
+    }
 }
