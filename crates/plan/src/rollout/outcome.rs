@@ -55,7 +55,7 @@ fn urgency(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> Urgenc
     let is_through = conditions::get(after, "Progressing")
         .is_some_and(|progress| progress.reason == conditions::SET_AVAILABLE);
     let is_under_way = !is_through && after.phase == Some(RolloutPhase::Progressing);
-    if !tells_little(before, after) || (!is_under_way && has_lost_pods(before, after, wanted)) {
+    if !tells_little(before, after) || (!is_under_way && replaces_pods(before, after, wanted)) {
         Urgency::AtOnce
     } else if tells_only_reasons(before, after) {
         Urgency::Later
@@ -64,11 +64,12 @@ fn urgency(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> Urgenc
     }
 }
 
-/// Whether fewer pods serve than before, and fewer than are wanted. Of a release that waits or is through that is
-/// the news that people look for.
-fn has_lost_pods(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> bool {
+/// Whether fewer pods serve than before, and fewer than are wanted, or such as were missing are made again. Of a
+/// release that waits or is through that is the news that people look for.
+fn replaces_pods(before: &RolloutStatus, after: &RolloutStatus, wanted: i32) -> bool {
     let lost = |of: fn(&RolloutStatus) -> i32| of(after) < of(before) && of(after) < wanted;
-    lost(|status| status.ready_replicas) || lost(|status| status.available_replicas)
+    let regained = before.replicas < wanted && after.replicas > before.replicas;
+    lost(|status| status.ready_replicas) || lost(|status| status.available_replicas) || regained
 }
 
 /// Whether `after` tells nothing else but how many pods there are and what is waited for.
@@ -165,5 +166,17 @@ mod tests {
             |after: Value, expected| check_from("Paused", "RolloutPaused", &after, expected);
         check(json!({"readyReplicas": 3}), Urgency::AtOnce);
         check(json!({"readyReplicas": 6}), Urgency::Soon);
+    }
+
+    #[test]
+    fn that_lost_pods_are_made_again_cannot_wait() {
+        let of = |replicas: i32| RolloutStatus {
+            phase: Some(RolloutPhase::Paused),
+            replicas,
+            ..RolloutStatus::default()
+        };
+        assert_eq!(urgency(&of(3), &of(4), 4), Urgency::AtOnce);
+        assert_eq!(urgency(&of(4), &of(5), 4), Urgency::Soon);
+        assert_eq!(urgency(&of(4), &of(3), 4), Urgency::Soon);
     }
 }
