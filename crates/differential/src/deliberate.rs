@@ -162,12 +162,14 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "promoted-before-the-time",
         reason: "promoting ends a pause with autoPromotionSeconds; the peer forgets it within that look and pauses anew",
-        seeds: &[206],
+        seeds: &[206, 4021],
         applies: |at| {
             at.case.of_strategy("autoPromotionSeconds").as_i64() > Some(0)
                 && *at.case.of_strategy("autoPromotionEnabled") != false
                 && at.is_pressed(&Action::Promote)
-                && (at.waits_alone() || at.tells_or_orders(&["RolloutPaused", "RolloutResumed"]))
+                && (at.waits_alone()
+                    || at.has_another_stable()
+                    || at.tells_or_orders(&["RolloutPaused", "RolloutResumed"]))
         },
     },
     Deliberate {
@@ -329,7 +331,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         name: "stable-until-whole",
         reason: "when blue-green takes the place of a canary under an update, users stay where they are until the new version is whole; the peer takes it for the first version of all while the active service leads to every pod, and calls it stable without one",
-        seeds: &[1022],
+        seeds: &[1022, 4011],
         applies: |at| at.becomes_blue_green() && at.is_about_early_promotion(),
     },
     Deliberate {
@@ -356,9 +358,11 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         name: "one-inconclusive-experiment",
-        reason: "while a rollout is paused by an inconclusive experiment none is made; the peer forgets the one that ended so, and makes one after the other",
-        seeds: &[1017],
-        applies: |at| at.pauses_for_experiment() && at.is_about_experiments(),
+        reason: "while a rollout is paused by an inconclusive experiment none is made; the peer forgets the one that ended so, and makes one after the other, until one ends whose analysis has not begun",
+        seeds: &[1017, 4031],
+        applies: |at| {
+            at.pauses_for_experiment() && (at.is_about_experiments() || at.has_another_stable())
+        },
     },
     Deliberate {
         name: "experiment-of-another-hash",

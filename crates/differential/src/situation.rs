@@ -1,6 +1,7 @@
 //! What is known when a difference is judged: the case, the difference, and what both sides look like.
 
 mod inconclusive;
+mod promotion;
 
 use crate::{act::Act, case::Case, compare::Difference, manifest::Kind};
 use actions::Action;
@@ -243,20 +244,6 @@ impl Situation<'_> {
             || lines(self.ours).any(|(line, _)| line.ends_with("paused (InconclusiveExperiment)"))
     }
 
-    /// Whether only the peer waits for a switch to be promoted.
-    pub(crate) fn waits_alone(&self) -> bool {
-        is_paused(self.peer, "BlueGreenPause") && !is_paused(self.ours, "BlueGreenPause")
-    }
-
-    /// Whether users are at the wanted version here and not yet at the peer's.
-    pub(crate) fn is_switched_here_alone(&self) -> bool {
-        let [peer, ours] = self.both().map(|picture| {
-            ["/currentPodHash", "/blueGreen/activeSelector"].map(|place| hash(picture, place))
-        });
-        let is_switched = |[wanted, active]: [Option<&str>; 2]| wanted == active;
-        peer[0] == ours[0] && is_switched(ours) && !is_switched(peer)
-    }
-
     /// Whether the peer did not yet see the specification as it is.
     pub(crate) fn is_unseen_by_peer(&self) -> bool {
         self.peer["rollout"]["status"]["observedGeneration"] != "as it is now"
@@ -480,23 +467,6 @@ impl Situation<'_> {
                 || self.counts_pods_of(&named)
                 || is_deadline()
                 || is_left())
-    }
-
-    /// Whether the peer called a version stable at once, when the strategy was exchanged under an update.
-    pub(crate) fn is_about_early_promotion(&self) -> bool {
-        let early = lines(self.peer).any(|(line, _)| {
-            line.ends_with(INITIAL) && !lines(self.ours).any(|(ours, _)| ours == line)
-        });
-        let reasons = [
-            "RolloutCompleted",
-            "RolloutNotCompleted",
-            "SwitchService",
-            "ScalingReplicaSet",
-            "RolloutPaused",
-            "RolloutResumed",
-        ];
-        let stable = |picture: &Value| hash(picture, "/stableRS").map(str::to_owned);
-        early && (stable(self.peer) != stable(self.ours) || self.tells_or_orders(&reasons))
     }
 }
 

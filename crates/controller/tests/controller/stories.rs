@@ -281,13 +281,15 @@ async fn what_was_done_is_told_even_if_the_write_after_it_is_refused() {
     let cluster = Cluster::start().await;
     let _world = world(&cluster).await;
     let gate = Gate::open();
-    gate.deny(Some("/rollouts/web/status"));
+    gate.deny(Some("/replicasets"));
     let _controller = cluster.controller(&gate, ControllerConfig::alone()).await;
     cluster.create(canary(&json!([{"setWeight": 20}]), &Value::Null)).await;
     pass(30).await;
     let told = cluster.events().await;
-    let made = told.iter().filter(|(reason, _)| reason == "NewReplicaSetCreated");
-    assert_eq!(made.count(), 1, "{told:?}");
+    for reason in ["RolloutUpdated", "RolloutNotCompleted"] {
+        let found = told.iter().filter(|(told, _)| told == reason);
+        assert_eq!(found.count(), 1, "{reason}: {told:?}");
+    }
     gate.deny(None);
     cluster.until("Healthy", 120).await;
 }

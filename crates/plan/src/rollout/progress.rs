@@ -287,11 +287,13 @@ fn set_completed(subject: &Subject<'_>, draft: &mut Draft) {
     if is_completed(&draft.status) {
         put(subject, draft, keys::CONDITION_COMPLETED, TRUE, text);
     } else if put(subject, draft, keys::CONDITION_COMPLETED, FALSE, text) {
-        let hash = draft.status.current_pod_hash.clone().unwrap_or_default();
-        let message = format!(
-            "Rollout not completed, started update to revision {} ({hash})",
-            subject.revision()
-        );
+        let message = began(subject.revision(), &draft.status);
         draft.note(subject, conditions::NOT_COMPLETED, message);
     }
+}
+
+/// Says that the update to the version of `status` began.
+pub(super) fn began(revision: i64, status: &RolloutStatus) -> String {
+    let hash = status.current_pod_hash.as_deref().unwrap_or_default();
+    format!("Rollout not completed, started update to revision {revision} ({hash})")
 }

@@ -26,6 +26,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use vocab::{Event, EventType, ObjectRef, PatchType, Subresource, Write};
 
+/// Reason of the event that tells of a rollout's new number.
+pub(super) const UPDATED: &str = "RolloutUpdated";
+
 /// Annotations of the rollout that its ReplicaSets do not get.
 const NOT_COPIED: [&str; 5] = [
     keys::LAST_APPLIED,
@@ -328,7 +331,7 @@ fn number(subject: &Subject<'_>, revision: i64, draft: &mut Draft) {
     }
     let body = json!({"metadata": {"annotations": {keys::REVISION: revision.to_string()}}});
     draft.patch(subject.target(), sets::precondition(&subject.rollout.metadata), body);
-    draft.note_write(subject, "RolloutUpdated", format!("Rollout updated to revision {revision}"));
+    draft.note_write(subject, UPDATED, format!("Rollout updated to revision {revision}"));
 }
 
 /// The rules for nodes of a version that is wanted again, where they are not what they are by now: other

@@ -11,8 +11,9 @@ fn reasons(world: &World) -> Vec<&str> {
 fn the_first_words_come_in_upstreams_order_and_once() {
     let mut world = World::new(rollout(2, &json!({"canary": {}})));
     world.settle();
-    let first = ["RolloutAddedToInformer", "RolloutUpdated", "NewReplicaSetCreated"];
-    assert_eq!(reasons(&world)[..3], first);
+    let first =
+        ["RolloutAddedToInformer", "RolloutUpdated", "NewReplicaSetCreated", "RolloutNotCompleted"];
+    assert_eq!(reasons(&world)[..4], first);
     assert!(
         world.has_event(
             "RolloutAddedToInformer",
@@ -22,7 +23,7 @@ fn the_first_words_come_in_upstreams_order_and_once() {
     world.events.clear();
     world.set_image("v2");
     world.settle();
-    assert_eq!(reasons(&world)[..2], first[1..]);
+    assert_eq!(reasons(&world)[..3], first[1..]);
     for reason in first {
         assert!(reasons(&world).iter().filter(|found| **found == reason).count() < 2, "{reason}");
     }

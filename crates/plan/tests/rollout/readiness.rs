@@ -87,8 +87,8 @@ fn a_status_says_what_the_next_look_will_wait_for() {
         plans.push((plan.writes.len(), plan.status.is_some()));
         world.carry_out(&plan, usize::MAX);
     }
-    let made = [(2, true), (1, false), (0, false)];
-    assert_eq!(plans, made, "the new version is made and told of at once, and given pods");
+    let made = [(0, true), (2, false), (1, false)];
+    assert_eq!(plans, made, "the new version is told of at once, made, and given pods");
     let reasons = &world.status()["reasons"];
     assert_eq!(
         reasons[0]["evidence"],
