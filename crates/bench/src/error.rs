@@ -18,4 +18,7 @@ pub enum BenchError {
     /// The controller took too long.
     #[error("{side} did not come to it: {what}", side = .0.name(), what = .1)]
     Stuck(Side, &'static str),
+    /// The controller ended by itself, which its log explains.
+    #[error("{side} has ended by itself; `--logs FOLDER` keeps what it said", side = .0.name())]
+    Ended(Side),
 }

@@ -1,9 +1,35 @@
 //! What the system says a process has used.
 
+use crate::BenchError;
+use differential::{Program, Side};
 use std::{fs, io, time::Duration};
+use tokio::time::sleep;
 
 /// Ticks of the system's processor clock in a second, on every Linux there is.
 const TICKS: u64 = 100;
+
+/// How often a process is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
+/// Waits for `done`, which takes a controller.
+///
+/// # Errors
+/// Those of `done`, and when the controller ends before.
+pub async fn while_runs<T>(
+    (side, program): (Side, &mut Program),
+    done: impl Future<Output = Result<T, BenchError>>,
+) -> Result<T, BenchError> {
+    let ends = async {
+        while program.runs() {
+            sleep(BETWEEN_LOOKS).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = done => done,
+        () = ends => Err(BenchError::Ended(side)),
+    }
+}
 
 /// The processor time that a process was given so far.
 ///

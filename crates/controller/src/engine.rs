@@ -19,7 +19,7 @@ use crate::{
     interest::Interests,
     job::{Done, Measuring, Settled, Subject, Worker},
     key::{Key, Name},
-    last_status::LastStatus,
+    last_status::LastStatuses,
     metrics::{self, Metrics},
     queue::Queue,
     release,
@@ -81,8 +81,7 @@ pub(crate) struct Engine {
     fence: Fence,
     interests: Interests,
     told: BTreeMap<Key, Failure>,
-    /// The last status of each key that this process has written.
-    last_status: BTreeMap<Key, LastStatus>,
+    last_statuses: LastStatuses,
     settled: BTreeMap<Key, Settled>,
     /// What the specifications of rollouts that were looked at lately have come to, with uid and generation.
     specifications: Remembered<Name, (State, Specification), SPECIFICATIONS>,
@@ -122,7 +121,7 @@ impl Engine {
             fence: Fence::default(),
             interests: Interests::default(),
             told: BTreeMap::new(),
-            last_status: BTreeMap::new(),
+            last_statuses: LastStatuses::default(),
             settled: BTreeMap::new(),
             specifications: Remembered::default(),
             run_specifications: Remembered::default(),
@@ -431,9 +430,9 @@ impl Engine {
             uid: entry.and_then(|entry| entry.uid.clone()),
             resource_version: entry.and_then(|entry| entry.version.clone()),
         };
-        let last_status = self.last_status.get(key).copied();
+        let (last_status, moving) = (self.last_statuses.of(key), self.last_statuses.moving());
         let told = self.told.get(key).cloned();
-        Subject { key: key.clone(), identity, told, last_status }
+        Subject { key: key.clone(), identity, told, last_status, moving }
     }
 
     fn spawn<F>(&mut self, key: Key, act: impl FnOnce(Worker) -> F)
@@ -470,7 +469,9 @@ impl Engine {
         self.fence.settle(&key, &read);
         self.calls.used(&key, &done.used);
         self.calls.make(&key, done.calls);
-        self.last_status.extend(done.last_status.map(|last| (key.clone(), last)));
+        if let Some(last) = done.last_status {
+            self.last_statuses.note(&key, last);
+        }
         match done.settled.filter(|_| done.failure.is_none()) {
             Some(settled) => drop(self.settled.insert(key.clone(), settled)),
             None => drop(self.settled.remove(&key)),
@@ -501,7 +502,7 @@ impl Engine {
         self.calls.forget(key);
         self.metrics.forget_object(key.kind(), key.name());
         self.told.remove(key);
-        self.last_status.remove(key);
+        self.last_statuses.forget(key);
         self.settled.remove(key);
         self.stirred.remove(key);
         self.run_specifications.remove(key.name());

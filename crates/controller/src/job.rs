@@ -71,6 +71,8 @@ pub(crate) struct Subject {
     pub(crate) told: Option<Failure>,
     /// The last status of it that this process has written.
     pub(crate) last_status: Option<LastStatus>,
+    /// How many objects had a status lately.
+    pub(crate) moving: usize,
 }
 
 /// What a plan for an analysis run rests on, but for its secrets.
@@ -398,7 +400,7 @@ impl Worker {
     /// Until when a status waits that tells little, soon after the last one. What an event tells is told again
     /// until the status says so, but for an event that a write is behind.
     fn put_off(&self, subject: &Subject, plan: &Plan) -> Option<Timestamp> {
-        let later = subject.last_status?.next_from(plan.urgency)?;
+        let later = subject.last_status?.next_from(plan.urgency, subject.moving)?;
         let is_told_once = plan.events.iter().all(|event| event.after.is_some());
         (plan.status.is_some() && is_told_once && later > self.clock.now()).then_some(later)
     }

@@ -17,7 +17,7 @@ pub use figures::{Figures, Ratios};
 
 use crate::{
     error::BenchError,
-    process::{megabytes, memory, processor_time},
+    process::{megabytes, memory, processor_time, while_runs},
     scale::figures::by_kind,
 };
 use api::argo::AnalysisRun;
@@ -68,8 +68,8 @@ pub async fn analyse(side: Side, binary: &Binary, work: &Work) -> Result<Figures
     let bench = Bench { side, binary, work, ground: &ground, service: &service };
     bench.make_runs().await?;
     let began = Instant::now();
-    let program = bench.start()?;
-    bench.expect_all_measured().await?;
+    let mut program = bench.start()?;
+    while_runs((side, &mut program), bench.expect_all_measured()).await?;
     let first_round = began.elapsed();
     sleep(work.interval * INTERVALS_BEFORE).await;
     bench.counted(program.pid(), first_round).await

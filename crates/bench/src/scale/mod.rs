@@ -16,7 +16,7 @@ pub use figures::{Figures, Idle, Load, Ratios, Spread};
 
 use crate::{
     error::BenchError,
-    process::{megabytes, memory, processor_time},
+    process::{megabytes, memory, processor_time, while_runs},
 };
 use api::argo::Rollout;
 use control_plane::AuditedRequest;
@@ -142,8 +142,9 @@ impl<'a> Bench<'a> {
         let flags: Vec<&str> = self.work.flags.iter().map(String::as_str).collect();
         let began = Instant::now();
         let kubeconfig = self.ground.kubeconfig();
-        let program = self.binary.start(&kubeconfig, self.side.name(), &flags, log)?;
-        self.expect("a first status", |all| all.values().any(|seen| seen.observed > 0)).await?;
+        let mut program = self.binary.start(&kubeconfig, self.side.name(), &flags, log)?;
+        let first = self.expect("a first status", |all| all.values().any(|seen| seen.observed > 0));
+        while_runs((self.side, &mut program), first).await?;
         Ok((program, began.elapsed()))
     }
 
