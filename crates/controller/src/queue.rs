@@ -18,7 +18,8 @@ const BACKOFF_LONGEST: SignedDuration = SignedDuration::from_secs(10);
 pub(crate) struct Queue<K> {
     due: BTreeMap<K, Timestamp>,
     order: BTreeSet<(Timestamp, K)>,
-    running: BTreeSet<K>,
+    /// Keys that are worked on, with the earliest time each was asked for meanwhile.
+    running: BTreeMap<K, Option<Timestamp>>,
     failures: BTreeMap<K, u32>,
 }
 
@@ -28,13 +29,17 @@ impl<K: Ord + Clone> Queue<K> {
         Self {
             due: BTreeMap::new(),
             order: BTreeSet::new(),
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             failures: BTreeMap::new(),
         }
     }
 
     /// Asks for `key` at `at`; an earlier time already asked for stays.
     pub(crate) fn push(&mut self, key: K, at: Timestamp) {
+        if let Some(asked) = self.running.get_mut(&key) {
+            *asked = Some(asked.map_or(at, |earlier| earlier.min(at)));
+            return;
+        }
         match self.due.get(&key).copied() {
             Some(earlier) if earlier <= at => return,
             Some(later) => {
@@ -51,44 +56,49 @@ impl<K: Ord + Clone> Queue<K> {
         self.push(key, Timestamp::MIN);
     }
 
-    /// Takes the key that has been due longest, unless it is being worked on, and marks it as running.
+    /// Takes the key that has been due longest and marks it as running.
     pub(crate) fn pop(&mut self, now: Timestamp) -> Option<K> {
-        let found = self.idle().find(|(at, _)| *at <= now).cloned()?;
-        self.order.remove(&found);
-        let (_, key) = found;
+        if self.next_due()? > now {
+            return None;
+        }
+        let (_, key) = self.order.pop_first()?;
         self.due.remove(&key);
-        self.running.insert(key.clone());
+        self.running.insert(key.clone(), None);
         Some(key)
     }
 
     /// When the next key that is not running is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.idle().next().map(|(at, _)| *at)
+        self.order.first().map(|(at, _)| *at)
     }
 
     /// Ends work on `key` that went well.
     pub(crate) fn succeed(&mut self, key: &K) {
-        self.running.remove(key);
+        self.release(key);
         self.failures.remove(key);
     }
 
     /// Gives a key back untouched.
     pub(crate) fn release(&mut self, key: &K) {
-        self.running.remove(key);
+        if let Some(at) = self.running.remove(key).flatten() {
+            self.push(key.clone(), at);
+        }
     }
 
-    /// Ends work on `key` that failed, and asks for it again after its back-off.
+    /// Ends work on `key` that failed, and asks for it again after its back-off, even if changes asked for it
+    /// sooner.
     pub(crate) fn fail(&mut self, key: &K, now: Timestamp) {
         self.running.remove(key);
         let failures = self.failures.entry(key.clone()).or_default();
         let wait = backoff(*failures);
         *failures = failures.saturating_add(1);
-        self.postpone(key, now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+        self.push(key.clone(), now.saturating_add(wait).unwrap_or(Timestamp::MAX));
     }
 
     /// Drops everything known about `key`.
     pub(crate) fn forget(&mut self, key: &K) {
         self.failures.remove(key);
+        self.running.remove(key);
         if let Some(at) = self.due.remove(key) {
             self.order.remove(&(at, key.clone()));
         }
@@ -96,19 +106,7 @@ impl<K: Ord + Clone> Queue<K> {
 
     /// Number of keys waiting.
     pub(crate) fn len(&self) -> usize {
-        self.due.len()
-    }
-
-    fn idle(&self) -> impl Iterator<Item = &(Timestamp, K)> {
-        self.order.iter().filter(|(_, key)| !self.running.contains(key))
-    }
-
-    /// A failing key waits its back-off even if changes asked for it sooner.
-    fn postpone(&mut self, key: &K, at: Timestamp) {
-        if let Some(old) = self.due.remove(key) {
-            self.order.remove(&(old, key.clone()));
-        }
-        self.push(key.clone(), at);
+        self.due.len() + self.running.values().flatten().count()
     }
 }
 
