@@ -11,7 +11,9 @@ use super::{
     sets::{self, SetExt},
     subject::{Subject, selects},
 };
-use api::argo::{AntiAffinity, PodTemplateMetadata, Rollout, keys};
+use api::argo::{
+    AntiAffinity, PodTemplateMetadata, Rollout, RolloutCondition, RolloutStatus, keys,
+};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
@@ -398,9 +400,12 @@ pub(crate) fn note_first(subject: &mut Subject<'_>) {
     let since = known_since.or_else(|| timestamp(&subject.rollout.metadata));
     let is_new = subject.status.current_pod_hash.as_deref() != Some(set.hash());
     let name = set.name();
+    let created = || format!("Created new replica set \"{name}\"");
     let text = match progressing {
-        _ if is_new && timestamp(&set.metadata) >= since => {
-            (conditions::SET_CREATED, format!("Created new replica set \"{name}\""))
+        _ if is_new && timestamp(&set.metadata) >= since => (conditions::SET_CREATED, created()),
+        Some(found) if !is_new && found.reason == conditions::SET_CREATED => {
+            let created = created();
+            return reword(&mut subject.status, created);
         }
         Some(found) if found.reason != keys::SET_CREATE_ERROR => return,
         _ => (conditions::SET_FOUND, format!("Found new replica set \"{name}\"")),
@@ -409,6 +414,14 @@ pub(crate) fn note_first(subject: &mut Subject<'_>) {
     let condition = conditions::condition(kind, conditions::TRUE, text, subject.now);
     conditions::remove(&mut subject.status, kind);
     conditions::set(&mut subject.status, condition);
+}
+
+/// Says that the ReplicaSet is there, of which the status before it could say only that it is being made.
+fn reword(status: &mut RolloutStatus, created: String) {
+    let is_told = |found: &&mut RolloutCondition| found.type_ == keys::CONDITION_PROGRESSING;
+    if let Some(told) = status.conditions.iter_mut().find(is_told) {
+        told.message = created;
+    }
 }
 
 fn timestamp(metadata: &ObjectMeta) -> Option<Timestamp> {

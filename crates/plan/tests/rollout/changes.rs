@@ -54,13 +54,30 @@ fn going_back_to_a_version_tells_its_new_number_and_makes_nothing() {
     assert!(!reasons(&world).contains(&"NewReplicaSetCreated"));
 }
 
-#[test]
-fn a_version_is_told_of_once_though_the_one_before_never_got_a_pod() {
+/// A rollout whose first step is an analysis that nobody carries out, so that no version but the first gets a pod.
+fn judged_for_ever() -> World {
     let template = json!({"metadata": {"name": "rate"},
         "spec": {"metrics": [{"name": "rate", "count": 1, "provider": {"prometheus": {"query": "up"}}}]}});
     let steps = json!([{"analysis": {"templates": [{"templateName": "rate"}]}}]);
-    let mut world =
-        World::new(rollout(2, &json!({"canary": {"steps": steps}}))).with_template(template);
+    World::new(rollout(2, &json!({"canary": {"steps": steps}}))).with_template(template)
+}
+
+#[test]
+fn the_status_says_that_a_replica_set_was_made_once_it_is_there() {
+    let mut world = judged_for_ever();
+    for image in ["v1", "v2", "v3"] {
+        world.set_image(image);
+        world.settle();
+    }
+    let conditions = world.status()["conditions"].as_array().unwrap();
+    let progress = conditions.iter().find(|it| it["type"] == "Progressing").unwrap();
+    let made = format!("Created new replica set \"shop-{}\"", world.hash_of("v3"));
+    assert_eq!(progress["message"], made.as_str());
+}
+
+#[test]
+fn a_version_is_told_of_once_though_the_one_before_never_got_a_pod() {
+    let mut world = judged_for_ever();
     for image in ["v1", "v2", "v3", "v4"] {
         world.set_image(image);
         world.settle();
