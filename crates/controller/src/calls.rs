@@ -106,6 +106,14 @@ impl Calls {
         open.map(|(metric, _)| metric.clone()).collect()
     }
 
+    /// Whether these metrics of a key wait for an answer and no others, and no answer waits for a plan.
+    pub(crate) fn awaits_just(&self, key: &Key, metrics: &BTreeSet<String>) -> bool {
+        let known = self.known.get(key).into_iter().flatten();
+        let is_open =
+            |(metric, entry): (&String, &Entry)| entry.answer.is_none() && metrics.contains(metric);
+        known.clone().count() == metrics.len() && known.clone().all(is_open)
+    }
+
     /// The answers that wait for a key's next plan.
     pub(crate) fn answers(&self, key: &Key) -> Vec<analysis_run::Answer> {
         let known = self.known.get(key).into_iter().flatten();
@@ -232,11 +240,17 @@ mod tests {
     async fn an_answer_waits_until_it_is_used() {
         let mut calls = calls();
         calls.make(&run("a"), vec![call("rate", 1), call("latency", 2)]);
+        let [rate, latency] = ["rate", "latency"].map(|name| BTreeSet::from([name.to_owned()]));
+        let both = &rate | &latency;
+        let awaits = |calls: &Calls, metrics| calls.awaits_just(&run("a"), metrics);
+        assert!(awaits(&calls, &both) && !awaits(&calls, &latency));
         calls.next().await;
-        assert_eq!(calls.in_flight(&run("a")), BTreeSet::from(["latency".to_owned()]));
+        assert_eq!(calls.in_flight(&run("a")), latency);
         assert_eq!(calls.answers(&run("a")).len(), 1);
+        assert!(!awaits(&calls, &latency));
         calls.used(&run("a"), &["rate".to_owned()]);
         assert!(calls.answers(&run("a")).is_empty());
+        assert!(awaits(&calls, &latency) && !awaits(&calls, &rate));
         assert!(calls.next().await.is_some());
         assert_eq!(calls.next().await, None);
     }

@@ -380,9 +380,8 @@ impl Engine {
         let version = self.cache.get(key.kind(), key.name())?.version.as_ref()?;
         let is_early = settled.until.is_none_or(|until| self.clock.now() < until);
         // Calls that were forgotten with the lease are made again by a look.
-        let is_awaited =
-            self.calls.answers(key).is_empty() && self.calls.in_flight(key) == settled.awaited;
-        (*version == settled.version && is_early && is_awaited).then_some(settled)
+        let is_awaited = || self.calls.awaits_just(key, &settled.awaited);
+        (*version == settled.version && is_early && is_awaited()).then_some(settled)
     }
 
     /// A rollout that is gone leaves no service behind that selects its pods.
