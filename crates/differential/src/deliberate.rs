@@ -286,14 +286,15 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         name: "kept-service-while-invalid",
-        reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version",
-        seeds: &[1016],
+        reason: "a service that an invalid specification no longer names leads where it led; the peer lets it lead to every version, and on to a new one without waiting for anybody",
+        seeds: &[1016, 4058],
         applies: |at| {
             let is_given_back = at.tells("SwitchService")
                 && at.says(&[" from '' to "])
                 && at.is_told_more_by_peer();
             (at.is_of(&["services."]) && at.is_ours_alone() && at.is_invalid())
-                || (is_given_back && at.case.names_other_services())
+                || (at.case.names_other_services()
+                    && (is_given_back || at.is_switched_at_peer_alone()))
         },
     },
     Deliberate {
@@ -332,7 +333,10 @@ pub const DELIBERATE: &[Deliberate] = &[
         name: "stable-until-whole",
         reason: "when blue-green takes the place of a canary under an update, users stay where they are until the new version is whole; the peer takes it for the first version of all while the active service leads to every pod, and calls it stable without one",
         seeds: &[1022, 4011],
-        applies: |at| at.becomes_blue_green() && at.is_about_early_promotion(),
+        applies: |at| {
+            at.becomes_blue_green()
+                && (at.is_about_early_promotion() || at.is_a_return_to_one_alone())
+        },
     },
     Deliberate {
         name: "experiment-is-judged-twice",
@@ -361,7 +365,10 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "while a rollout is paused by an inconclusive experiment none is made; the peer forgets the one that ended so, and makes one after the other, until one ends whose analysis has not begun",
         seeds: &[1017, 4031],
         applies: |at| {
-            at.pauses_for_experiment() && (at.is_about_experiments() || at.has_another_stable())
+            at.pauses_for_experiment()
+                && (at.is_about_experiments()
+                    || at.has_another_stable()
+                    || at.is_a_return_to_one_alone())
         },
     },
     Deliberate {

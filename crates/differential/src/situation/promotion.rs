@@ -21,11 +21,31 @@ impl Situation<'_> {
 
     /// Whether users are at the wanted version here and not yet at the peer's.
     pub(crate) fn is_switched_here_alone(&self) -> bool {
-        let [peer, ours] = self.both().map(|picture| {
+        self.are_switched() == Some([false, true])
+    }
+
+    /// Whether users are at the wanted version at the peer's and not yet here.
+    pub(crate) fn is_switched_at_peer_alone(&self) -> bool {
+        self.are_switched() == Some([true, false])
+    }
+
+    /// Whether users are at the wanted version at the peer's and here, if it is the same.
+    fn are_switched(&self) -> Option<[bool; 2]> {
+        let both = self.both().map(|picture| {
             ["/currentPodHash", "/blueGreen/activeSelector"].map(|place| hash(picture, place))
         });
-        let is_switched = |[wanted, active]: [Option<&str>; 2]| wanted == active;
-        peer[0] == ours[0] && is_switched(ours) && !is_switched(peer)
+        let [[peer, _], [ours, _]] = both;
+        let is_same = peer.is_some() && peer == ours;
+        is_same.then(|| both.map(|[wanted, active]| wanted == active))
+    }
+
+    /// Whether only one side calls a release a return to what was before, for to the other it came before nothing.
+    pub(crate) fn is_a_return_to_one_alone(&self) -> bool {
+        let (peer, ours) = self.difference.texts();
+        let is_return = |text: &str| text.contains("RolledBack");
+        self.is_of(&["rollout.status.duration.completionStatus"])
+            && self.case.asks_for_a_former_version()
+            && is_return(peer) != is_return(ours)
     }
 
     /// Whether another version is stable here than at the peer's.
